@@ -1,0 +1,53 @@
+"""The keys and small facts that cross between workflows and activities. Documents never do."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """One sales order of one merchant. `run` counts the processes it has had: a pick after the end starts another."""
+
+    merchant: str
+    number: str
+    run: int = 1
+
+    @property
+    def workflow_id(self) -> str:
+        suffix = "" if self.run == 1 else f"/{self.run}"
+        return f"sales-order/{self.merchant}/{self.number}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class BasisKey:
+    """One invoice to write: a part of a shipment's invoice basis."""
+
+    merchant: str
+    order: str
+    run: int
+    basis: int
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """What an order owes the world, read from the tables and never from what an attempt just did.
+
+    `look_after` is seconds until it must be looked at again without being asked (an open doubt, a grace time); `outcome`
+    is set once nothing is owed and the order is at its end.
+    """
+
+    stage: str
+    to_invoice: list[BasisKey] = field(default_factory=list)
+    look_after: float | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What stands still and why, for the exceptions table."""
+
+    merchant: str
+    kind: str
+    document: str
+    code: str
+    detail: str

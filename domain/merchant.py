@@ -1,0 +1,101 @@
+"""A merchant's settings: how its warehouse numbers things, when it ships, which accounts it uses.
+
+Kept as one validated document per merchant. Everything the papers of the two systems leave open is a setting here, with the
+default that the papers suggest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any
+
+from domain.errors import Refused
+from domain.stock import StockAccounts
+from domain.vat import VatZone
+
+STATUS_MEANINGS = ("error", "open", "released", "allocated", "picked", "sent", "collected", "returned", "cancelled")
+SENT = frozenset({"sent", "collected", "returned"})
+
+DEFAULT_STATUSES = {
+    "150": "error",
+    "200": "open",
+    "300": "released",
+    "320": "allocated",
+    "400": "picked",
+    "450": "sent",
+    "500": "collected",
+    "800": "returned",
+    "1000": "cancelled",
+}
+DEFAULT_SALES_ACCOUNTS = {
+    "SEVAT": {"25": 3001, "12": 3002, "6": 3003, "0": 3004},
+    "EUREVERSEDVAT": {"0": 3108},
+    "EUVAT": {"25": 3106, "12": 3106, "6": 3106, "0": 3106},
+    "EXPORT": {"0": 3105},
+}
+DEFAULT_FREIGHT_ACCOUNTS = {"SEVAT": 3520, "EUREVERSEDVAT": 3521, "EUVAT": 3521, "EXPORT": 3522}
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantSettings:
+    """Settings of one merchant. `short_grace_seconds`: how long a short shipment waits for a back order or more picks;
+    `ship_when`: `sent` (the goods have left) or `picked` (each pick is a shipment); `report_singly_up_to`: lines reported one
+    by one, more than that by Ongoing's "set all"."""
+
+    statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
+    warehouse: str = "MAIN"
+    ship_when: str = "sent"
+    short_grace_seconds: int = 3600
+    invoice_over_delivery: bool = False
+    report_singly_up_to: int = 20
+    collective_customers: bool = True
+    stock_account: int = 1460
+    cost_of_goods_sold_account: int = 4960
+    opening_account: int = 2099
+    sales_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: dict(DEFAULT_SALES_ACCOUNTS))
+    freight_accounts: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_FREIGHT_ACCOUNTS))
+    terms_of_payment: str = "30"
+    watch_days: int = 400
+    watch_interval_seconds: int = 60
+    nightly_sweep_hour: int = 3
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "MerchantSettings":
+        """Settings from their stored form; an unknown or unusable value is refused with its name."""
+        known = {f.name: f for f in fields(cls)}
+        for name, value in document.items():
+            if name not in known:
+                raise Refused("settings-wrong", f"setting {name} is not known; known are {', '.join(sorted(known))}")
+            default = getattr(cls(), name)
+            if isinstance(default, bool | int | str) and type(value) is not type(default):
+                raise Refused("settings-wrong", f"setting {name} is {value!r}, not a {type(default).__name__}")
+        settings = cls(**document)
+        for number, meaning in settings.statuses.items():
+            if not number.isdigit() or meaning not in STATUS_MEANINGS:
+                raise Refused(
+                    "settings-wrong", f"statuses: {number} means {meaning!r}; meanings are {', '.join(STATUS_MEANINGS)}"
+                )
+        if settings.ship_when not in ("sent", "picked"):
+            raise Refused("settings-wrong", f"ship_when is {settings.ship_when!r}, not sent or picked")
+        for zone in settings.sales_accounts:
+            if zone not in set(VatZone):
+                raise Refused("settings-wrong", f"sales_accounts: {zone!r} is not one of {', '.join(VatZone)}")
+        return settings
+
+    def meaning(self, status: int) -> str:
+        """What an order status number means at this merchant's warehouse; an unknown number blocks, naming it."""
+        try:
+            return self.statuses[str(status)]
+        except KeyError:
+            raise Refused("unknown-order-status", f"order status {status} has no meaning in the merchant's settings") from None
+
+    @property
+    def stock_accounts(self) -> StockAccounts:
+        return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account)
+
+    def sales_account(self, zone: VatZone, rate: Decimal, row: str) -> int:
+        """The account for a sale at this rate to this zone, or a refusal naming the row."""
+        try:
+            return self.sales_accounts[zone.value][f"{rate.normalize():f}"]
+        except KeyError:
+            raise Refused("vat-rate-without-account", f"{row}: no account for {rate.normalize():f} % VAT, {zone.value}") from None

@@ -1,0 +1,160 @@
+"""Every reason a process may stand still, in one table: what it means, who acts, and what they do.
+
+A code is the value of the search attribute `BlockedReason`, so it is short, stable and carries nothing personal.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something waits. `who` is erp, warehouse, accounting or person, the value of `WaitingFor`."""
+
+    sentence: str
+    who: str
+    remedy: str
+
+
+REASONS: dict[str, Reason] = {
+    "no-answer": Reason(
+        "The other system has not answered for a while.", "system", "Nothing: it is tried again until it answers."
+    ),
+    "unclear-answer": Reason(
+        "The warehouse's answer lacks a line or a quantity, and absent is never zero.",
+        "warehouse",
+        "Nothing, if it passes; else ask the warehouse what became of the line named.",
+    ),
+    "settling": Reason(
+        "A write to Fortnox had no clear answer; nothing is written again until it can no longer arrive.",
+        "system",
+        "Nothing: it goes on by itself.",
+    ),
+    "report-refused": Reason(
+        "The warehouse refuses to be told what we have booked.", "warehouse", "Read its answer; our own books stand."
+    ),
+    "connection-blocked": Reason(
+        "The other system refuses our credentials.",
+        "person",
+        "Correct the credentials (lagerbro connection set); everything waiting goes on by itself.",
+    ),
+    "unknown-article": Reason(
+        "An order line names an article that the ERP does not have.",
+        "erp",
+        "Add the article in erp.article, or correct the line; a new article is noticed by itself.",
+    ),
+    "article-refused": Reason(
+        "The warehouse refuses an article of the order.", "erp", "Correct the article in erp.article, then retry."
+    ),
+    "near-twin-article": Reason(
+        "The warehouse answered with an article whose number differs only in case or blanks.",
+        "person",
+        "Rename one of the two articles, then retry.",
+    ),
+    "missing-address": Reason(
+        "The order has no delivery address (name, address, post code, city and country are needed).",
+        "erp",
+        "Fill in the delivery columns of erp.sales_order, then retry.",
+    ),
+    "missing-exchange-rate": Reason(
+        "The order is in another currency than the books and has no exchange rate.",
+        "erp",
+        "Set exchange_rate on erp.sales_order (books' currency per unit), then retry.",
+    ),
+    "order-without-lines": Reason("The order has no lines left.", "erp", "Add lines or cancel the order."),
+    "foreign-order-number": Reason(
+        "The warehouse already holds an order with this number that we did not send.",
+        "person",
+        "Renumber or remove one of the two, then retry.",
+    ),
+    "order-refused": Reason("The warehouse refuses the order.", "erp", "Correct what its answer names, then retry."),
+    "order-differs": Reason(
+        "The warehouse holds the order with other lines than we sent.",
+        "person",
+        "Compare the two; correct in Ongoing or in the ERP, then retry.",
+    ),
+    "unknown-order-status": Reason(
+        "The warehouse uses an order status that the merchant's mapping does not know.",
+        "person",
+        "Add the number to the merchant's settings (ongoing.statuses), then retry.",
+    ),
+    "order-error-at-warehouse": Reason(
+        "The warehouse has set the order to its error status.", "warehouse", "Let the warehouse correct the order, then retry."
+    ),
+    "article-not-in-erp": Reason(
+        "The warehouse moved an article on the order that the ERP does not have.",
+        "erp",
+        "Add the article in erp.article; the movement is booked then.",
+    ),
+    "too-late-to-cancel": Reason(
+        "The order was asked to be cancelled, but the warehouse has begun.",
+        "person",
+        "Ask the warehouse; the order goes on true to what it does.",
+    ),
+    "missing-customer": Reason(
+        "The order has no customer and the merchant has no collective customer for its country.",
+        "erp",
+        "Set customer_number on the order, or allow collective customers in the merchant's settings.",
+    ),
+    "customer-number-not-accepted": Reason(
+        "Fortnox takes only letters, digits and - + / _ in a customer number.", "erp", "Renumber the customer, then retry."
+    ),
+    "customer-refused": Reason("Fortnox refuses the customer.", "erp", "Correct what its answer names, then retry."),
+    "customer-number-taken": Reason(
+        "Fortnox holds another customer under this number.", "accounting", "Renumber one of the two, then retry."
+    ),
+    "vat-does-not-fit-customer": Reason(
+        "A line has VAT, but the customer's country or VAT number says there is none.",
+        "erp",
+        "Correct vat_rate on the line or the customer's country and VAT number, then retry.",
+    ),
+    "vat-rate-without-account": Reason(
+        "No sales account is known for a line's VAT rate.",
+        "accounting",
+        "Add the rate to the merchant's accounts or set account on the line, then retry.",
+    ),
+    "row-not-exact": Reason(
+        "A row cannot be billed exactly within the rounding rule.", "accounting", "See the row named; correct price or quantity."
+    ),
+    "invoice-refused": Reason("Fortnox refuses the invoice.", "accounting", "Correct what its answer names, then retry."),
+    "invoice-differs": Reason(
+        "The draft invoice in Fortnox differs from what was meant.",
+        "accounting",
+        "Undo the change in Fortnox or cancel the draft there, then retry.",
+    ),
+    "invoice-cancelled-by-hand": Reason(
+        "Somebody cancelled the invoice in Fortnox.", "accounting", "Decide whether it shall be made again; then retry."
+    ),
+    "invoice-booked-twice": Reason(
+        "Two booked invoices in Fortnox carry one reference.", "accounting", "Credit one of them in Fortnox, then retry."
+    ),
+    "period-locked": Reason(
+        "The accounting period of the invoice is locked.", "accounting", "Unlock the period in Fortnox, then retry."
+    ),
+    "financial-year-missing": Reason(
+        "Fortnox has no financial year for the date.", "accounting", "Create the financial year in Fortnox, then retry."
+    ),
+    "wrong-company": Reason(
+        "The Fortnox credentials belong to another company than the connection says.",
+        "person",
+        "Correct tenant or credentials (lagerbro connection set).",
+    ),
+    "settings-wrong": Reason("The merchant's settings are not usable.", "person", "Correct the setting named."),
+    "over-delivery": Reason(
+        "The warehouse picked more than was ordered; the surplus is not invoiced.",
+        "person",
+        "Invoice the surplus by hand or take it back.",
+    ),
+    "line-not-ours": Reason(
+        "The warehouse has a line on the order that we did not send.", "person", "Decide with the warehouse what it is."
+    ),
+    "picked-after-cancel": Reason(
+        "The order was cancelled, yet the warehouse has picked it.", "person", "Take the goods back or reopen the sale."
+    ),
+    "stock-below-zero": Reason(
+        "More was picked than our books hold; valued at the last known cost.", "person", "Book the missing receipt."
+    ),
+    "handled-outside": Reason("A person says the step was done outside.", "person", "Nothing."),
+    "unexpected-refusal": Reason(
+        "The other system refuses the request for a reason we do not know.", "person", "Read its answer; correct, then retry."
+    ),
+}

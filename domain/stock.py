@@ -1,0 +1,171 @@
+"""From counted steps to ledger entries and postings: what a pick does to stock and to the books.
+
+A pick takes the pool's cost out and lays it on cost of goods sold. A pick that is undone takes back the line's own entries,
+last first, at the value they left with; when an entry is undone in full its last piece carries the rest.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from domain.costing import Pool
+from domain.counting import Line, Step
+from domain.money import ZERO, rounded
+
+Place = tuple[str, str]
+"""An article in a warehouse of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One counted step that moves stock: which article, from where, when it happened and the day it is booked on."""
+
+    step: Step
+    place: Place
+    occurred_at: datetime
+    accounting_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the stock ledger: signed quantity and value. `reverses` names the entry that it takes back."""
+
+    place: Place
+    kind: str
+    quantity: Decimal
+    value: Decimal
+    step: Step | None
+    occurred_at: datetime
+    accounting_date: date
+    cause: str | None = None
+    reverses: int | None = None
+    epoch: int = 1
+    keep: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An entry of a line that may be taken back: what is left of it after earlier reversals."""
+
+    entry_no: int
+    quantity: Decimal
+    value: Decimal
+    quantity_left: Decimal
+    value_left: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRow:
+    account: int
+    debit: Decimal
+    credit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One balanced booking for one accounting date. Entries name it by its place in the list, from 1."""
+
+    event: str
+    accounting_date: date
+    rows: tuple[PostingRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StockAccounts:
+    stock: int
+    cost_of_goods_sold: int
+    opening: int
+
+
+def move_stock(
+    movements: Sequence[Movement], pools: Mapping[Place, Pool], earlier: Mapping[Line, Sequence[Earlier]]
+) -> tuple[list[Entry], dict[Place, Pool]]:
+    """Entries for the movements, in their order, and the pools as they stand afterwards.
+
+    `earlier` holds, for each line with a decrease, its entries newest first.
+    """
+    entries: list[Entry] = []
+    after = dict(pools)
+    for movement in movements:
+        pool = after[movement.place]
+        if movement.step.quantity > 0:
+            pool, cost = pool.issue(movement.step.quantity)
+            entries.append(_entry(movement, "pick", -movement.step.quantity, -cost, pool))
+        else:
+            for taken in _taken_back(-movement.step.quantity, earlier[movement.step.line]):
+                pool, true_up = pool.receive(taken.quantity, taken.value)
+                entries.append(
+                    replace(_entry(movement, "pick-reversal", taken.quantity, taken.value, pool), reverses=taken.entry_no)
+                )
+                if true_up:
+                    entries.append(_entry(movement, "true-up", ZERO, -true_up, pool))
+        after[movement.place] = pool
+    return entries, after
+
+
+def _entry(movement: Movement, kind: str, quantity: Decimal, value: Decimal, pool: Pool) -> Entry:
+    return Entry(
+        movement.place,
+        kind,
+        quantity,
+        value,
+        movement.step,
+        movement.occurred_at,
+        movement.accounting_date,
+        epoch=pool.epoch,
+        keep=pool.keep,
+    )
+
+
+def _taken_back(quantity: Decimal, earlier: Iterable[Earlier]) -> list[Earlier]:
+    taken = []
+    for entry in earlier:
+        part = min(quantity, entry.quantity_left)
+        if part <= 0:
+            continue
+        value = entry.value_left if part == entry.quantity_left else rounded(entry.value * part / entry.quantity)
+        taken.append(Earlier(entry.entry_no, part, value, ZERO, ZERO))
+        quantity -= part
+    if quantity:
+        raise ValueError(f"{quantity} pieces more are taken back than were ever booked")
+    return taken
+
+
+EVENTS = {
+    "pick": "goods-issue",
+    "pick-reversal": "goods-issue-reversed",
+    "true-up": "cost-settled",
+    "opening": "opening-balance",
+    "receipt": "goods-received",
+}
+
+
+def postings(entries: Sequence[Entry], accounts: StockAccounts) -> tuple[list[Posting], list[int | None]]:
+    """One balanced posting per event and day, and for each entry the number (from 1) of the posting that holds it.
+
+    An entry without value has no posting: there is nothing to book.
+    """
+    totals: dict[tuple[str, date], Decimal] = {}
+    for entry in entries:
+        group = (EVENTS[entry.kind], entry.accounting_date)
+        totals[group] = totals.get(group, ZERO) + entry.value
+    numbers = {group: n for n, group in enumerate((g for g, total in totals.items() if total), start=1)}
+    booked = [Posting(event, on, _rows(totals[event, on], accounts.stock, _other_side(event, accounts))) for event, on in numbers]
+    return booked, [numbers.get((EVENTS[entry.kind], entry.accounting_date)) for entry in entries]
+
+
+def _other_side(event: str, accounts: StockAccounts) -> int:
+    return accounts.opening if event == "opening-balance" else accounts.cost_of_goods_sold
+
+
+def _rows(value: Decimal, stock: int, other: int) -> tuple[PostingRow, ...]:
+    amount = abs(value)
+    debit, credit = (stock, other) if value > 0 else (other, stock)
+    return PostingRow(debit, amount, ZERO), PostingRow(credit, ZERO, amount)
+
+
+def opening(place: Place, quantity: Decimal, value: Decimal, cause: str, at: datetime, on: date) -> tuple[Entry, Pool]:
+    """The opening balance of an article that has never moved."""
+    pool, _ = Pool().receive(quantity, value)
+    return Entry(place, "opening", quantity, value, None, at, on, cause=cause, epoch=pool.epoch, keep=pool.keep), pool

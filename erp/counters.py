@@ -1,0 +1,331 @@
+"""What the warehouse counts, as our books hold it: looks, fences, steps (protocols in `domain.counting`).
+
+The order of things makes it safe. A look takes its number and commits before it asks. Booking locks the document's row, and
+refuses a look whose number is not above the fence; then it draws a new number as the fence. So an answer that was read
+before our last booking, by anybody, can never be booked after it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.counting import Counter, Doubt, Line, Plan, plan_booking
+from erp.database import one, rows
+
+SALES_ORDER = "sales-order"
+PICKED = "picked"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A numbered look at one document, taken before asking the warehouse."""
+
+    doc_id: int
+    number: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountedLine:
+    """One line in the warehouse: whose line of ours it is (None for a component or a line that is not ours)."""
+
+    line: Line
+    line_number: int | None
+    article_number: str
+    ordered: Decimal
+    picked: Decimal
+    reported: Decimal | None
+    moves_stock: bool
+    picked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The documents of one order under lock, with what is counted on them. `outran` is true when no look may be booked."""
+
+    outran: bool
+    counters: dict[Line, Counter]
+    line_numbers: dict[Line, int | None]
+    shipped: dict[Line, Decimal]
+    reported: dict[Line, Decimal | None]
+    short_since: datetime | None
+    now: datetime
+
+
+_BEGIN = text(
+    """
+    select doc_id, epoch, nextval('bridge.look_no') as number from bridge.watched
+    where merchant_id = :merchant and kind = :kind and document = :document order by doc_id
+    """
+)
+_LOCK = text(
+    """
+    select doc_id, fence, epoch, short_since, now() as now from bridge.watched
+    where merchant_id = :merchant and kind = :kind and document = :document order by doc_id for update
+    """
+)
+_COUNTED = text(
+    """
+    select c.doc_id, c.line_id, c.booked, c.step, c.doubt_value, c.doubt_look, c.doubt_at, c.reversed_at, c.line_number,
+           c.shipped, c.reported_known
+    from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
+    where c.merchant_id = :merchant and c.kind = :kind and w.document = :document and c.what = :what
+    order by c.doc_id, c.line_id
+    """
+)
+_NEW_LINES = text(
+    """
+    insert into bridge.counted (merchant_id, kind, doc_id, line_id, what, line_number, article_number, ordered)
+    select :merchant, :kind, n.d, n.l, :what, n.n, n.a, n.o
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:line_numbers as int[]),
+                cast(:articles as text[]), cast(:ordered as numeric[])) as n(d, l, n, a, o)
+    on conflict do nothing
+    """
+)
+_BOOK = text(
+    """
+    insert into bridge.booking (merchant_id, kind, doc_id, line_id, what, step, look, quantity, from_value, to_value, occurred_at)
+    select :merchant, :kind, d, l, :what, s, k, q, f, t, at
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:steps as int[]), cast(:looks as bigint[]),
+                cast(:quantities as numeric[]), cast(:froms as numeric[]), cast(:tos as numeric[]),
+                cast(:times as timestamptz[])) as n(d, l, s, k, q, f, t, at)
+    """
+)
+_COUNT = text(
+    """
+    update bridge.counted c set booked = n.t, step = n.s, doubt_value = null, doubt_look = null, doubt_at = null,
+        reversed_at = case when n.q < 0 then now() else c.reversed_at end
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:steps as int[]), cast(:quantities as numeric[]),
+                cast(:tos as numeric[])) as n(d, l, s, q, t)
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    """
+)
+_DOUBT = text(
+    """
+    update bridge.counted c set doubt_value = n.v, doubt_look = nextval('bridge.look_no'), doubt_at = now()
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:values as numeric[])) as n(d, l, v)
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    """
+)
+_SETTLE = text(
+    """
+    update bridge.counted c set doubt_value = null, doubt_look = null, doubt_at = null
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[])) as n(d, l)
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    """
+)
+_SEEN = text(
+    """
+    update bridge.counted c set reported_known = n.r, ordered = n.o
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:reported as numeric[]),
+                cast(:ordered as numeric[])) as n(d, l, r, o)
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+      and (c.reported_known is distinct from n.r or c.ordered <> n.o)
+    """
+)
+_FENCE = text(
+    """
+    update bridge.watched set fence = nextval('bridge.look_no'), look_owed = :look_owed, looked_at = now()
+    where merchant_id = :merchant and kind = :kind and document = :document
+    """
+)
+_STATUS = text(
+    """
+    update bridge.watched w set status = n.s, shipped_at = coalesce(n.at, w.shipped_at)
+    from unnest(cast(:doc_ids as bigint[]), cast(:statuses as int[]), cast(:times as timestamptz[])) as n(d, s, at)
+    where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = n.d
+    """
+)
+_WATCH = text(
+    """
+    insert into bridge.watched (merchant_id, kind, doc_id, document, watch_until)
+    values (:merchant, :kind, :doc_id, :document, now() + make_interval(days => :days))
+    on conflict (merchant_id, kind, doc_id) do nothing
+    """
+)
+_OWED = text(
+    """
+    select c.doc_id, c.line_id, c.booked from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
+    where c.merchant_id = :merchant and c.kind = :kind and w.document = :document and c.what = :what
+      and c.booked is distinct from coalesce(c.reported_known, 0) and c.doubt_value is null
+    order by c.doc_id, c.line_id
+    """
+)
+_REPORTED = text(
+    """
+    update bridge.counted c set reported_known = n.v
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:values as numeric[])) as n(d, l, v)
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    """
+)
+_SHIPPED = text(
+    """
+    update bridge.counted c set shipped = n.v
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:values as numeric[])) as n(d, l, v)
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    """
+)
+_IS_WATCHED = text("select 1 from bridge.watched where merchant_id = :merchant and kind = :kind and document = :document limit 1")
+_OWE_LOOK = text(
+    "update bridge.watched set look_owed = true where merchant_id = :merchant and kind = :kind and document = :document"
+)
+
+
+async def watch(connection: AsyncConnection, merchant: str, document: str, doc_id: int, days: int) -> None:
+    """Keep an eye on a document of the warehouse, by its id there. Repeating changes nothing."""
+    await connection.execute(
+        _WATCH, {"merchant": merchant, "kind": SALES_ORDER, "doc_id": doc_id, "document": document, "days": days}
+    )
+
+
+async def begin_look(connection: AsyncConnection, merchant: str, document: str) -> list[Look]:
+    """A look number for every document of the order. The caller commits before it asks the warehouse."""
+    found = await rows(connection, _BEGIN, merchant=merchant, kind=SALES_ORDER, document=document)
+    return [Look(row.doc_id, row.number, row.epoch) for row in found]
+
+
+async def lock(connection: AsyncConnection, merchant: str, document: str, looks: Sequence[Look]) -> Watched:
+    """Lock the order's documents and read what is booked on them."""
+    key = {"merchant": merchant, "kind": SALES_ORDER, "document": document}
+    documents = await rows(connection, _LOCK, **key)
+    numbers = {look.doc_id: look for look in looks}
+    outran = not documents or any(
+        row.doc_id not in numbers or numbers[row.doc_id].number <= row.fence or numbers[row.doc_id].epoch != row.epoch
+        for row in documents
+    )
+    counted = await rows(connection, _COUNTED, **key, what=PICKED)
+    return Watched(
+        outran,
+        {(r.doc_id, r.line_id): Counter(r.booked, r.step, _doubt(r), r.reversed_at) for r in counted},
+        {(r.doc_id, r.line_id): r.line_number for r in counted},
+        {(r.doc_id, r.line_id): r.shipped for r in counted},
+        {(r.doc_id, r.line_id): r.reported_known for r in counted},
+        min((row.short_since for row in documents if row.short_since), default=None),
+        documents[0].now if documents else datetime.min.replace(tzinfo=UTC),
+    )
+
+
+def _doubt(row: Any) -> Doubt | None:
+    return None if row.doubt_value is None else Doubt(row.doubt_value, row.doubt_look, row.doubt_at)
+
+
+async def book(
+    connection: AsyncConnection,
+    merchant: str,
+    watched: Watched,
+    seen: Sequence[CountedLine],
+    looks: Sequence[Look],
+    patience: timedelta,
+) -> Plan:
+    """Write the steps that the look leads to, and its doubts. Stock entries for the steps are the caller's next statement."""
+    numbers = {look.doc_id: look.number for look in looks}
+    key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
+    by_line = {line.line: line for line in seen}
+    plan = plan_booking(watched.counters, {line.line: line.picked for line in seen}, numbers, watched.now, patience)
+    new = [line for line in seen if line.line not in watched.counters]
+    if new:
+        await connection.execute(
+            _NEW_LINES,
+            key
+            | _lines([line.line for line in new])
+            | {
+                "line_numbers": [line.line_number for line in new],
+                "articles": [line.article_number for line in new],
+                "ordered": [line.ordered for line in new],
+            },
+        )
+    if plan.steps:
+        steps = _lines([step.line for step in plan.steps]) | {
+            "steps": [step.step for step in plan.steps],
+            "quantities": [step.quantity for step in plan.steps],
+            "tos": [step.to_value for step in plan.steps],
+        }
+        await connection.execute(
+            _BOOK,
+            key
+            | steps
+            | {
+                "looks": [numbers[step.line[0]] for step in plan.steps],
+                "froms": [step.from_value for step in plan.steps],
+                "times": [by_line[step.line].picked_at or watched.now for step in plan.steps],
+            },
+        )
+        await connection.execute(_COUNT, key | steps)
+    settled = [line for line in plan.settled if line not in {step.line for step in plan.steps}]
+    if settled:
+        await connection.execute(_SETTLE, key | _lines(settled))
+    if plan.doubted:
+        await connection.execute(_DOUBT, key | _lines(list(plan.doubted)) | {"values": list(plan.doubted.values())})
+    changed = [line for line in seen if line.line not in watched.reported or watched.reported[line.line] != line.reported]
+    if changed:
+        await connection.execute(
+            _SEEN,
+            key
+            | _lines([line.line for line in changed])
+            | {"reported": [line.reported for line in changed], "ordered": [line.ordered for line in changed]},
+        )
+    return plan
+
+
+async def draw_fence(
+    connection: AsyncConnection,
+    merchant: str,
+    document: str,
+    look_owed: bool,
+    statuses: Mapping[int, tuple[int, datetime | None]],
+) -> None:
+    """End a booking: from here no look that began earlier may be booked. Also when nothing had changed."""
+    key = {"merchant": merchant, "kind": SALES_ORDER}
+    await connection.execute(_FENCE, key | {"document": document, "look_owed": look_owed})
+    await connection.execute(
+        _STATUS,
+        key
+        | {
+            "doc_ids": list(statuses),
+            "statuses": [status for status, _ in statuses.values()],
+            "times": [at for _, at in statuses.values()],
+        },
+    )
+
+
+async def to_report(connection: AsyncConnection, merchant: str, document: str) -> list[tuple[Line, Decimal]]:
+    """Lines whose booked quantity the warehouse has not been told, with that quantity (absolute)."""
+    found = await rows(connection, _OWED, merchant=merchant, kind=SALES_ORDER, document=document, what=PICKED)
+    return [((row.doc_id, row.line_id), row.booked) for row in found]
+
+
+async def reported(connection: AsyncConnection, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
+    """Remember what the warehouse has been told, after it has answered."""
+    await connection.execute(_REPORTED, _values(merchant, values))
+
+
+async def shipped(connection: AsyncConnection, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
+    """Set how much of each counted line has been put on shipments."""
+    await connection.execute(_SHIPPED, _values(merchant, values))
+
+
+async def owe_look(connection: AsyncConnection, merchant: str, document: str) -> None:
+    """Note that a look is owed: an answer was unclear."""
+    await connection.execute(_OWE_LOOK, {"merchant": merchant, "kind": SALES_ORDER, "document": document})
+
+
+async def is_watched(connection: AsyncConnection, merchant: str, document: str) -> bool:
+    """Whether the warehouse holds a document for this order of ours."""
+    statement = text(
+        "select 1 from bridge.watched where merchant_id = :merchant and kind = :kind and document = :document limit 1"
+    )
+    return await one(connection, statement, merchant=merchant, kind=SALES_ORDER, document=document) is not None
+
+
+def _lines(lines: Sequence[Line]) -> dict[str, list[int]]:
+    return {"doc_ids": [line[0] for line in lines], "line_ids": [line[1] for line in lines]}
+
+
+def _values(merchant: str, values: Sequence[tuple[Line, Decimal]]) -> dict[str, Any]:
+    key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
+    return key | _lines([line for line, _ in values]) | {"values": [value for _, value in values]}

@@ -1,0 +1,40 @@
+"""What stands still or deserves a person's eye, and why: rows that open once and close with a name."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_OPEN = text(
+    """
+    insert into bridge.exception (merchant_id, kind, document, code, detail, blocking)
+    values (:merchant, :kind, :document, :code, left(:detail, 1000), :blocking)
+    on conflict (merchant_id, kind, document, code) where closed_at is null do update set detail = excluded.detail
+    """
+)
+_CLOSE = text(
+    """
+    update bridge.exception set closed_at = now(), closed_by = :by
+    where merchant_id = :merchant and kind = :kind and document = :document and closed_at is null and blocking
+    """
+)
+
+
+async def open_exception(
+    connection: AsyncConnection, merchant: str, kind: str, document: str, code: str, detail: str, blocking: bool
+) -> None:
+    """Note an exception; one that is open already keeps its opening time and takes the new detail."""
+    await connection.execute(
+        _OPEN,
+        {
+            "merchant": merchant,
+            "kind": kind,
+            "document": document,
+            "code": code,
+            "detail": detail.replace("\x00", ""),
+            "blocking": blocking,
+        },
+    )
+
+
+async def close_exceptions(connection: AsyncConnection, merchant: str, kind: str, document: str, by: str) -> None:
+    """Close what blocked a document: it moves again. Notes that do not block stay open for a person."""
+    await connection.execute(_CLOSE, {"merchant": merchant, "kind": kind, "document": document, "by": by})

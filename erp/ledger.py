@@ -1,0 +1,163 @@
+"""The stock ledger: entries, postings and balances of one transaction, written by one call that also links the hash chain.
+
+Locks are taken in one order everywhere: the document, then balances by article, then the merchant's head row (inside
+`erp.append_to_ledger`). Two bookings can therefore wait for each other but never in a circle.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.costing import Pool
+from domain.counting import Line
+from domain.money import ZERO
+from domain.stock import Earlier, Entry, Place, StockAccounts, postings
+from erp.counters import PICKED, SALES_ORDER
+from erp.database import rows
+
+RULE_VERSION = "moving-average-1"
+
+_ENSURE = text(
+    """
+    insert into erp.stock_balance (merchant_id, article_number, warehouse)
+    select :merchant, a, w from unnest(cast(:articles as text[]), cast(:warehouses as text[])) as n(a, w)
+    order by a, w on conflict do nothing
+    """
+)
+_LOCK = text(
+    """
+    select b.article_number, b.warehouse, b.quantity, b.value, b.last_cost, b.epoch, b.keep from erp.stock_balance b
+    join unnest(cast(:articles as text[]), cast(:warehouses as text[])) as n(a, w) on b.article_number = n.a and b.warehouse = n.w
+    where b.merchant_id = :merchant order by b.article_number, b.warehouse for update of b
+    """
+)
+_EARLIER = text(
+    """
+    select e.booking_doc_id as doc_id, e.booking_line_id as line_id, e.entry_no, -e.quantity as quantity, -e.value as value,
+           -e.quantity - coalesce(sum(r.quantity), 0) as quantity_left, -e.value - coalesce(sum(r.value), 0) as value_left
+    from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[])) as n(d, l)
+    join erp.stock_entry e on e.merchant_id = :merchant and e.booking_kind = :kind and e.booking_doc_id = n.d
+                          and e.booking_line_id = n.l and e.booking_what = :what and e.kind = 'pick'
+    left join erp.stock_entry r on r.merchant_id = e.merchant_id and r.reverses_entry_no = e.entry_no
+    group by e.booking_doc_id, e.booking_line_id, e.entry_no, e.quantity, e.value
+    having -e.quantity > coalesce(sum(r.quantity), 0)
+    order by e.entry_no desc
+    """
+)
+_APPEND = text(
+    """
+    select erp.append_to_ledger(:merchant, cast(:heading as jsonb), cast(:entries as jsonb), cast(:postings as jsonb),
+                                cast(:balances as jsonb)) as transaction_no
+    """
+)
+
+
+async def lock_pools(connection: AsyncConnection, merchant: str, places: Iterable[Place]) -> dict[Place, Pool]:
+    """The pools of these articles, locked in article order; one that has never moved is made, empty."""
+    wanted = sorted(set(places))
+    key = {"merchant": merchant, "articles": [place[0] for place in wanted], "warehouses": [place[1] for place in wanted]}
+    found = await rows(connection, _LOCK, **key)
+    if len(found) < len(wanted):
+        await connection.execute(_ENSURE, key)
+        found = await rows(connection, _LOCK, **key)
+    return {(r.article_number, r.warehouse): Pool(r.quantity, r.value, r.last_cost, r.epoch, r.keep) for r in found}
+
+
+async def earlier_entries(connection: AsyncConnection, merchant: str, lines: Sequence[Line]) -> dict[Line, list[Earlier]]:
+    """For each line, its picks that are not wholly taken back, newest first."""
+    key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
+    found = await rows(connection, _EARLIER, **key, doc_ids=[line[0] for line in lines], line_ids=[line[1] for line in lines])
+    earlier: dict[Line, list[Earlier]] = {line: [] for line in lines}
+    for r in found:
+        earlier[r.doc_id, r.line_id].append(Earlier(r.entry_no, r.quantity, r.value, r.quantity_left, r.value_left))
+    return earlier
+
+
+async def append(
+    connection: AsyncConnection,
+    merchant: str,
+    entries: Sequence[Entry],
+    pools: Mapping[Place, Pool],
+    accounts: StockAccounts,
+    currency: str,
+    document: str,
+    reason: str,
+    actor: str,
+    code_version: str,
+) -> int:
+    """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain."""
+    booked, numbers = postings(entries, accounts)
+    parameters = {
+        "merchant": merchant,
+        "heading": json.dumps({"reason": reason, "actor": actor, "rule_version": RULE_VERSION, "code_version": code_version}),
+        "entries": json.dumps([_entry(entry, number, document) for entry, number in zip(entries, numbers, strict=True)]),
+        "postings": json.dumps(
+            [
+                {
+                    "event": posting.event,
+                    "accounting_date": posting.accounting_date.isoformat(),
+                    "currency": currency,
+                    "document": document,
+                    "rows": [
+                        {"account": row.account, "debit": str(row.debit), "credit": str(row.credit)} for row in posting.rows
+                    ],
+                }
+                for posting in booked
+            ]
+        ),
+        "balances": json.dumps([_balance(place, pool) for place, pool in pools.items()]),
+    }
+    return int((await connection.execute(_APPEND, parameters)).scalar_one())
+
+
+def _entry(entry: Entry, posting: int | None, document: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "article_number": entry.place[0],
+        "warehouse": entry.place[1],
+        "kind": entry.kind,
+        "quantity": str(entry.quantity),
+        "value": str(entry.value),
+        "document": document,
+        "posting": posting,
+        "epoch": entry.epoch,
+        "keep": _plain(entry.keep),
+        "occurred_at": entry.occurred_at.isoformat(),
+    }
+    if entry.step:
+        row |= {
+            "booking_kind": SALES_ORDER,
+            "booking_doc_id": entry.step.line[0],
+            "booking_line_id": entry.step.line[1],
+            "booking_what": PICKED,
+            "booking_step": entry.step.step,
+        }
+    if entry.cause:
+        row["cause"] = entry.cause
+    if entry.reverses:
+        row["reverses_entry_no"] = entry.reverses
+    return row
+
+
+def _balance(place: Place, pool: Pool) -> dict[str, Any]:
+    return {
+        "article_number": place[0],
+        "warehouse": place[1],
+        "quantity": str(pool.quantity),
+        "value": str(pool.value),
+        "last_cost": None if pool.last_cost is None else str(pool.last_cost),
+        "epoch": pool.epoch,
+        "keep": _plain(pool.keep),
+    }
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number:f}"
+
+
+def below_zero(pools: Mapping[Place, Pool]) -> list[str]:
+    """Articles of which more has left than our books held."""
+    return [place[0] for place, pool in pools.items() if pool.quantity < ZERO]

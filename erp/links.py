@@ -1,0 +1,66 @@
+"""Our keys and theirs: which document in another system is which of ours, and what we last sent of it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from erp.database import rows
+
+_LINK = text(
+    """
+    insert into bridge.link (merchant_id, system, kind, our_key, their_id, sent_hash, sent_version, confirmed)
+    values (:merchant, :system, :kind, :our_key, :their_id, :sent_hash, :sent_version, :confirmed)
+    on conflict (merchant_id, system, kind, our_key) do update set their_id = excluded.their_id, sent_hash = excluded.sent_hash,
+      sent_version = excluded.sent_version, confirmed = excluded.confirmed, updated_at = now()
+    """
+)
+_LINKED = text(
+    """
+    select our_key, their_id, sent_hash, sent_version, confirmed from bridge.link
+    where merchant_id = :merchant and system = :system and kind = :kind and our_key = any(cast(:our_keys as text[]))
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Our key and theirs, what was last sent (hash, version), and whether reading back confirmed it."""
+
+    their_id: str
+    sent_hash: str | None
+    sent_version: int | None
+    confirmed: bool
+
+
+async def save_link(
+    connection: AsyncConnection,
+    merchant: str,
+    system: str,
+    kind: str,
+    our_key: str,
+    their_id: str,
+    sent_hash: str | None = None,
+    sent_version: int | None = None,
+    confirmed: bool = True,
+) -> None:
+    """Remember which document of theirs is which of ours, and what we last sent."""
+    await connection.execute(
+        _LINK,
+        {
+            "merchant": merchant,
+            "system": system,
+            "kind": kind,
+            "our_key": our_key,
+            "their_id": their_id,
+            "sent_hash": sent_hash,
+            "sent_version": sent_version,
+            "confirmed": confirmed,
+        },
+    )
+
+
+async def links(connection: AsyncConnection, merchant: str, system: str, kind: str, our_keys: list[str]) -> dict[str, Link]:
+    """What is known of these keys of ours in another system."""
+    found = await rows(connection, _LINKED, merchant=merchant, system=system, kind=kind, our_keys=our_keys)
+    return {r.our_key: Link(r.their_id, r.sent_hash, r.sent_version, r.confirmed) for r in found}

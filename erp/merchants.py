@@ -1,0 +1,147 @@
+"""A merchant as we serve it: its books, its settings, its connections to the other systems."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import Refused
+from domain.merchant import MerchantSettings
+from erp.database import one
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """Who it is, and the rules that hold for it now."""
+
+    merchant_id: str
+    currency: str
+    country: str
+    time_zone: str
+    settings: MerchantSettings
+
+    def day_of(self, at: datetime) -> date:
+        """The accounting day of an instant, in the merchant's time zone."""
+        return at.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How one system is reached for one merchant. `credentials` are sealed; `version` changes when anything does."""
+
+    system: str
+    settings: dict[str, Any]
+    credentials: bytes
+    state: str
+    problem: str | None
+    probe_after: datetime | None
+    version: int
+
+
+_MERCHANT = text(
+    """
+    select m.currency, m.country, m.time_zone, s.settings, s.version from erp.merchant m
+    left join bridge.merchant_settings s using (merchant_id) where m.merchant_id = :merchant
+    """
+)
+_CONNECTION = text(
+    """
+    select system, settings, credentials, state, problem, probe_after, version from bridge.connection
+    where merchant_id = :merchant and system = :system
+    """
+)
+_SAVE_CONNECTION = text(
+    """
+    insert into bridge.connection as c (merchant_id, system, settings, credentials)
+    values (:merchant, :system, cast(:settings as jsonb), :credentials)
+    on conflict (merchant_id, system) do update set settings = excluded.settings, credentials = excluded.credentials,
+      state = 'untested', problem = null, problem_since = null, probe_after = null, version = c.version + 1, updated_at = now()
+    """
+)
+_SAVE_SETTINGS = text(
+    """
+    insert into bridge.merchant_settings as s (merchant_id, settings, changed_by)
+    values (:merchant, cast(:settings as jsonb), :by)
+    on conflict (merchant_id) do update set settings = excluded.settings, changed_by = excluded.changed_by,
+      version = s.version + 1, updated_at = now() where s.settings <> excluded.settings
+    """
+)
+_BLOCK = text(
+    """
+    update bridge.connection set state = 'blocked', problem = left(:problem, 500), problem_since = coalesce(problem_since, now()),
+      probe_after = now() + make_interval(secs => :pause), updated_at = now()
+    where merchant_id = :merchant and system = :system and version = :version
+    """
+)
+_PROBING = text(
+    """
+    update bridge.connection set probe_after = now() + make_interval(secs => :pause)
+    where merchant_id = :merchant and system = :system and state = 'blocked' and probe_after <= now() returning system
+    """
+)
+_WORKS = text(
+    """
+    update bridge.connection set state = 'working', problem = null, problem_since = null, probe_after = null, updated_at = now()
+    where merchant_id = :merchant and system = :system and version = :version and state <> 'working'
+    """
+)
+
+
+async def load_merchant(connection: AsyncConnection, merchant: str) -> Merchant:
+    """The merchant with its settings; refuses one that the ERP does not have."""
+    row = await one(connection, _MERCHANT, merchant=merchant)
+    if row is None:
+        raise Refused("settings-wrong", f"merchant {merchant} is not in erp.merchant")
+    return Merchant(merchant, row.currency, row.country, row.time_zone, MerchantSettings.of(row.settings or {}))
+
+
+async def load_connection(connection: AsyncConnection, merchant: str, system: str) -> Connection:
+    """How a system is reached; refuses a merchant that is not connected to it."""
+    row = await one(connection, _CONNECTION, merchant=merchant, system=system)
+    if row is None:
+        raise Refused("settings-wrong", f"merchant {merchant} has no connection to {system}: connect it first")
+    return Connection(row.system, row.settings, row.credentials, row.state, row.problem, row.probe_after, row.version)
+
+
+async def save_connection(
+    connection: AsyncConnection, merchant: str, system: str, settings: dict[str, Any], sealed_credentials: bytes
+) -> None:
+    """Store how a system is reached; replaces what was there and forgets that it was blocked."""
+    await connection.execute(
+        _SAVE_CONNECTION,
+        {"merchant": merchant, "system": system, "settings": json.dumps(settings), "credentials": sealed_credentials},
+    )
+
+
+async def save_settings(connection: AsyncConnection, merchant: str, settings: dict[str, Any], by: str) -> None:
+    """Store a merchant's settings after checking them."""
+    MerchantSettings.of(settings)
+    await connection.execute(_SAVE_SETTINGS, {"merchant": merchant, "settings": json.dumps(settings), "by": by})
+
+
+async def block_connection(
+    connection: AsyncConnection, merchant: str, system: str, version: int, problem: str, pause: float
+) -> None:
+    """One exception for the merchant instead of one for every order: the other system refuses our credentials."""
+    await connection.execute(
+        _BLOCK, {"merchant": merchant, "system": system, "version": version, "problem": problem, "pause": pause}
+    )
+
+
+async def may_probe(connection: AsyncConnection, merchant: str, system: str, pause: float) -> bool:
+    """Whether this caller is the one that tries a blocked connection now; the next may after `pause` seconds."""
+    return await one(connection, _PROBING, merchant=merchant, system=system, pause=pause) is not None
+
+
+async def connection_works(connection: AsyncConnection, merchant: str, system: str, version: int) -> None:
+    """The other system has answered with these credentials."""
+    await connection.execute(_WORKS, {"merchant": merchant, "system": system, "version": version})
+
+
+def utc_now() -> datetime:
+    """Now, aware; only where no transaction's own `now()` is at hand."""
+    return datetime.now(UTC)
