@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from erp.database import one
+from erp.database import one, rows
+from erp.exceptions import open_exception
 
 _INTEND = text(
     """
@@ -125,3 +126,37 @@ async def note_surplus(connection: AsyncConnection, call: CallKey, kind: str, th
 async def surplus_cancelled(connection: AsyncConnection, call: CallKey, kind: str, their_id: str) -> None:
     """The surplus document is cancelled over there."""
     await connection.execute(_SURPLUS_CANCELLED, call.parameters() | {"kind": kind, "their_id": their_id})
+
+
+_SURPLUS_OF = text(
+    """
+    select their_id from bridge.surplus_document
+    where merchant_id = :merchant and system = :system and kind = :kind and business_key = :key
+    """
+)
+_REPEATED = text(
+    """
+    select business_key, state, attempt, their_id from bridge.foreign_call
+    where merchant_id = :merchant and system = :system and operation = :operation and attempt > 1 and state = 'done'
+      and ended_at > now() - make_interval(days => :days)
+    order by business_key
+    """
+)
+
+
+async def surplus_documents(connection: AsyncConnection, call: CallKey, kind: str) -> set[str]:
+    """Documents of this call that are already known to be surplus."""
+    return {row.their_id for row in await rows(connection, _SURPLUS_OF, **call.parameters(), kind=kind)}
+
+
+async def repeated_calls(
+    connection: AsyncConnection, merchant: str, system: str, operation: str, days: int
+) -> list[tuple[str, Call]]:
+    """Calls that took more than one attempt: an attempt that went missing may still turn up."""
+    found = await rows(connection, _REPEATED, merchant=merchant, system=system, operation=operation, days=days)
+    return [(row.business_key, Call(row.state, row.attempt, row.their_id, None)) for row in found]
+
+
+async def note_refusal(connection: AsyncConnection, call: CallKey, code: str, detail: str) -> None:
+    """An exception for a person about a foreign document, not about one process."""
+    await open_exception(connection, call.merchant, call.operation, call.key, code, detail, False)

@@ -136,24 +136,18 @@ _FENCE = text(
 )
 _STATUS = text(
     """
-    update bridge.watched w set status = n.s, shipped_at = coalesce(n.at, w.shipped_at)
-    from unnest(cast(:doc_ids as bigint[]), cast(:statuses as int[]), cast(:times as timestamptz[])) as n(d, s, at)
+    update bridge.watched w set status = n.s, shipped_at = coalesce(n.at, w.shipped_at),
+        short_since = case when n.sent then coalesce(w.short_since, now()) end
+    from unnest(cast(:doc_ids as bigint[]), cast(:statuses as int[]), cast(:times as timestamptz[]), cast(:sent as boolean[]))
+         as n(d, s, at, sent)
     where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = n.d
     """
 )
 _WATCH = text(
     """
-    insert into bridge.watched (merchant_id, kind, doc_id, document, watch_until)
-    values (:merchant, :kind, :doc_id, :document, now() + make_interval(days => :days))
+    insert into bridge.watched (merchant_id, kind, doc_id, document, look_owed, watch_until)
+    values (:merchant, :kind, :doc_id, :document, false, now() + make_interval(days => :days))
     on conflict (merchant_id, kind, doc_id) do nothing
-    """
-)
-_OWED = text(
-    """
-    select c.doc_id, c.line_id, c.booked from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
-    where c.merchant_id = :merchant and c.kind = :kind and w.document = :document and c.what = :what
-      and c.booked is distinct from coalesce(c.reported_known, 0) and c.doubt_value is null
-    order by c.doc_id, c.line_id
     """
 )
 _REPORTED = text(
@@ -277,9 +271,12 @@ async def draw_fence(
     merchant: str,
     document: str,
     look_owed: bool,
-    statuses: Mapping[int, tuple[int, datetime | None]],
+    statuses: Mapping[int, tuple[int, datetime | None, bool]],
 ) -> None:
-    """End a booking: from here no look that began earlier may be booked. Also when nothing had changed."""
+    """End a booking: from here no look that began earlier may be booked. Also when nothing had changed.
+
+    `statuses`: for each document its status number, when it was sent, and whether the status means that it was.
+    """
     key = {"merchant": merchant, "kind": SALES_ORDER}
     await connection.execute(_FENCE, key | {"document": document, "look_owed": look_owed})
     await connection.execute(
@@ -287,16 +284,11 @@ async def draw_fence(
         key
         | {
             "doc_ids": list(statuses),
-            "statuses": [status for status, _ in statuses.values()],
-            "times": [at for _, at in statuses.values()],
+            "statuses": [status for status, _, _ in statuses.values()],
+            "times": [at for _, at, _ in statuses.values()],
+            "sent": [sent for _, _, sent in statuses.values()],
         },
     )
-
-
-async def to_report(connection: AsyncConnection, merchant: str, document: str) -> list[tuple[Line, Decimal]]:
-    """Lines whose booked quantity the warehouse has not been told, with that quantity (absolute)."""
-    found = await rows(connection, _OWED, merchant=merchant, kind=SALES_ORDER, document=document, what=PICKED)
-    return [((row.doc_id, row.line_id), row.booked) for row in found]
 
 
 async def reported(connection: AsyncConnection, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from erp.database import rows
+from erp.database import one, rows
 
 _LINK = text(
     """
@@ -64,3 +64,14 @@ async def links(connection: AsyncConnection, merchant: str, system: str, kind: s
     """What is known of these keys of ours in another system."""
     found = await rows(connection, _LINKED, merchant=merchant, system=system, kind=kind, our_keys=our_keys)
     return {r.our_key: Link(r.their_id, r.sent_hash, r.sent_version, r.confirmed) for r in found}
+
+
+_LINKED_TO = text(
+    "select our_key from bridge.link where merchant_id = :merchant and system = :system and kind = :kind and their_id = :their_id"
+)
+
+
+async def linked_to(connection: AsyncConnection, merchant: str, system: str, kind: str, their_id: str) -> str | None:
+    """Which key of ours stands for a document of theirs."""
+    row = await one(connection, _LINKED_TO, merchant=merchant, system=system, kind=kind, their_id=their_id)
+    return None if row is None else str(row.our_key)

@@ -221,7 +221,9 @@ async def order_state(connection: AsyncConnection, merchant: Merchant, key: Orde
     Locks the order's row, so that of a booking and an ending at the same time one sees the other.
     """
     row = await one(connection, _STATE, merchant=key.merchant, number=key.number, kind=SALES_ORDER, what=PICKED)
-    to_invoice = [BasisKey(key.merchant, key.number, key.run, basis, part) for basis, part in zip(row.bases, row.parts, strict=True)]
+    to_invoice = [
+        BasisKey(key.merchant, key.number, key.run, basis, part) for basis, part in zip(row.bases, row.parts, strict=True)
+    ]
     waits = []
     if row.doubt_at is not None:
         waits.append(max(0.05, patience - (row.now - row.doubt_at).total_seconds() + 0.05))

@@ -1,0 +1,113 @@
+"""What the watcher asks of the warehouse: everything that may have changed, in a handful of calls, compared with our books.
+
+No list alone finds all: "lines to report" sees only reported below picked, so changes of status, picking and order are asked for
+by time as well, with an overlap. What is found is a nudge in the inbox; nothing here is ever booked.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from clients.ongoing import GetOrder, OngoingClient, OrderFilter
+from temporalio import activity
+
+from activities.connections import Connections
+from erp import watching
+from erp.database import Database
+from erp.merchants import Merchant
+from erp.watching import Listed, Rhythm
+
+OVERLAP = timedelta(minutes=2)
+OLDEST_UPDATE = timedelta(hours=47)
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many documents differed, when to look again, and whether the nightly sweep is due."""
+
+    nudged: int
+    interval_seconds: int
+    sweep_due: bool
+
+
+class Watch:
+    """Finds what no message told."""
+
+    def __init__(self, database: Database, connections: Connections[OngoingClient]) -> None:
+        self._database = database
+        self._connections = connections
+
+    @activity.defn
+    async def find_changes(self, merchant_id: str) -> Found:
+        """Nudge every order whose state in the warehouse differs from our books. A repeat nudges again, harmlessly."""
+        async with self._connections.using(merchant_id) as (merchant, client):
+            async with self._database.merchant(merchant_id) as session:
+                rhythm = await watching.rhythm(session, merchant_id, merchant.settings.watch_interval_seconds)
+            if not rhythm.enabled:
+                return Found(0, rhythm.interval_seconds, False)
+            nudged: dict[int, str] = {}
+            for asked in _filters(rhythm):
+                async for page in client.list_orders(asked, page_size=PAGE):
+                    fresh = [order for order in page if order.order_id not in nudged]
+                    async with self._database.merchant(merchant_id) as session:
+                        differing = await watching.changed(session, merchant_id, [_listed(order) for order in fresh])
+                        await watching.nudge(session, merchant_id, "poll", differing)
+                    nudged |= differing
+                    activity.heartbeat(len(nudged))
+            async with self._database.merchant(merchant_id) as session:
+                orphans = await watching.orphans(session, merchant_id)
+                await watching.nudge(session, merchant_id, "orphan", {-n: number for n, number in enumerate(orphans, 1)})
+                await watching.ran(session, merchant_id, watching.FLOW, rhythm.now)
+            return Found(len(nudged) + len(orphans), rhythm.interval_seconds, _sweep_due(merchant, rhythm))
+
+    @activity.defn
+    async def sweep(self, merchant_id: str) -> Found:
+        """Compare every watched document with our books, however old. Goes on where a former attempt stopped."""
+        details = activity.info().heartbeat_details
+        after, nudged = (int(details[0]), int(details[1])) if details else (0, 0)
+        async with self._connections.using(merchant_id) as (merchant, client):
+            while True:
+                async with self._database.merchant(merchant_id) as session:
+                    batch = await watching.to_sweep(session, merchant_id, after, PAGE)
+                if not batch:
+                    break
+                asked = OrderFilter(order_id_from=batch[0][0], order_numbers=tuple(document for _, document in batch))
+                async for page in client.list_orders(asked, page_size=PAGE):
+                    async with self._database.merchant(merchant_id) as session:
+                        differing = await watching.changed(session, merchant_id, [_listed(order) for order in page])
+                        await watching.nudge(session, merchant_id, "sweep", differing)
+                    nudged += len(differing)
+                after = batch[-1][0]
+                activity.heartbeat(after, nudged)
+            async with self._database.merchant(merchant_id) as session:
+                await watching.ran(session, merchant_id, watching.SWEEP)
+            return Found(nudged, merchant.settings.watch_interval_seconds, False)
+
+
+def _filters(rhythm: Rhythm) -> list[OrderFilter]:
+    since = (rhythm.watermark or rhythm.now - OLDEST_UPDATE) - OVERLAP
+    recent = max(since, rhythm.now - OLDEST_UPDATE)
+    return [
+        OrderFilter(only_with_lines_to_report=True),
+        OrderFilter(status_changed_from=since),
+        OrderFilter(last_picking_from=since),
+        OrderFilter(updated_from=recent),
+        OrderFilter(last_returned_from=since),
+    ]
+
+
+def _listed(order: GetOrder) -> Listed:
+    lines = {}
+    for line in order.lines:
+        for counted in line.counted:
+            lines[order.order_id, counted.line_id] = (counted.picked, counted.reported)
+    return Listed(order.order_id, order.status, lines)
+
+
+def _sweep_due(merchant: Merchant, rhythm: Rhythm) -> bool:
+    zone = ZoneInfo(merchant.time_zone)
+    local = rhythm.now.astimezone(zone)
+    if local.hour < merchant.settings.nightly_sweep_hour:
+        return False
+    return rhythm.swept_at is None or rhythm.swept_at.astimezone(zone).date() < local.date()

@@ -1,0 +1,158 @@
+"""What the watcher compares and tells: which documents differ from our books, and nudges for those that do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.counting import Line
+from erp.counters import PICKED, SALES_ORDER
+from erp.database import one, rows
+
+FLOW = "orders-back"
+SWEEP = "sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document as a list of the warehouse shows it: status, and picked and reported by line (None where unknown)."""
+
+    doc_id: int
+    status: int
+    lines: dict[Line, tuple[Decimal | None, Decimal | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a flow runs: its interval, since when it has looked, whether its nightly sweep is due now."""
+
+    enabled: bool
+    interval_seconds: int
+    watermark: datetime | None
+    now: datetime
+    swept_at: datetime | None
+
+
+_WATCHED = text(
+    """
+    select w.doc_id, w.document, w.status, w.look_owed, p.ended_at is null as running from bridge.watched w
+    left join lateral (select ended_at from bridge.process p where p.merchant_id = w.merchant_id and p.kind = w.kind
+                       and p.document = w.document order by run desc limit 1) as p on true
+    where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = any(cast(:ids as bigint[]))
+    """
+)
+_COUNTED = text(
+    """
+    select doc_id, line_id, booked, reported_known from bridge.counted
+    where merchant_id = :merchant and kind = :kind and what = :what and doc_id = any(cast(:ids as bigint[]))
+    """
+)
+_NUDGE = text(
+    """
+    insert into bridge.inbox (merchant_id, source, event_id, kind, doc_id, document)
+    select :merchant, :source, gen_random_uuid()::text, :kind, d, n
+    from unnest(cast(:ids as bigint[]), cast(:documents as text[])) as u(d, n)
+    where not exists (select from bridge.inbox i
+                      where i.merchant_id = :merchant and i.document = u.n and i.applied_at is null and i.source = :source)
+    """
+)
+_ORPHANS = text(
+    """
+    select distinct b.order_number from erp.invoice_basis b
+    where b.merchant_id = :merchant and b.state = 'open' and not exists (
+      select from bridge.process p where p.merchant_id = b.merchant_id and p.kind = :kind and p.document = b.order_number
+        and p.ended_at is null)
+    """
+)
+_RHYTHM = text(
+    """
+    insert into bridge.entity as e (merchant_id, flow, interval_seconds) values (:merchant, :flow, :interval)
+    on conflict (merchant_id, flow) do update set flow = excluded.flow
+    returning e.enabled, e.interval_seconds, e.watermark, clock_timestamp() as now,
+      (select s.last_run_at from bridge.entity s where s.merchant_id = :merchant and s.flow = :sweep) as swept_at
+    """
+)
+_RAN = text(
+    """
+    insert into bridge.entity as e (merchant_id, flow, last_run_at, watermark) values (:merchant, :flow, now(), :watermark)
+    on conflict (merchant_id, flow) do update set last_run_at = now(), watermark = coalesce(excluded.watermark, e.watermark)
+    """
+)
+_TO_SWEEP = text(
+    """
+    select doc_id, document from bridge.watched
+    where merchant_id = :merchant and kind = :kind and doc_id > :after and (watch_until is null or watch_until > now())
+    order by doc_id limit :most
+    """
+)
+
+
+async def rhythm(connection: AsyncConnection, merchant: str, interval: int) -> Rhythm:
+    """When the merchant's orders are looked at; made with its default interval on first use."""
+    row = await one(connection, _RHYTHM, merchant=merchant, flow=FLOW, interval=interval, sweep=SWEEP)
+    return Rhythm(row.enabled, row.interval_seconds, row.watermark, row.now, row.swept_at)
+
+
+async def ran(connection: AsyncConnection, merchant: str, flow: str, watermark: datetime | None = None) -> None:
+    """The flow has run; from `watermark` on everything has been looked at."""
+    await connection.execute(_RAN, {"merchant": merchant, "flow": flow, "watermark": watermark})
+
+
+async def changed(connection: AsyncConnection, merchant: str, listed: Sequence[Listed]) -> dict[int, str]:
+    """Of the documents listed, those that we watch and that differ from our books: id to our number."""
+    ids = [document.doc_id for document in listed]
+    key: dict[str, Any] = {"merchant": merchant, "kind": SALES_ORDER, "ids": ids}
+    watched = {row.doc_id: row for row in await rows(connection, _WATCHED, **key)}
+    counted: dict[int, dict[Line, Any]] = {}
+    for row in await rows(connection, _COUNTED, **key, what=PICKED):
+        counted.setdefault(row.doc_id, {})[row.doc_id, row.line_id] = row
+    return {
+        document.doc_id: watched[document.doc_id].document
+        for document in listed
+        if document.doc_id in watched and _differs(document, watched[document.doc_id], counted.get(document.doc_id, {}))
+    }
+
+
+def _differs(listed: Listed, watched: Any, counted: Mapping[Line, Any]) -> bool:
+    if watched.running is None:
+        return False
+    if watched.status != listed.status or watched.look_owed:
+        return True
+    for line, (picked, reported) in listed.lines.items():
+        known = counted.get(line)
+        if known is None:
+            if picked:
+                return True
+        elif known.booked != picked or (known.reported_known or 0) != (reported or 0):
+            return True
+    return any(line not in listed.lines for line in counted)
+
+
+async def nudge(connection: AsyncConnection, merchant: str, source: str, documents: Mapping[int, str]) -> None:
+    """Put documents in the inbox, whose drain tells their processes. One nudge that waits already is enough."""
+    if documents:
+        await connection.execute(
+            _NUDGE,
+            {
+                "merchant": merchant,
+                "source": source,
+                "kind": SALES_ORDER,
+                "ids": list(documents),
+                "documents": list(documents.values()),
+            },
+        )
+
+
+async def orphans(connection: AsyncConnection, merchant: str) -> list[str]:
+    """Orders that owe an invoice and have no process: booked by an attempt that outlived its workflow."""
+    return [row.order_number for row in await rows(connection, _ORPHANS, merchant=merchant, kind=SALES_ORDER)]
+
+
+async def to_sweep(connection: AsyncConnection, merchant: str, after: int, most: int) -> list[tuple[int, str]]:
+    """The next documents to sweep, in the order of their ids."""
+    found = await rows(connection, _TO_SWEEP, merchant=merchant, kind=SALES_ORDER, after=after, most=most)
+    return [(row.doc_id, row.document) for row in found]

@@ -1,0 +1,124 @@
+"""Connecting a merchant: its settings, its sealed credentials, its webhook address, its watcher."""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from worker.keyring import Keyring
+
+from domain.merchant import MerchantSettings
+from erp.database import Database
+from erp.merchants import save_connection, save_settings
+from starters.intake import hashed
+from workflows import attributes, options
+from workflows.watch_warehouse import WatchKey, WatchWarehouse
+
+FLOWS = ("articles", "orders-out", "orders-back", "invoices", "sweep")
+
+_ERP_MERCHANT = text(
+    """
+    insert into erp.merchant (merchant_id, name, currency, country, time_zone)
+    values (:merchant, :name, :currency, :country, :time_zone)
+    on conflict (merchant_id) do nothing
+    """
+)
+_ENDPOINT = text(
+    """
+    insert into bridge.webhook_endpoint (merchant_id, system, path_hash, token_hash) values (:merchant, :system, :path, :token)
+    on conflict do nothing
+    """
+)
+_ENTITY = text(
+    """
+    insert into bridge.entity (merchant_id, flow, interval_seconds) values (:merchant, :flow, :interval)
+    on conflict (merchant_id, flow) do update set interval_seconds = excluded.interval_seconds
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewMerchant:
+    """Everything that connects a merchant. Credentials are sealed before they touch the database."""
+
+    merchant_id: str
+    name: str
+    ongoing: dict[str, Any]
+    ongoing_credentials: dict[str, str] = field(repr=False)
+    fortnox: dict[str, Any]
+    fortnox_credentials: dict[str, str] = field(repr=False)
+    currency: str = "SEK"
+    country: str = "SE"
+    time_zone: str = "Europe/Stockholm"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAddress:
+    """The secret end of the address to give the warehouse, and the token it must send. Shown once, kept as hashes."""
+
+    path: str = field(repr=False)
+    token: str = field(repr=False)
+
+    @classmethod
+    def new(cls) -> "WebhookAddress":
+        return cls(f"/webhooks/ongoing/{secrets.token_urlsafe(32)}", secrets.token_urlsafe(32))
+
+
+async def connect_merchant(
+    erp: Database, app: Database, keys: Keyring, client: Client, merchant: NewMerchant, webhook: WebhookAddress
+) -> None:
+    """Connect a merchant, or connect it anew: addresses, credentials and settings are replaced, nothing is lost.
+
+    `erp` may write erp.merchant (the ERP's own role), `app` our plumbing. Starts the merchant's watcher if it is not running.
+    """
+    who = merchant.merchant_id
+    settings = MerchantSettings.of(merchant.settings)
+    async with erp.everyone() as session:
+        await session.execute(
+            _ERP_MERCHANT,
+            {
+                "merchant": who,
+                "name": merchant.name,
+                "currency": merchant.currency,
+                "country": merchant.country,
+                "time_zone": merchant.time_zone,
+            },
+        )
+    async with app.merchant(who) as session:
+        await save_settings(session, who, merchant.settings, "lagerbro connect")
+        for system, where, credentials in (
+            ("ongoing", merchant.ongoing, merchant.ongoing_credentials),
+            ("fortnox", merchant.fortnox, merchant.fortnox_credentials),
+        ):
+            sealed = keys.seal(who, system, json.dumps(credentials).encode())
+            await save_connection(session, who, system, where, sealed)
+        secret = webhook.path.rsplit("/", 1)[1]
+        await session.execute(
+            _ENDPOINT, {"merchant": who, "system": "ongoing", "path": hashed(secret), "token": hashed(webhook.token)}
+        )
+        for flow in FLOWS:
+            interval = settings.watch_interval_seconds if flow == "orders-back" else 60
+            await session.execute(_ENTITY, {"merchant": who, "flow": flow, "interval": interval})
+    await start_watching(client, who)
+
+
+async def start_watching(client: Client, merchant: str) -> None:
+    """Start the merchant's watcher, or leave the one that runs."""
+    try:
+        await client.start_workflow(
+            WatchWarehouse.run,
+            WatchKey(merchant),
+            id=f"watch/{merchant}",
+            task_queue=options.ORDERS_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"Watches the warehouse of {merchant}",
+            search_attributes=attributes.at_start(merchant, merchant, "watching", datetime.now(UTC)),
+        )
+    except WorkflowAlreadyStartedError:
+        return

@@ -1,0 +1,280 @@
+"""The relay: from the outbox to processes, from the inbox to nudges.
+
+Reads unsent rows with SKIP LOCKED and no cursor, because commit order is not id order. A row is claimed for a while, its effect
+made in Temporal, and only then marked: killed anywhere in between it is done again, and again is harmless. What must be unique
+is unique in `bridge.process`, because Temporal forgets.
+"""
+
+import asyncio
+import signal
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+from worker.settings import Settings
+
+from domain.keys import OrderKey
+from erp.database import Database, rows
+from worker.logs import configure_logs
+from worker.temporal import connect
+from workflows import attributes, options
+from workflows.sales_order import FulfilSalesOrder
+
+log = structlog.get_logger("relay")
+
+BATCH = 50
+IDLE_SECONDS = 1.0
+AT_ONCE = 8
+
+_CLAIM = text(
+    """
+    update bridge.outbox set claimed_until = now() + interval '30 seconds', attempts = attempts + 1
+    where outbox_no in (select outbox_no from bridge.outbox
+                        where delivered_at is null and coalesce(claimed_until, 'epoch') < now()
+                        order by outbox_no limit :most for update skip locked)
+    returning outbox_no, merchant_id, topic, document, created_at
+    """
+)
+_PROCESS = text(
+    """
+    insert into bridge.process (merchant_id, kind, document, run, workflow_id)
+    values (:merchant, 'sales-order', :document, :run, :workflow_id) on conflict do nothing
+    """
+)
+_LAST_PROCESS = text(
+    """
+    select run, workflow_id, ended_at from bridge.process
+    where merchant_id = :merchant and kind = 'sales-order' and document = :document order by run desc limit 1
+    """
+)
+_DELIVERED = text(
+    "update bridge.outbox set delivered_at = now(), outcome = :outcome, last_error = null where outbox_no = :outbox_no"
+)
+_FAILED = text(
+    """
+    update bridge.outbox set last_error = left(:error, 300), claimed_until = now() + make_interval(secs => least(attempts, 30))
+    where outbox_no = :outbox_no
+    """
+)
+_NUDGES = text(
+    """
+    update bridge.inbox set claimed_until = now() + interval '15 seconds'
+    where inbox_no in (select inbox_no from bridge.inbox
+                       where applied_at is null and coalesce(claimed_until, 'epoch') < now()
+                       order by inbox_no limit :most for update skip locked)
+    returning inbox_no, merchant_id, source, doc_id, document
+    """
+)
+_DOCUMENTS = text(
+    """
+    select merchant_id, doc_id, document from bridge.watched where kind = 'sales-order' and doc_id = any(cast(:ids as bigint[]))
+    """
+)
+_APPLIED = text("update bridge.inbox set applied_at = now(), outcome = :outcome where inbox_no = any(cast(:numbers as bigint[]))")
+_BLOCKED_BY_ARTICLE = text(
+    """
+    select distinct document from bridge.exception
+    where merchant_id = :merchant and kind = 'sales-order' and closed_at is null
+      and code in ('unknown-article', 'article-not-in-erp')
+    """
+)
+
+
+class Relay:
+    """Both directions in one process. Any number may run at once."""
+
+    def __init__(self, database: Database, client: Client) -> None:
+        self._database = database
+        self._client = client
+
+    async def deliver_outbox(self) -> int:
+        """Deliver what waits in the outbox; returns how many rows were taken."""
+        async with self._database.everyone() as session:
+            taken = await rows(session, _CLAIM, most=BATCH)
+        gate = asyncio.Semaphore(AT_ONCE)
+        by_document: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        for row in sorted(taken, key=lambda row: row.outbox_no):
+            by_document[row.merchant_id, row.document].append(row)
+        await asyncio.gather(*(self._deliver_all(gate, of_one) for of_one in by_document.values()))
+        return len(taken)
+
+    async def _deliver_all(self, gate: asyncio.Semaphore, of_one: list[Any]) -> None:
+        async with gate:
+            for row in of_one:
+                if not await self._deliver(row):
+                    return
+
+    async def _deliver(self, row: Any) -> bool:
+        try:
+            match row.topic:
+                case "sales-order.released":
+                    outcome = await self._start(OrderKey(row.merchant_id, row.document))
+                case "sales-order.changed":
+                    outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.erp_changed)
+                case "sales-order.cancel":
+                    outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.cancel_asked)
+                case "article.added":
+                    outcome = await self._tell_blocked_by(row.merchant_id)
+                case unknown:
+                    outcome = f"unknown topic {unknown}"
+                    log.error("unknown topic", topic=unknown, document=row.document)
+        except RPCError as error:
+            async with self._database.everyone() as session:
+                await session.execute(_FAILED, {"outbox_no": row.outbox_no, "error": f"{error.status.name}"})
+            log.warning(
+                "not delivered", merchant=row.merchant_id, document=row.document, topic=row.topic, error=error.status.name
+            )
+            return False
+        async with self._database.everyone() as session:
+            await session.execute(_DELIVERED, {"outbox_no": row.outbox_no, "outcome": outcome})
+        return True
+
+    async def _start(self, key: OrderKey) -> str:
+        async with self._database.everyone() as session:
+            await session.execute(
+                _PROCESS,
+                {"merchant": key.merchant, "document": key.number, "run": key.run, "workflow_id": key.workflow_id},
+            )
+            last = (await rows(session, _LAST_PROCESS, merchant=key.merchant, document=key.number))[0]
+        if last.ended_at is not None or last.run != key.run:
+            return "ended before"
+        try:
+            await self._client.start_workflow(
+                FulfilSalesOrder.run,
+                key,
+                id=key.workflow_id,
+                task_queue=options.ORDERS_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"Sales order {key.number} of {key.merchant}",
+                search_attributes=attributes.at_start(key.merchant, key.number, "sending", datetime.now(UTC)),
+            )
+        except WorkflowAlreadyStartedError:
+            return "ran to its end"
+        return "started"
+
+    async def _tell(self, merchant: str, document: str, signal_method: Any) -> str:
+        async with self._database.everyone() as session:
+            found = await rows(session, _LAST_PROCESS, merchant=merchant, document=document)
+        if not found or found[0].ended_at is not None:
+            return "no process"
+        return await self._signal(self._client.get_workflow_handle(found[0].workflow_id), signal_method)
+
+    async def _tell_blocked_by(self, merchant: str) -> str:
+        async with self._database.everyone() as session:
+            found = await rows(session, _BLOCKED_BY_ARTICLE, merchant=merchant)
+        for row in found:
+            await self._tell(merchant, row.document, FulfilSalesOrder.erp_changed)
+        return f"told {len(found)}"
+
+    @staticmethod
+    async def _signal(handle: WorkflowHandle[Any, Any], signal_method: Any) -> str:
+        try:
+            await handle.signal(signal_method)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return "no running workflow"
+            raise
+        return "told"
+
+    async def drain_inbox(self) -> int:
+        """One nudge for each document that something was said about; returns how many rows were taken."""
+        async with self._database.everyone() as session:
+            taken = await rows(session, _NUDGES, most=BATCH * 10)
+            unnamed = [row.doc_id for row in taken if row.document is None and row.doc_id is not None]
+            names = {
+                (row.merchant_id, row.doc_id): row.document
+                for row in (await rows(session, _DOCUMENTS, ids=unnamed) if unnamed else [])
+            }
+        by_document: dict[tuple[str, str | None], list[Any]] = defaultdict(list)
+        for row in taken:
+            by_document[row.merchant_id, row.document or names.get((row.merchant_id, row.doc_id))].append(row)
+        gate = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(self._nudge(gate, *key, said) for key, said in by_document.items()))
+        return len(taken)
+
+    async def _nudge(self, gate: asyncio.Semaphore, merchant: str, document: str | None, said: list[Any]) -> None:
+        async with gate:
+            try:
+                outcome = await self._look(merchant, document, {row.source for row in said}) if document else "not one of ours"
+            except RPCError as error:
+                log.warning("not nudged", merchant=merchant, document=document, error=error.status.name)
+                return
+            async with self._database.everyone() as session:
+                await session.execute(_APPLIED, {"outcome": outcome, "numbers": [row.inbox_no for row in said]})
+
+    async def _look(self, merchant: str, document: str, sources: set[str]) -> str:
+        async with self._database.everyone() as session:
+            found = await rows(session, _LAST_PROCESS, merchant=merchant, document=document)
+        if not found:
+            return "no process"
+        if found[0].ended_at is None:
+            return await self._signal(self._client.get_workflow_handle(found[0].workflow_id), FulfilSalesOrder.look)
+        if sources == {"webhook"}:
+            # Most often the echo of what ended the process. If the warehouse differs from our books, the watcher says so.
+            return "ended; left to the watcher"
+        return await self._start(OrderKey(merchant, document, found[0].run + 1))
+
+
+async def _forever(does: Callable[[], Awaitable[int]], woken: asyncio.Event, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            taken = await does()
+        except Exception as error:
+            log.error("relay pauses", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+            continue
+        if taken:
+            continue
+        try:
+            await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
+        except TimeoutError:
+            continue
+        finally:
+            woken.clear()
+
+
+async def _listen(database: Database, channels: dict[str, asyncio.Event], stop: asyncio.Event) -> None:
+    """LISTEN on a connection of its own; a lost connection is made again, and the idle poll covers the gap."""
+    while not stop.is_set():
+        try:
+            async with database.engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                driver: Any = raw.driver_connection
+                for channel, event in channels.items():
+                    await driver.add_listener(channel, lambda *_args, event=event: event.set())
+                lost = asyncio.Event()
+                driver.add_termination_listener(lambda _driver, lost=lost: lost.set())
+                await lost.wait()
+        except Exception as error:
+            log.warning("listening again", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+
+
+async def main() -> None:
+    settings = Settings.from_environment()
+    configure_logs(settings.log_level)
+    database = Database(settings.database("relay"), pool_size=AT_ONCE + 4)
+    relay = Relay(database, await connect(settings))
+    stop, outbox, inbox = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    log.info("relay started")
+    listening = asyncio.create_task(_listen(database, {"lagerbro_outbox": outbox, "lagerbro_inbox": inbox}, stop))
+    await asyncio.gather(_forever(relay.deliver_outbox, outbox, stop), _forever(relay.drain_inbox, inbox, stop))
+    listening.cancel()
+    await database.close()
+    await asyncio.sleep(0.3)
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(main())

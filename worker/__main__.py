@@ -1,0 +1,110 @@
+"""The worker: reads settings, connects, wires the activities, and works until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+import sys
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.erp import Erp
+from activities.fortnox import Fortnox, WriteRules
+from activities.ongoing import Ongoing, Rules
+from activities.watch import Watch
+from erp.database import Database
+from worker.interceptors import Meaning
+from worker.keyring import Keyring
+from worker.logs import configure_logs
+from worker.settings import Settings
+from worker.temporal import connect
+from worker.wiring import fortnox_connections, ongoing_connections
+from workflows import options
+from workflows.sales_order import FulfilSalesOrder
+from workflows.watch_warehouse import WatchWarehouse
+
+WORKFLOWS = [FulfilSalesOrder, WatchWarehouse]
+GRACE = timedelta(seconds=30)
+
+log = structlog.get_logger("worker")
+
+
+def workers(client: Client, database: Database, keys: Keyring, settings: Settings) -> tuple[list[Worker], list[object]]:
+    """One worker per queue, all in this process; and what must be closed after them."""
+    patience = timedelta(seconds=settings.doubt_seconds)
+    deadline = timedelta(seconds=settings.client_deadline_seconds)
+    settle = timedelta(seconds=settings.settle_seconds)
+    warehouse = ongoing_connections(database, keys, settings)
+    accounting = fortnox_connections(database, keys, settings)
+    erp = Erp(database)
+    ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id))
+    watch = Watch(database, warehouse)
+    fortnox = Fortnox(database, accounting, WriteRules(deadline, settle, patience))
+    shared = {"interceptors": [Meaning()], "graceful_shutdown_timeout": GRACE, "build_id": settings.build_id}
+    many = settings.worker_concurrency
+    return [
+        Worker(
+            client,
+            task_queue=options.ORDERS_QUEUE,
+            workflows=WORKFLOWS,
+            activities=[erp.open_exception, erp.close_exceptions],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+            max_cached_workflows=2000,
+            **shared,  # type: ignore[arg-type]
+        ),
+        Worker(
+            client,
+            task_queue=options.ONGOING_QUEUE,
+            activities=[
+                ongoing.send_sales_order,
+                ongoing.look_at_sales_order,
+                ongoing.cancel_sales_order,
+                watch.find_changes,
+                watch.sweep,
+            ],
+            max_concurrent_activities=many,
+            **shared,  # type: ignore[arg-type]
+        ),
+        Worker(
+            client,
+            task_queue=options.FORTNOX_QUEUE,
+            activities=[fortnox.invoice_shipment, fortnox.sweep_surplus_invoices],
+            max_concurrent_activities=many,
+            **shared,  # type: ignore[arg-type]
+        ),
+    ], [warehouse, accounting]
+
+
+async def main() -> None:
+    settings = Settings.from_environment()
+    configure_logs(settings.log_level)
+    logging.getLogger("temporalio").setLevel(logging.WARNING)
+    keys = Keyring.of(settings)
+    database = Database(settings.database("app"), pool_size=max(10, settings.worker_concurrency))
+    client = await connect(settings)
+    running, connections = workers(client, database, keys, settings)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    log.info("worker started", build=settings.build_id, sealing=settings.sealing)
+    tasks = [asyncio.create_task(worker.run()) for worker in running]
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.gather(*(worker.shutdown() for worker in running))
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for each in connections:
+        await each.aclose()  # type: ignore[attr-defined]
+    await database.close()
+    await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
+    if failed := [result for result in results if isinstance(result, BaseException)]:
+        log.error("worker failed", error=type(failed[0]).__name__)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(main())

@@ -1,0 +1,62 @@
+"""Where meaning becomes Temporal's terms, once for all activities.
+
+A refusal needs a person and is not retried; an unavailable system is retried as soon as it says; whatever else goes wrong is
+a bug, retried loudly until it is mended.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from clients.errors import RateLimited, Rejected, Unavailable
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from activities.errors import Waiting
+from domain.errors import LookAgain, Refused
+
+log = structlog.get_logger("activity")
+
+
+class Meaning(Interceptor):
+    """Given to every worker."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Translating(next)
+
+
+class _Translating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await self.next.execute_activity(input)
+        except Refused as refusal:
+            _say("refused", refusal.code, refusal)
+            raise ApplicationError(str(refusal), type=refusal.code, non_retryable=True) from None
+        except Rejected as refusal:
+            _say("refused", "unexpected-refusal", refusal)
+            raise ApplicationError(str(refusal), type="unexpected-refusal", non_retryable=True) from None
+        except Waiting as waiting:
+            raise _later(str(waiting), waiting.code, waiting.seconds) from None
+        except LookAgain as unclear:
+            raise _later(str(unclear), "unclear-answer", None) from None
+        except RateLimited as limited:
+            raise _later(str(limited), "no-answer", limited.retry_after) from None
+        except Unavailable as unavailable:
+            _say("no answer", "no-answer", unavailable)
+            raise _later(str(unavailable), "no-answer", None) from None
+        except Exception as bug:
+            info = activity.info()
+            where = {"activity": info.activity_type, "workflow": info.workflow_id, "attempt": info.attempt}
+            log.error("unexpected", error=type(bug).__name__, **where)
+            raise
+
+
+def _later(text: str, code: str, seconds: float | None) -> ApplicationError:
+    delay = None if seconds is None else timedelta(seconds=seconds)
+    return ApplicationError(text, type=code, category=ApplicationErrorCategory.BENIGN, next_retry_delay=delay)
+
+
+def _say(event: str, code: str, error: Exception) -> None:
+    info = activity.info()
+    log.info(event, code=code, activity=info.activity_type, workflow=info.workflow_id, attempt=info.attempt, text=str(error))

@@ -1,0 +1,77 @@
+"""How clients are made from a merchant's stored connection: addresses, opened credentials, limiter, lease."""
+
+import json
+from contextlib import AbstractAsyncContextManager
+
+from clients.errors import Rejected
+from clients.fortnox import ClientCredentials, FortnoxClient
+from clients.ongoing import OngoingClient
+from clients.transport import new_http
+
+from activities.connections import Connections, setting
+from domain.errors import Refused
+from erp.database import Database
+from erp.limiter import RateWindow, WriteLease
+from erp.merchants import Connection, Merchant
+from worker.keyring import Keyring
+from worker.settings import Settings
+
+
+def ongoing_connections(database: Database, keys: Keyring, settings: Settings) -> Connections[OngoingClient]:
+    """Ongoing: Basic auth, one write at a time for a goods owner."""
+
+    def build(merchant: Merchant, connection: Connection) -> OngoingClient:
+        secret = json.loads(keys.unseal(merchant.merchant_id, "ongoing", connection.credentials))
+        lease = WriteLease(database, merchant.merchant_id, "ongoing", settings.client_deadline_seconds + 5)
+
+        def gate(kind: str) -> AbstractAsyncContextManager[None] | None:
+            return lease(urgent=kind != "article") if kind != "read" else None
+
+        base = setting(connection, "base_url").rstrip("/")
+        http = new_http(f"{base}/{setting(connection, 'warehouse')}/api/v1/", auth=(secret["username"], secret["password"]))
+        return OngoingClient(
+            http, int(setting(connection, "goods_owner_id")), deadline=settings.client_deadline_seconds, gate=gate
+        )
+
+    async def prove(client: OngoingClient, connection: Connection) -> None:
+        await client.order_statuses()
+
+    return Connections(database, "ongoing", build, lambda client: client.aclose(), prove)
+
+
+def fortnox_connections(database: Database, keys: Keyring, settings: Settings) -> Connections[FortnoxClient]:
+    """Fortnox: client credentials, and the request window that all workers share."""
+
+    def build(merchant: Merchant, connection: Connection) -> FortnoxClient:
+        secret = json.loads(keys.unseal(merchant.merchant_id, "fortnox", connection.credentials))
+        window = connection.settings.get("rate_window", {"requests": 25, "seconds": 5})
+        limiter = RateWindow(
+            database,
+            merchant.merchant_id,
+            "fortnox",
+            int(window["requests"]),
+            float(window["seconds"]),
+            settings.client_deadline_seconds,
+        )
+        token = ClientCredentials(
+            new_http(setting(connection, "token_url")),
+            client_id=secret["client_id"],
+            client_secret=secret["client_secret"],
+            tenant_id=int(setting(connection, "tenant_id")),
+        )
+        return FortnoxClient(
+            new_http(setting(connection, "base_url")), token, deadline=settings.client_deadline_seconds, gate=limiter
+        )
+
+    async def prove(client: FortnoxClient, connection: Connection) -> None:
+        try:
+            company = await client.company_information()
+        except Rejected as refusal:
+            raise Refused("unexpected-refusal", str(refusal)) from None
+        if str(company.database_number) != str(setting(connection, "tenant_id")):
+            raise Refused(
+                "wrong-company",
+                f"the credentials open company {company.database_number}, the connection says {setting(connection, 'tenant_id')}",
+            )
+
+    return Connections(database, "fortnox", build, lambda client: client.aclose(), prove)

@@ -1,0 +1,170 @@
+"""Steps that wait, for the other system or for a person, instead of failing.
+
+The one mixin of the project. A step that time cures is retried; when it has lasted too long the process says so and goes on
+slowly. A step that a person must cure says why, who, and what to send, and waits for the answer.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.erp import Erp
+    from domain.keys import Blocked
+    from domain.reasons import REASONS
+    from workflows import attributes, options
+
+GAVE_WAY = object()
+"""What a blocked step returns when something more urgent than its own answer has turned up."""
+
+
+class Patient:
+    """State and steps of a process that never fails. A subclass sets `merchant`, `kind` and `document` first."""
+
+    merchant: str
+    kind: str
+    document: str
+
+    def __init__(self) -> None:
+        self._stage = "sending"
+        self._story: list[str] = []
+        self._blocked: str | None = None
+        self._blocked_text = ""
+        self._blocked_at: datetime | None = None
+        self._answered = False
+
+    async def step(
+        self,
+        does: Callable[..., Any],
+        argument: Any,
+        summary: str,
+        queue: str,
+        give_way: Callable[[], bool] = lambda: False,
+        **settings: Any,
+    ) -> Any:
+        """Run one activity to its end. Returns `GAVE_WAY` only while blocked, and only when `give_way` says so."""
+        patience: timedelta | None = options.PATIENCE
+        while True:
+            self._answered = False
+            attempt = workflow.start_activity(
+                does,  # type: ignore[arg-type]
+                argument,
+                task_queue=queue,
+                summary=summary,
+                schedule_to_close_timeout=patience,
+                retry_policy=options.SOON if patience else options.LATER,
+                priority=Priority(fairness_key=self.merchant),
+                **({"start_to_close_timeout": options.ONE_STEP} | settings),
+            )
+            if patience is None:
+                await workflow.wait_condition(lambda attempt=attempt: attempt.done() or self._answered or give_way())  # type: ignore[misc]
+                if not attempt.done():
+                    attempt.cancel()
+            try:
+                result = await attempt
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    if self._answered:
+                        continue
+                    if give_way():
+                        return GAVE_WAY
+                    raise
+                cause = error.cause
+                if not (isinstance(cause, ApplicationError) and cause.non_retryable):
+                    code = cause.type if isinstance(cause, ApplicationError) and cause.type in REASONS else "no-answer"
+                    await self._block(code or "no-answer", f"{summary}: {_words(cause)}")
+                    patience = None
+                    continue
+                await self._block(cause.type if cause.type in REASONS else "unexpected-refusal", cause.message)  # type: ignore[arg-type]
+                await workflow.wait_condition(lambda: self._answered or give_way())
+                if not self._answered:
+                    return GAVE_WAY
+                patience = options.PATIENCE
+            else:
+                await self._free()
+                return result
+
+    def _enter(self, stage: str, waiting_for: str | None = None) -> None:
+        """Show where the process is. One update of the attributes, and only when the stage is new."""
+        if stage == self._stage:
+            return
+        self._stage = stage
+        workflow.upsert_search_attributes(
+            [
+                attributes.STAGE.value_set(stage),
+                attributes.STAGE_SINCE.value_set(workflow.now()),
+                attributes.WAITING_FOR.value_set(waiting_for) if waiting_for else attributes.WAITING_FOR.value_unset(),
+            ]
+        )
+        self._show()
+
+    async def _block(self, code: str, text: str) -> None:
+        if self._blocked == code and self._blocked_text == text:
+            return
+        self._blocked, self._blocked_text = code, text
+        since = self._blocked_at or workflow.now()
+        self._blocked_at = since
+        workflow.upsert_search_attributes(
+            [
+                attributes.BLOCKED_REASON.value_set(code),
+                attributes.BLOCKED_SINCE.value_set(since),
+                attributes.WAITING_FOR.value_set(REASONS[code].who),
+            ]
+        )
+        self._show()
+        await self._note(Erp.open_exception, Blocked(self.merchant, self.kind, self.document, code, text))
+
+    async def _free(self) -> None:
+        if self._blocked is None:
+            return
+        blocked = Blocked(self.merchant, self.kind, self.document, self._blocked, self._blocked_text)
+        self._blocked, self._blocked_text, self._blocked_at = None, "", None
+        workflow.upsert_search_attributes(
+            [
+                attributes.BLOCKED_REASON.value_unset(),
+                attributes.BLOCKED_SINCE.value_unset(),
+                attributes.WAITING_FOR.value_unset(),
+            ]
+        )
+        self._show()
+        await self._note(Erp.close_exceptions, blocked)
+
+    async def _note(self, does: Callable[..., Any], blocked: Blocked) -> None:
+        await workflow.execute_local_activity(
+            does, blocked, start_to_close_timeout=options.OUR_OWN_DATABASE, retry_policy=options.SOON
+        )
+
+    def _tell(self, line: str) -> None:
+        """Add a line to what has happened, shown in the UI. The newest twenty are kept."""
+        self._story = [*self._story, f"{workflow.now():%Y-%m-%d %H:%M} {line}"][-20:]
+        self._show()
+
+    def _show(self) -> None:
+        lines = [f"**{self.document}** ({self.merchant}): {self._stage}"]
+        if self._blocked and self._blocked_at:
+            reason = REASONS[self._blocked]
+            lines += [
+                "",
+                f"**Stands still since {self._blocked_at:%Y-%m-%d %H:%M} UTC:** {reason.sentence}",
+                f"- what: {self._blocked_text}",
+                f"- who acts: {reason.who}",
+                f"- what to do: {reason.remedy}",
+                '- then send the update `retry_now` with `{"by": "your name", "reason": "what was mended"}`',
+            ]
+        lines += ["", "What has happened:", *(f"- {line}" for line in self._story)] if self._story else []
+        workflow.set_current_details("\n".join(lines))
+
+    def _retry(self) -> None:
+        self._answered = True
+
+    def _must_be_blocked(self) -> None:
+        if self._blocked is None:
+            raise ApplicationError(f"{self.document} is not standing still: there is nothing to retry", type="not-blocked")
+
+
+def _words(cause: BaseException | None) -> str:
+    return cause.message if isinstance(cause, ApplicationError) else str(cause)

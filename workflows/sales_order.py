@@ -1,0 +1,155 @@
+"""One sales order, from release in the ERP to its last invoice in Fortnox.
+
+The workflow carries keys and small facts; documents stay in PostgreSQL. Messages only say "look again": what has happened is
+read from Ongoing's counters. Between two steps it waits, without a timer and without cost, for as long as the warehouse takes;
+a look is missed by nobody, because `WatchWarehouse` compares every document with our books.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.fortnox import Fortnox
+    from activities.ongoing import Ongoing
+    from domain.keys import BasisKey, OrderKey, OrderState
+    from workflows import options
+    from workflows.patient import GAVE_WAY, Patient
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person sends: who they are and why. Both are kept."""
+
+    by: str
+    reason: str
+
+
+@workflow.defn
+class FulfilSalesOrder(Patient):
+    """Send, look when nudged, invoice what was shipped, until nothing is owed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._look_owed = False
+        self._changed = False
+        self._cancel_asked = False
+
+    @workflow.run
+    async def run(self, order: OrderKey) -> str:
+        """Returns how it ended: `completed` or `cancelled`. Never fails."""
+        self.merchant, self.kind, self.document = order.merchant, "sales-order", order.number
+        state = await self._send(order)
+        while state.outcome is None:
+            state = await self._invoice(state)
+            if state.outcome is None:
+                await self._wait(state)
+                state = await self._next(order)
+        self._tell(f"ended: {state.outcome}")
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return state.outcome
+
+    async def _send(self, order: OrderKey) -> OrderState:
+        state: OrderState = await self.step(
+            Ongoing.send_sales_order,
+            order,
+            f"Send order {order.number} to the warehouse",
+            options.ONGOING_QUEUE,
+            start_to_close_timeout=options.LONG_STEP,
+            heartbeat_timeout=options.HEARTBEAT,
+        )
+        self._tell("sent to the warehouse")
+        return state
+
+    async def _invoice(self, state: OrderState) -> OrderState:
+        while state.to_invoice:
+            self._enter("invoicing", "accounting")
+            basis: BasisKey = state.to_invoice[0]
+            result = await self.step(
+                Fortnox.invoice_shipment,
+                basis,
+                f"Invoice basis {basis.basis}, part {basis.part}",
+                options.FORTNOX_QUEUE,
+                give_way=lambda: self._look_owed,
+            )
+            if result is GAVE_WAY:
+                return OrderState(state.stage)
+            self._tell(f"invoiced basis {basis.basis}, part {basis.part}")
+            state = result
+        return state
+
+    async def _wait(self, state: OrderState) -> None:
+        if self._blocked is None:
+            stage = "waiting-for-the-rest" if state.stage == "waiting-for-the-rest" else "at-warehouse"
+            self._enter(stage, "warehouse")
+
+        def something_to_do() -> bool:
+            return self._look_owed or self._changed or self._cancel_asked
+
+        if state.look_after is None:
+            # No deadline: an order waits for the warehouse as long as it takes; WatchWarehouse finds what nobody told.
+            await workflow.wait_condition(something_to_do)
+            return
+        try:
+            await workflow.wait_condition(
+                something_to_do, timeout=timedelta(seconds=state.look_after), timeout_summary="Look again"
+            )
+        except TimeoutError:
+            self._look_owed = True
+
+    async def _next(self, order: OrderKey) -> OrderState:
+        self._look_owed = False
+        if self._cancel_asked:
+            self._cancel_asked = False
+            self._tell("the ERP asks to cancel")
+            return await self._ask(Ongoing.cancel_sales_order, order, f"Cancel order {order.number} in the warehouse")
+        if self._changed:
+            self._changed = False
+            await self._send(order)
+        return await self._ask(Ongoing.look_at_sales_order, order, "Read what the warehouse has done")
+
+    async def _ask(self, does: Any, order: OrderKey, summary: str) -> OrderState:
+        state: OrderState = await self.step(does, order, summary, options.ONGOING_QUEUE)
+        return state
+
+    @workflow.signal(description="Something may have changed in the warehouse: look again. Saying it twice is harmless.")
+    def look(self) -> None:
+        """Something may have changed in the warehouse. Saying it twice is harmless."""
+        self._look_owed = True
+
+    @workflow.signal(description="The ERP has changed the order, or something it needs.")
+    def erp_changed(self) -> None:
+        """The ERP has changed the order, or something it needs: what stands still is tried again."""
+        self._changed = True
+        self._retry()
+
+    @workflow.signal(description="The ERP asks to cancel the order.")
+    def cancel_asked(self) -> None:
+        """The ERP asks to cancel the order."""
+        self._cancel_asked = True
+        self._retry()
+
+    @workflow.update(description='Try again what stands still. {"by": "...", "reason": "..."}')
+    async def retry_now(self, correction: Correction) -> str:
+        """Try again what stands still. Refused when nothing does."""
+        self._tell(f"{correction.by}: try again ({correction.reason})")
+        self._retry()
+        return f"{self.document} is tried again"
+
+    @retry_now.validator
+    def _may_retry(self, correction: Correction) -> None:
+        self._must_be_blocked()
+
+    @workflow.signal(name="retry_now", description="The same as the update, for many at once.")
+    def retry_now_signal(self, correction: dict[str, Any]) -> None:
+        """The same as the update, for many at once: a wrong shape is taken as no name, not dropped."""
+        if self._blocked is not None:
+            self._tell(f"{correction.get('by', 'somebody')}: try again ({correction.get('reason', 'no reason given')})")
+            self._retry()
+
+    @workflow.query(description="Where the order is, in one object.")
+    def where(self) -> dict[str, str | None]:
+        """Where the order is."""
+        return {"stage": self._stage, "blocked": self._blocked, "what": self._blocked_text or None}
