@@ -5,7 +5,7 @@ under our own locks. Our version of an order travels in `goodsOwnerOrderId`, so 
 older one that came back, is recognised.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -76,8 +76,8 @@ class Ongoing:
                 _check(order, merchant)
                 if not order.stock_lines:
                     return await self._ship_services(session, merchant, order, key)
-                unsent = await _unsent_articles(session, key.merchant, order)
-            await self._send_articles(client, key.merchant, unsent)
+                unsent = await unsent_articles(session, key.merchant, [line.article_number for line in order.stock_lines])
+            await send_articles(self._database, client, key.merchant, unsent, activity.heartbeat)
             held = await self._put(client, order, link, fresh_articles=bool(unsent))
             _compare(order, held)
             async with self._database.merchant(key.merchant) as session:
@@ -95,42 +95,6 @@ class Ongoing:
             await close_shipment(session, merchant, order, ToShip("at-once", datetime.now(UTC), quantities, []))
             state = await self._state(session, merchant, key)
         return state
-
-    async def _send_articles(self, client: OngoingClient, merchant: str, articles: Sequence[ArticleDocument]) -> None:
-        sent: list[tuple[ArticleDocument, int]] = []
-        for number, article in enumerate(articles, start=1):
-            try:
-                sent.append((article, await client.put_article(to_ongoing_article(article))))
-            except Unauthorised:
-                raise
-            except Rejected as refusal:
-                raise Refused("article-refused", f"article {article.article_number}: {refusal}") from None
-            if number % LINKS_PER_COMMIT == 0 or number == len(articles):
-                await self._keep_article_links(merchant, sent)
-                sent.clear()
-                activity.heartbeat(number)
-
-    async def _keep_article_links(self, merchant: str, sent: Sequence[tuple[ArticleDocument, int]]) -> None:
-        async with self._database.merchant(merchant) as session:
-            for article, system_id in sent:
-                known = await links(session, merchant, SYSTEM, "article", [article.article_number])
-                twin = await linked_to(session, merchant, SYSTEM, "article", str(system_id))
-                if twin not in (None, article.article_number):
-                    raise Refused(
-                        "near-twin-article",
-                        f"the warehouse takes article {article.article_number!r} for {twin!r}: their numbers are alike",
-                    )
-                if known.get(article.article_number) is None or known[article.article_number].sent_hash != article.hash:
-                    await save_link(
-                        session,
-                        merchant,
-                        SYSTEM,
-                        "article",
-                        article.article_number,
-                        str(system_id),
-                        article.hash,
-                        article.version,
-                    )
 
     async def _put(self, client: OngoingClient, order: OrderDocument, link: Link | None, fresh_articles: bool) -> GetOrder:
         """PUT, unless the warehouse already holds this version; then read back what it holds."""
@@ -356,6 +320,40 @@ class Ongoing:
         return await order_state(session, merchant, key, self._rules.patience.total_seconds())
 
 
+async def send_articles(
+    database: Database,
+    client: OngoingClient,
+    merchant: str,
+    articles: Sequence[ArticleDocument],
+    progress: Callable[[int], None],
+) -> None:
+    """Make the warehouse hold these articles, whole. What has been sent is remembered every few articles."""
+    sent: list[tuple[ArticleDocument, int]] = []
+    for number, article in enumerate(articles, start=1):
+        try:
+            sent.append((article, await client.put_article(to_ongoing_article(article))))
+        except Unauthorised:
+            raise
+        except Rejected as refusal:
+            raise Refused("article-refused", f"article {article.article_number}: {refusal}") from None
+        if number % LINKS_PER_COMMIT == 0 or number == len(articles):
+            await _keep_article_links(database, merchant, sent)
+            sent.clear()
+            progress(number)
+
+
+async def _keep_article_links(database: Database, merchant: str, sent: Sequence[tuple[ArticleDocument, int]]) -> None:
+    async with database.merchant(merchant) as session:
+        for article, system_id in sent:
+            number = article.article_number
+            twin = await linked_to(session, merchant, SYSTEM, "article", str(system_id))
+            if twin not in (None, number):
+                raise Refused(
+                    "near-twin-article", f"the warehouse takes article {number!r} for {twin!r}: their numbers are alike"
+                )
+            await save_link(session, merchant, SYSTEM, "article", number, str(system_id), article.hash, article.version)
+
+
 def _check(order: OrderDocument, merchant: Merchant) -> None:
     """What can be known to be wrong before anything is sent, each with the row it is about."""
     if not order.lines:
@@ -371,10 +369,11 @@ def _check(order: OrderDocument, merchant: Merchant) -> None:
     check_billing(order, merchant)
 
 
-async def _unsent_articles(session: AsyncConnection, merchant: str, order: OrderDocument) -> list[ArticleDocument]:
-    numbers = sorted({line.article_number for line in order.stock_lines})
-    known = await links(session, merchant, SYSTEM, "article", numbers)
-    articles = await load_articles(session, merchant, numbers)
+async def unsent_articles(session: AsyncConnection, merchant: str, numbers: Sequence[str]) -> list[ArticleDocument]:
+    """Of these articles, those that the warehouse does not hold as the ERP has them now."""
+    wanted = sorted(set(numbers))
+    known = await links(session, merchant, SYSTEM, "article", wanted)
+    articles = await load_articles(session, merchant, wanted)
     return [a for a in articles if a.article_number not in known or known[a.article_number].sent_hash != a.hash]
 
 

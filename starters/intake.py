@@ -17,10 +17,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from worker.settings import Settings
 
 from erp.database import Database, one
 from worker.logs import configure_logs
+from worker.settings import Settings
 
 log = structlog.get_logger("intake")
 

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from worker.keyring import Keyring
 
 from domain.merchant import MerchantSettings
 from erp.database import Database
 from erp.merchants import save_connection, save_settings
 from starters.intake import hashed
+from worker.keyring import KeyRing
 from workflows import attributes, options
 from workflows.watch_warehouse import WatchKey, WatchWarehouse
 
@@ -71,7 +71,7 @@ class WebhookAddress:
 
 
 async def connect_merchant(
-    erp: Database, app: Database, keys: Keyring, client: Client, merchant: NewMerchant, webhook: WebhookAddress
+    erp: Database, app: Database, keys: KeyRing, client: Client, merchant: NewMerchant, webhook: WebhookAddress
 ) -> None:
     """Connect a merchant, or connect it anew: addresses, credentials and settings are replaced, nothing is lost.
 
@@ -96,7 +96,7 @@ async def connect_merchant(
             ("ongoing", merchant.ongoing, merchant.ongoing_credentials),
             ("fortnox", merchant.fortnox, merchant.fortnox_credentials),
         ):
-            sealed = keys.seal(who, system, json.dumps(credentials).encode())
+            sealed = keys.seal(who, system, json.dumps(credentials))
             await save_connection(session, who, system, where, sealed)
         secret = webhook.path.rsplit("/", 1)[1]
         await session.execute(

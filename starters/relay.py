@@ -18,11 +18,12 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
-from worker.settings import Settings
 
 from domain.keys import OrderKey
 from erp.database import Database, rows
+from worker.health import alive
 from worker.logs import configure_logs
+from worker.settings import Settings
 from worker.temporal import connect
 from workflows import attributes, options
 from workflows.sales_order import FulfilSalesOrder
@@ -268,7 +269,8 @@ async def main() -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     log.info("relay started")
     listening = asyncio.create_task(_listen(database, {"lagerbro_outbox": outbox, "lagerbro_inbox": inbox}, stop))
-    await asyncio.gather(_forever(relay.deliver_outbox, outbox, stop), _forever(relay.drain_inbox, inbox, stop))
+    async with alive(settings):
+        await asyncio.gather(_forever(relay.deliver_outbox, outbox, stop), _forever(relay.drain_inbox, inbox, stop))
     listening.cancel()
     await database.close()
     await asyncio.sleep(0.3)

@@ -15,8 +15,9 @@ from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
 from activities.watch import Watch
 from erp.database import Database
+from worker.health import alive
 from worker.interceptors import Meaning
-from worker.keyring import Keyring
+from worker.keyring import KeyRing
 from worker.logs import configure_logs
 from worker.settings import Settings
 from worker.temporal import connect
@@ -31,7 +32,7 @@ GRACE = timedelta(seconds=30)
 log = structlog.get_logger("worker")
 
 
-def workers(client: Client, database: Database, keys: Keyring, settings: Settings) -> tuple[list[Worker], list[object]]:
+def workers(client: Client, database: Database, keys: KeyRing, settings: Settings) -> tuple[list[Worker], list[object]]:
     """One worker per queue, all in this process; and what must be closed after them."""
     patience = timedelta(seconds=settings.doubt_seconds)
     deadline = timedelta(seconds=settings.client_deadline_seconds)
@@ -82,7 +83,7 @@ async def main() -> None:
     settings = Settings.from_environment()
     configure_logs(settings.log_level)
     logging.getLogger("temporalio").setLevel(logging.WARNING)
-    keys = Keyring.of(settings)
+    keys = settings.key_ring()
     database = Database(settings.database("app"), pool_size=max(10, settings.worker_concurrency))
     client = await connect(settings)
     running, connections = workers(client, database, keys, settings)
@@ -92,7 +93,8 @@ async def main() -> None:
     log.info("worker started", build=settings.build_id, sealing=settings.sealing)
     tasks = [asyncio.create_task(worker.run()) for worker in running]
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+    async with alive(settings):
+        await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
     await asyncio.gather(*(worker.shutdown() for worker in running))
     results = await asyncio.gather(*tasks, return_exceptions=True)
     for each in connections:

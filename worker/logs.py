@@ -10,7 +10,7 @@ import structlog
 
 _FIELDS = frozenset(
     [
-        "event", "level", "timestamp", "logger", "merchant", "document", "workflow", "activity", "attempt", "code", "text",
+        "event", "level", "why", "timestamp", "logger", "merchant", "document", "workflow", "activity", "attempt", "code", "text",
         "error", "seconds", "count", "topic", "address", "build", "sealing", "queue", "outcome",
         "name", "pid", "port", "restarts",
     ]
@@ -58,7 +58,7 @@ def configure_logs(level: str = "INFO") -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     for chatty in ("httpx", "httpcore", "sqlalchemy", "asyncio", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

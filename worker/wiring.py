@@ -13,15 +13,15 @@ from domain.errors import Refused
 from erp.database import Database
 from erp.limiter import RateWindow, WriteLease
 from erp.merchants import Connection, Merchant
-from worker.keyring import Keyring
+from worker.keyring import KeyRing
 from worker.settings import Settings
 
 
-def ongoing_connections(database: Database, keys: Keyring, settings: Settings) -> Connections[OngoingClient]:
+def ongoing_connections(database: Database, keys: KeyRing, settings: Settings) -> Connections[OngoingClient]:
     """Ongoing: Basic auth, one write at a time for a goods owner."""
 
     def build(merchant: Merchant, connection: Connection) -> OngoingClient:
-        secret = json.loads(keys.unseal(merchant.merchant_id, "ongoing", connection.credentials))
+        secret = json.loads(keys.open(merchant.merchant_id, "ongoing", connection.credentials))
         lease = WriteLease(database, merchant.merchant_id, "ongoing", settings.client_deadline_seconds + 5)
 
         def gate(kind: str) -> AbstractAsyncContextManager[None] | None:
@@ -39,11 +39,11 @@ def ongoing_connections(database: Database, keys: Keyring, settings: Settings) -
     return Connections(database, "ongoing", build, lambda client: client.aclose(), prove)
 
 
-def fortnox_connections(database: Database, keys: Keyring, settings: Settings) -> Connections[FortnoxClient]:
+def fortnox_connections(database: Database, keys: KeyRing, settings: Settings) -> Connections[FortnoxClient]:
     """Fortnox: client credentials, and the request window that all workers share."""
 
     def build(merchant: Merchant, connection: Connection) -> FortnoxClient:
-        secret = json.loads(keys.unseal(merchant.merchant_id, "fortnox", connection.credentials))
+        secret = json.loads(keys.open(merchant.merchant_id, "fortnox", connection.credentials))
         window = connection.settings.get("rate_window", {"requests": 25, "seconds": 5})
         limiter = RateWindow(
             database,

@@ -1,0 +1,140 @@
+"""What people ask of the database: an order with all that belongs to it, what is open, what stands still, and the totals.
+
+Read as `lagerbro_verify`, which sees every merchant and can change nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from erp.database import one, rows
+
+_ORDER = text(
+    """
+    select order_number, status, customer_number, currency, price_basis, order_date, version, released_at, status_changed_at
+    from erp.sales_order where merchant_id = :merchant and order_number = :number
+    """
+)
+_LINES = text(
+    """
+    select l.line_number, l.article_number, l.quantity as ordered,
+      coalesce((select sum(c.booked) from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
+        where c.merchant_id = l.merchant_id and w.document = l.order_number and c.line_number = l.line_number), 0) as picked,
+      coalesce((select sum(s.quantity) from erp.shipment_line s where s.merchant_id = l.merchant_id
+        and s.order_number = l.order_number and s.line_number = l.line_number), 0) as shipped
+    from erp.sales_order_line l where l.merchant_id = :merchant and l.order_number = :number order by l.line_number
+    """
+)
+_PROCESSES = text(
+    """
+    select run, workflow_id, started_at, ended_at, outcome from bridge.process
+    where merchant_id = :merchant and kind = 'sales-order' and document = :number order by run
+    """
+)
+_DOCUMENTS = text(
+    """
+    select doc_id as ongoing_order_id, status, looked_at, look_owed from bridge.watched
+    where merchant_id = :merchant and kind = 'sales-order' and document = :number order by doc_id
+    """
+)
+_SHIPMENTS = text(
+    "select shipment_no, reason, shipped_at from erp.shipment where merchant_id = :merchant and order_number = :number order by 1"
+)
+_INVOICES = text(
+    """
+    select basis_no, part, kind, shipment_no, reference, state, net, vat, fortnox_invoice_number, fortnox_voucher, booked_at
+    from erp.invoice_basis where merchant_id = :merchant and order_number = :number order by basis_no, part
+    """
+)
+_EXCEPTIONS = text(
+    """
+    select code, detail, blocking, opened_at, closed_at from bridge.exception
+    where merchant_id = :merchant and kind = 'sales-order' and document = :number order by exception_no
+    """
+)
+_LIST = text(
+    """
+    select o.merchant_id, o.order_number, o.status, o.status_changed_at, x.code as blocked, x.opened_at as blocked_since
+    from erp.sales_order o
+    left join lateral (select code, opened_at from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order'
+      and x.document = o.order_number and x.closed_at is null and x.blocking order by opened_at limit 1) as x on true
+    where (cast(:merchant as text) is null or o.merchant_id = :merchant) and (:all or o.status not in ('completed', 'cancelled'))
+      and (not :blocked or x.code is not null)
+    order by o.status_changed_at limit :most
+    """
+)
+_TOTALS = text(
+    """
+    select
+      (select count(*) from erp.sales_order where merchant_id = m.merchant_id and status <> 'draft') as orders,
+      (select count(*) from erp.sales_order where merchant_id = m.merchant_id and status = 'completed') as completed,
+      (select count(*) from erp.sales_order where merchant_id = m.merchant_id and status = 'cancelled') as cancelled,
+      (select count(*) from erp.shipment where merchant_id = m.merchant_id) as shipments,
+      (select count(*) from erp.invoice_basis where merchant_id = m.merchant_id and state = 'booked') as invoices,
+      (select coalesce(sum(fortnox_net), 0) from erp.invoice_basis where merchant_id = m.merchant_id and state = 'booked') as invoiced_net,
+      (select coalesce(sum(value), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_value,
+      (select coalesce(sum(quantity), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_quantity,
+      (select coalesce(-sum(value), 0) from erp.stock_entry
+        where merchant_id = m.merchant_id and kind in ('pick', 'pick-reversal', 'true-up')) as cost_of_goods_sold,
+      (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and blocking) as blocked,
+      (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and not blocking) as noted,
+      (select count(*) from bridge.surplus_document where merchant_id = m.merchant_id) as surplus_documents
+    from erp.merchant m where m.merchant_id = :merchant
+    """
+)
+_MOVING = text(
+    """
+    select
+      (select count(*) from bridge.outbox where delivered_at is null) as outbox,
+      (select count(*) from bridge.inbox where applied_at is null) as inbox,
+      (select count(*) from erp.sales_order o where status not in ('draft', 'completed', 'cancelled') and not exists (
+        select from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order' and x.document = o.order_number
+          and x.closed_at is null and x.blocking)) as orders,
+      (select count(*) from bridge.exception where closed_at is null and blocking) as blocked,
+      (select count(*) from bridge.inbox where source = 'sweep') as found_only_by_sweep
+    """
+)
+_OPEN_EXCEPTIONS = text(
+    """
+    select merchant_id, kind, document, code, detail, blocking, opened_at from bridge.exception
+    where closed_at is null and (cast(:merchant as text) is null or merchant_id = :merchant) order by opened_at limit :most
+    """
+)
+
+
+async def order_overview(connection: AsyncConnection, merchant: str, number: str) -> dict[str, Any] | None:
+    """The whole chain of one order, without anything personal; None when there is no such order."""
+    key = {"merchant": merchant, "number": number}
+    order = await one(connection, _ORDER, **key)
+    if order is None:
+        return None
+    parts = {"lines": _LINES, "processes": _PROCESSES, "warehouse_documents": _DOCUMENTS, "shipments": _SHIPMENTS}
+    parts |= {"invoices": _INVOICES, "exceptions": _EXCEPTIONS}
+    return dict(order._mapping) | {
+        name: [dict(row._mapping) for row in await rows(connection, statement, **key)] for name, statement in parts.items()
+    }
+
+
+async def order_list(
+    connection: AsyncConnection, merchant: str | None, everything: bool, blocked: bool, most: int
+) -> list[dict[str, Any]]:
+    """Orders under way, oldest change first; `everything` takes the finished ones too."""
+    found = await rows(connection, _LIST, merchant=merchant, all=everything, blocked=blocked, most=most)
+    return [dict(row._mapping) for row in found]
+
+
+async def totals(connection: AsyncConnection, merchant: str) -> dict[str, Any]:
+    """A merchant in figures."""
+    row = await one(connection, _TOTALS, merchant=merchant)
+    return dict(row._mapping) if row else {}
+
+
+async def moving(connection: AsyncConnection) -> dict[str, int]:
+    """How much is still on its way, over all merchants: undelivered messages, and orders neither ended nor blocked."""
+    return dict((await one(connection, _MOVING))._mapping)
+
+
+async def open_exceptions(connection: AsyncConnection, merchant: str | None, most: int = 100) -> list[dict[str, Any]]:
+    """What stands still or deserves a look, oldest first."""
+    return [dict(row._mapping) for row in await rows(connection, _OPEN_EXCEPTIONS, merchant=merchant, most=most)]
