@@ -26,6 +26,7 @@ class Database:
             hide_parameters=True,
             connect_args={"timeout": 10, "command_timeout": 60, "server_settings": {"application_name": "lagerbro"}},
         )
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def merchant(self, merchant: str) -> AsyncIterator[AsyncConnection]:
@@ -38,6 +39,12 @@ class Database:
     async def everyone(self) -> AsyncIterator[AsyncConnection]:
         """One transaction without a merchant, for roles whose policies let them see all: relay, intake, verify, the ERP."""
         async with self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[AsyncConnection]:
+        """Single statements, each committed by itself, without a merchant: for functions that need none."""
+        async with self._autocommit.connect() as connection:
             yield connection
 
     @property

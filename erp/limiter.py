@@ -14,67 +14,31 @@ from sqlalchemy import text
 
 from erp.database import Database, one
 
-_ENSURE = text(
-    """
-    insert into bridge.rate_slot (merchant_id, system, slot, free_at)
-    select :merchant, :system, n, 'epoch' from generate_series(1, :slots) as n on conflict do nothing
-    """
-)
-_TAKE = text(
-    """
-    update bridge.rate_slot s set free_at = now() + make_interval(secs => :longest)
-    from (select slot from bridge.rate_slot
-          where merchant_id = :merchant and system = :system and slot <= :slots and free_at <= now()
-          order by free_at limit 1 for update skip locked) as free
-    where s.merchant_id = :merchant and s.system = :system and s.slot = free.slot
-    returning s.slot
-    """
-)
-_WAIT = text(
-    """
-    select count(*) as slots, extract(epoch from min(free_at) - clock_timestamp()) as seconds from bridge.rate_slot
-    where merchant_id = :merchant and system = :system and slot <= :slots
-    """
-)
-_GIVE_BACK = text(
-    """
-    update bridge.rate_slot set free_at = clock_timestamp() + make_interval(secs => :window)
-    where merchant_id = :merchant and system = :system and slot = :slot
-    """
-)
-_LEASE = text(
-    """
-    insert into bridge.write_lease as l (merchant_id, system, holder, held_until)
-    values (:merchant, :system, :holder, now() + make_interval(secs => :longest))
-    on conflict (merchant_id, system) do update set holder = excluded.holder, held_until = excluded.held_until,
-        orders_wait_until = case when :urgent then null else l.orders_wait_until end
-    where (l.holder is null or l.held_until < now()) and (:urgent or coalesce(l.orders_wait_until, 'epoch') < now())
-    returning holder
-    """
-)
-_SAY_WAITING = text(
-    """
-    update bridge.write_lease set orders_wait_until = now() + interval '2 seconds'
-    where merchant_id = :merchant and system = :system
-    """
-)
-_RELEASE = text(
-    "update bridge.write_lease set holder = null where merchant_id = :merchant and system = :system and holder = :holder"
-)
+_TAKE = text("select slot, wait from bridge.take_slot(:merchant, :system, :slots, :longest)")
+_GIVE_BACK = text("select bridge.give_back_slot(:merchant, :system, :slot, :rest)")
+_LEASE = text("select bridge.take_lease(:merchant, :system, :holder, :longest, :urgent) as taken")
+_RELEASE = text("select bridge.release_lease(:merchant, :system, :holder)")
+
+LONGEST_PAUSE_SECONDS = 1.0
+LEASE_PAUSE_SECONDS = 0.02
 
 
 class RateWindow:
-    """At most `requests` in any `seconds`, for one merchant at one system, over all workers."""
+    """At most `requests` in any `seconds`, for one merchant at one system, over all workers.
+
+    `longest` is how long a request may live: a worker that dies with a slot leaves it resting for that time and the window.
+    """
 
     def __init__(self, database: Database, merchant: str, system: str, requests: int, seconds: float, longest: float) -> None:
         self._database = database
-        self._key = {"merchant": merchant, "system": system, "slots": requests}
+        self._key = {"merchant": merchant, "system": system}
+        self._slots = requests
         self._seconds = seconds
         self._longest = longest + seconds
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[None]:
-        """Wait for a slot, hold it for one request, rest it after. A worker that dies leaves the slot to rest out its time."""
+        """Wait for a slot, hold it for one request, let it rest after."""
         slot = await self._take()
         try:
             yield
@@ -83,19 +47,15 @@ class RateWindow:
 
     async def _take(self) -> int:
         while True:
-            async with self._database.merchant(self._key["merchant"]) as connection:  # type: ignore[arg-type]
-                taken = await one(connection, _TAKE, **self._key, longest=self._longest)
-                if taken is not None:
-                    return int(taken.slot)
-                wait = await one(connection, _WAIT, **self._key)
-                if wait.slots < self._key["slots"]:
-                    await connection.execute(_ENSURE, self._key)
-                    continue
-            await asyncio.sleep(min(max(float(wait.seconds), 0.01), 1.0))
+            async with self._database.outside() as connection:
+                answer = await one(connection, _TAKE, **self._key, slots=self._slots, longest=self._longest)
+            if answer.slot is not None:
+                return int(answer.slot)
+            await asyncio.sleep(min(max(answer.wait or 0.0, 0.005), LONGEST_PAUSE_SECONDS))
 
     async def _give_back(self, slot: int) -> None:
-        async with self._database.merchant(self._key["merchant"]) as connection:  # type: ignore[arg-type]
-            await connection.execute(_GIVE_BACK, self._key | {"slot": slot, "window": self._seconds})
+        async with self._database.outside() as connection:
+            await connection.execute(_GIVE_BACK, self._key | {"slot": slot, "rest": self._seconds})
 
 
 class WriteLease:
@@ -103,32 +63,45 @@ class WriteLease:
 
     def __init__(self, database: Database, merchant: str, system: str, longest: float) -> None:
         self._database = database
-        self._merchant = merchant
-        self._system = system
+        self._key = {"merchant": merchant, "system": system}
         self._longest = longest
         self._here = asyncio.Lock()
+        self._urgent = 0
+        self._calm = asyncio.Condition()
 
     @asynccontextmanager
     async def __call__(self, urgent: bool) -> AsyncIterator[None]:
         """Hold the lease for one request. It runs out after the longest life of a request, should its holder die."""
         holder = secrets.token_hex(8)
-        key = {"merchant": self._merchant, "system": self._system}
-        async with self._here:
-            await self._take(key | {"holder": holder}, urgent)
+        async with self._turn(urgent), self._here:
+            while not await self._take(holder, urgent):  # noqa: ASYNC110 - the other holder may be another process
+                await asyncio.sleep(LEASE_PAUSE_SECONDS)
             try:
                 yield
             finally:
-                await asyncio.shield(self._release(key | {"holder": holder}))
+                await asyncio.shield(self._release(holder))
 
-    async def _take(self, key: dict[str, str], urgent: bool) -> None:
-        while True:
-            async with self._database.merchant(self._merchant) as connection:
-                if await one(connection, _LEASE, **key, longest=self._longest, urgent=urgent):
-                    return
-                if urgent:
-                    await connection.execute(_SAY_WAITING, key)
-            await asyncio.sleep(0.02)
+    @asynccontextmanager
+    async def _turn(self, urgent: bool) -> AsyncIterator[None]:
+        """Within this process: an article's write waits until no order's write wants the lease."""
+        async with self._calm:
+            if urgent:
+                self._urgent += 1
+            else:
+                await self._calm.wait_for(lambda: self._urgent == 0)
+        try:
+            yield
+        finally:
+            if urgent:
+                async with self._calm:
+                    self._urgent -= 1
+                    self._calm.notify_all()
 
-    async def _release(self, key: dict[str, str]) -> None:
-        async with self._database.merchant(self._merchant) as connection:
-            await connection.execute(_RELEASE, key)
+    async def _take(self, holder: str, urgent: bool) -> bool:
+        async with self._database.outside() as connection:
+            key = self._key | {"holder": holder}
+            return bool((await one(connection, _LEASE, **key, longest=self._longest, urgent=urgent)).taken)
+
+    async def _release(self, holder: str) -> None:
+        async with self._database.outside() as connection:
+            await connection.execute(_RELEASE, self._key | {"holder": holder})

@@ -277,6 +277,60 @@ end $$;
 
 create trigger begins after insert on erp.merchant for each row execute function bridge.merchant_begins();
 
+-- Rate window and write lease: one round trip each, outside any transaction of the caller's. They run as the owner, so that no
+-- merchant need be set first; they hold no data, only who may call next.
+create function bridge.take_slot(the_merchant text, the_system text, slots int, longest double precision)
+returns table (slot int, wait double precision) language plpgsql security definer set search_path = pg_catalog as $$
+declare
+  taken int;
+begin
+  select f.slot into taken from bridge.rate_slot f
+    where f.merchant_id = the_merchant and f.system = the_system and f.slot <= slots and f.free_at <= clock_timestamp()
+    order by f.free_at limit 1 for update skip locked;
+  if taken is not null then
+    update bridge.rate_slot s set free_at = clock_timestamp() + make_interval(secs => longest)
+      where s.merchant_id = the_merchant and s.system = the_system and s.slot = taken;
+  else
+    insert into bridge.rate_slot (merchant_id, system, slot, free_at)
+      select the_merchant, the_system, n, 'epoch' from generate_series(1, slots) as n on conflict do nothing;
+    if found then
+      return query select * from bridge.take_slot(the_merchant, the_system, slots, longest);
+      return;
+    end if;
+  end if;
+  return query select taken, case when taken is null then
+    (select extract(epoch from min(free_at) - clock_timestamp())::double precision from bridge.rate_slot f
+     where f.merchant_id = the_merchant and f.system = the_system and f.slot <= slots) end;
+end $$;
+
+create function bridge.give_back_slot(the_merchant text, the_system text, the_slot int, rest double precision)
+returns void language sql security definer set search_path = pg_catalog as $$
+  update bridge.rate_slot set free_at = clock_timestamp() + make_interval(secs => rest)
+  where merchant_id = the_merchant and system = the_system and slot = the_slot
+$$;
+
+create function bridge.take_lease(the_merchant text, the_system text, the_holder text, longest double precision, urgent boolean)
+returns boolean language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  insert into bridge.write_lease as l (merchant_id, system, holder, held_until)
+    values (the_merchant, the_system, the_holder, clock_timestamp() + make_interval(secs => longest))
+    on conflict (merchant_id, system) do update set holder = excluded.holder, held_until = excluded.held_until,
+      orders_wait_until = case when urgent then null else l.orders_wait_until end
+    where (l.holder is null or l.held_until < clock_timestamp())
+      and (urgent or coalesce(l.orders_wait_until, 'epoch') < clock_timestamp());
+  if found then return true; end if;
+  if urgent then
+    update bridge.write_lease set orders_wait_until = clock_timestamp() + interval '2 seconds'
+      where merchant_id = the_merchant and system = the_system;
+  end if;
+  return false;
+end $$;
+
+create function bridge.release_lease(the_merchant text, the_system text, the_holder text)
+returns void language sql security definer set search_path = pg_catalog as $$
+  update bridge.write_lease set holder = null where merchant_id = the_merchant and system = the_system and holder = the_holder
+$$;
+
 -- Rights -----------------------------------------------------------------------------------------------------------------------
 revoke all on all tables in schema erp, bridge from public;
 revoke execute on all functions in schema erp, bridge from public;
@@ -284,6 +338,10 @@ grant usage on schema erp to lagerbro_erp, lagerbro_app, lagerbro_relay, lagerbr
 grant usage on schema bridge to lagerbro_app, lagerbro_relay, lagerbro_intake, lagerbro_verify;
 grant execute on function erp.is_country(text), erp.is_currency(text), erp.status_may_move(text, text)
   to lagerbro_erp, lagerbro_app, lagerbro_relay, lagerbro_verify;
+
+grant execute on function bridge.take_slot(text, text, int, double precision),
+  bridge.give_back_slot(text, text, int, double precision), bridge.take_lease(text, text, text, double precision, boolean),
+  bridge.release_lease(text, text, text) to lagerbro_app;
 
 grant select, insert, update, delete on erp.customer, erp.supplier, erp.article, erp.sales_order, erp.sales_order_line,
   erp.purchase_order, erp.purchase_order_line to lagerbro_erp;
@@ -297,13 +355,11 @@ grant select on all tables in schema erp, bridge to lagerbro_app;
 grant insert on erp.shipment, erp.shipment_line, erp.invoice_basis, erp.invoice_basis_row, erp.stock_balance, erp.stock_entry,
   erp.ledger_transaction, erp.posting, erp.posting_row, bridge.voucher, bridge.voucher_posting, bridge.inbox, bridge.process,
   bridge.watched, bridge.counted, bridge.booking, bridge.link, bridge.foreign_call, bridge.surplus_document, bridge.connection,
-  bridge.merchant_settings, bridge.entity, bridge.exception, bridge.audit, bridge.status_move, bridge.rate_slot,
-  bridge.write_lease, bridge.webhook_endpoint to lagerbro_app;
+  bridge.merchant_settings, bridge.entity, bridge.exception, bridge.audit, bridge.status_move, bridge.webhook_endpoint
+  to lagerbro_app;
 grant update on erp.sales_order, erp.invoice_basis, erp.stock_balance, bridge.ledger_head, bridge.voucher, bridge.inbox,
   bridge.process, bridge.watched, bridge.counted, bridge.link, bridge.foreign_call, bridge.surplus_document, bridge.connection,
-  bridge.merchant_settings, bridge.entity, bridge.exception, bridge.rate_slot, bridge.write_lease, bridge.webhook_endpoint
-  to lagerbro_app;
-grant delete on bridge.rate_slot to lagerbro_app;
+  bridge.merchant_settings, bridge.entity, bridge.exception, bridge.webhook_endpoint to lagerbro_app;
 grant usage on sequence bridge.look_no, erp.basis_no to lagerbro_app;
 grant execute on function erp.append_to_ledger(text, jsonb, jsonb, jsonb, jsonb), erp.ledger_digest(text, bigint, bytea, text),
   erp.ledger_heading(erp.ledger_transaction) to lagerbro_app, lagerbro_verify;
