@@ -4,15 +4,15 @@ Credentials that are refused block the connection, once, and not every order tha
 except one attempt now and then that finds out whether it works again.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from clients.errors import Unauthorised
-
 from activities.errors import Waiting
+from clients.errors import Unauthorised
 from domain.errors import Refused
 from erp.database import Database
 from erp.merchants import (
@@ -27,6 +27,10 @@ from erp.merchants import (
 
 REMEMBERED_SECONDS = 2.0
 PROBE_PAUSE_SECONDS = 30.0
+
+
+class WrongCompany(Exception):
+    """The credentials work, but open another company than the connection says: nobody may write with them."""
 
 
 @dataclass(slots=True)
@@ -51,6 +55,7 @@ class Connections(Generic[Client]):
     close: Callable[[Client], Any]
     prove: Callable[[Client, Connection], Any]
     _known: dict[str, _Known] = field(default_factory=dict)
+    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def using(self, merchant: str) -> AbstractAsyncContextManager[tuple[Merchant, Client]]:
         """The merchant and its client. Raises `Waiting` while the connection is blocked; blocks it on refused credentials."""
@@ -63,7 +68,7 @@ class Connections(Generic[Client]):
             if not known.proven:
                 await self.prove(known.client, known.connection)
             yield known.merchant, known.client
-        except Unauthorised as refusal:
+        except (Unauthorised, WrongCompany) as refusal:
             async with self.database.merchant(merchant) as session:
                 await block_connection(
                     session, merchant, self.system, known.connection.version, str(refusal), PROBE_PAUSE_SECONDS
@@ -78,6 +83,10 @@ class Connections(Generic[Client]):
             known.read_at = 0.0
 
     async def _load(self, merchant: str) -> _Known:
+        async with self._loading:
+            return await self._loaded(merchant)
+
+    async def _loaded(self, merchant: str) -> _Known:
         known = self._known.get(merchant)
         if known and time.monotonic() - known.read_at < REMEMBERED_SECONDS and known.connection.state != "blocked":
             return known

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from clients.errors import NotFound, RateLimited, Rejected, Unauthorised, Unavailable
-from clients.fortnox import FortnoxClient, Invoice, InvoiceHit, InvoicePayload, InvoiceRowPayload
 from temporalio import activity
 
 from activities.connections import Connections
 from activities.errors import Waiting
+from clients.errors import NotFound, RateLimited, Rejected, Unauthorised, Unavailable
+from clients.fortnox import FortnoxClient, Invoice, InvoiceHit, InvoicePayload, InvoiceRowPayload
 from domain.errors import Refused
 from domain.invoicing import BasisRow, compare_totals
 from domain.keys import BasisKey, OrderKey, OrderState

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from clients.errors import NotFound, Rejected, Unauthorised, Unavailable
-from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostArticle, PostOrder, PostOrderLine
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.connections import Connections
 from activities.errors import Waiting
+from clients.errors import NotFound, Rejected, Unauthorised, Unavailable
+from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostArticle, PostOrder, PostOrderLine
 from domain.counting import Line, believable
 from domain.errors import LookAgain, Refused
 from domain.keys import OrderKey, OrderState
@@ -68,6 +68,8 @@ class Ongoing:
                 order = await load_order(session, key)
                 link = (await links(session, key.merchant, SYSTEM, "sales-order", [key.number])).get(key.number)
                 if link and link.confirmed and link.sent_version == order.version:
+                    if key.run > 1:  # a follow-up looks first: it was started because something differs
+                        return OrderState(order.status, look_after=0.0)
                     return await self._state(session, merchant, key)
                 if order.cancel_requested and link is None:
                     await move_status(session, key.merchant, key.number, order.status, CANCELLED, "cancelled before it was sent")
@@ -443,9 +445,13 @@ def _due(
     held: Sequence[GetOrder],
     meanings: dict[int, str],
 ) -> ToShip | None:
-    """What of the booked quantities is due to be shipped now, by the merchant's rule."""
+    """What of the booked quantities is due to be shipped now, by the merchant's rule.
+
+    On a cancelled document only what came back is due: what was picked all the same waits for a person, and so does its invoice.
+    """
     at_once = merchant.settings.ship_when == "picked"
-    gone = {doc_id for doc_id, meaning in meanings.items() if at_once or meaning in SENT or meaning == "cancelled"}
+    cancelled = {doc_id for doc_id, meaning in meanings.items() if meaning == "cancelled"}
+    gone = {doc_id for doc_id, meaning in meanings.items() if at_once or meaning in SENT} | cancelled
     shipped_at = max((d.shipped_time for d in held if d.order_id in gone and d.shipped_time), default=watched.now)
     counted = [
         (
@@ -457,6 +463,7 @@ def _due(
         for line in seen
         if line.line_number is not None and line.line[0] in gone
     ]
+    counted = [row for row in counted if row[0][0] not in cancelled or row[2] < row[3]]
     return due("at-once" if at_once else "sent", shipped_at, counted)
 
 

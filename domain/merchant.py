@@ -47,7 +47,7 @@ class MerchantSettings:
     ship_when: str = "sent"
     short_grace_seconds: int = 3600
     invoice_over_delivery: bool = False
-    report_singly_up_to: int = 20
+    report_singly_up_to: int = 10
     collective_customers: bool = True
     stock_account: int = 1460
     cost_of_goods_sold_account: int = 4960

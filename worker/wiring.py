@@ -3,13 +3,10 @@
 import json
 from contextlib import AbstractAsyncContextManager
 
-from clients.errors import Rejected
+from activities.connections import Connections, WrongCompany, setting
 from clients.fortnox import ClientCredentials, FortnoxClient
 from clients.ongoing import OngoingClient
 from clients.transport import new_http
-
-from activities.connections import Connections, setting
-from domain.errors import Refused
 from erp.database import Database
 from erp.limiter import RateWindow, WriteLease
 from erp.merchants import Connection, Merchant
@@ -64,14 +61,9 @@ def fortnox_connections(database: Database, keys: KeyRing, settings: Settings) -
         )
 
     async def prove(client: FortnoxClient, connection: Connection) -> None:
-        try:
-            company = await client.company_information()
-        except Rejected as refusal:
-            raise Refused("unexpected-refusal", str(refusal)) from None
-        if str(company.database_number) != str(setting(connection, "tenant_id")):
-            raise Refused(
-                "wrong-company",
-                f"the credentials open company {company.database_number}, the connection says {setting(connection, 'tenant_id')}",
-            )
+        company = await client.company_information()
+        wanted = setting(connection, "tenant_id")
+        if company.database_number != int(wanted):
+            raise WrongCompany(f"the credentials open company {company.database_number}, the connection says {wanted}")
 
     return Connections(database, "fortnox", build, lambda client: client.aclose(), prove)

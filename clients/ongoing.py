@@ -1,0 +1,743 @@
+"""Ongoing WMS, the goods owner REST API v1. Names are Ongoing's own, in snake case; `line_id` and `order_id` are its ids.
+
+Optional details may be null, missing or an empty list, and mean the same. A quantity that is null stays None: unknown, and
+never zero; the caller judges. Ongoing has no error codes, so after a refusal the order itself is read to see what holds.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from clients.errors import Unreadable
+from clients.transport import CAP, DEADLINE, Answer, failure_of, json_of, query, read, segment, send
+from clients.wire import Day, Exact, Id, Instant, Key, NullAsEmpty, Text, Whole, read_json, utc, write_json
+
+# What a request does, for the gate: orders are written before articles, one write at a time.
+Kind = Literal["read", "order", "article"]
+KindGate = Callable[[Kind], AbstractAsyncContextManager[None] | None]
+T = TypeVar("T", bound="GetOrder | GetArticle | ArticleInventory")
+
+# The server is IIS, which by default refuses a query of more than 2048 characters.
+LONGEST_NUMBERS = 1500
+
+
+class Model(BaseModel):
+    """How Ongoing spells: camel case. Unknown fields are ignored, values are never shown in errors."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+
+# --- what we send -----------------------------------------------------------------------------------------------------
+
+
+class Consignee(Model):
+    """Who gets the goods. Only the customer number and the country are ever shown."""
+
+    customer_number: Text | None = None
+    name: Text | None = Field(None, repr=False)
+    address1: Text | None = Field(None, repr=False)
+    address2: Text | None = Field(None, repr=False)
+    address3: Text | None = Field(None, repr=False)
+    post_code: Text | None = Field(None, repr=False)
+    city: Text | None = Field(None, repr=False)
+    country_code: Text | None = None
+    country_state_code: Text | None = Field(None, repr=False)
+    door_code: Text | None = Field(None, repr=False)
+    remark: Text | None = Field(None, repr=False)
+    organisation_number: Text | None = Field(None, repr=False)
+    vat_number: Text | None = Field(None, repr=False)
+
+
+class Prices(Model):
+    line_price: Exact | None = None
+    customer_line_price: Exact | None = None
+    currency_code: Text | None = None
+    discount_percentage: Exact | None = None
+
+
+class PostOrderLine(Model):
+    """One line; `row_number` is ours and unique in the order."""
+
+    row_number: Key
+    article_number: Key
+    number_of_items: Exact
+    comment: Text | None = Field(None, repr=False)
+    should_be_picked: bool | None = None
+    serial_number: Text | None = None
+    batch_number: Text | None = None
+    line_total_customs_value: Exact | None = None
+    customer_article_number: Text | None = None
+    warehouse_instruction: Text | None = Field(None, repr=False)
+    external_id: Text | None = None
+    prices: Prices | None = None
+
+
+class Transporter(Model):
+    """A carrier by Ongoing's codes, those of `transporter_contracts`."""
+
+    transporter_code: Text
+    transporter_service_code: Text | None = None
+
+
+class PostOrder(Model):
+    """An order whole, as it shall be. `way_of_delivery`, `order_type` and `terms_of_delivery_type` are codes of ours, which
+    the warehouse maps; `email` and `phone` are where the consignee is notified, unless `notify` says no."""
+
+    order_number: Key
+    delivery_date: date
+    consignee: Consignee
+    order_lines: list[PostOrderLine] = Field(repr=False)
+    goods_owner_order_id: Text | None = None
+    reference_number: Text | None = None
+    consignee_order_number: Text | None = None
+    sales_code: Text | None = None
+    order_remark: Text | None = Field(None, repr=False)
+    delivery_instruction: Text | None = Field(None, repr=False)
+    warehouse_instruction: Text | None = Field(None, repr=False)
+    service_point_code: Text | None = None
+    free_text1: Text | None = Field(None, repr=False)
+    free_text2: Text | None = Field(None, repr=False)
+    free_text3: Text | None = Field(None, repr=False)
+    order_type: Text | None = None
+    way_of_delivery: Text | None = None
+    terms_of_delivery_type: Text | None = None
+    transporter: Transporter | None = None
+    email: Text | None = Field(None, repr=False)
+    phone: Text | None = Field(None, repr=False)
+    notify: bool = True
+    customs_value_currency_code: Text | None = None
+    freight_price: Exact | None = None
+    customer_price: Exact | None = None
+    warehouse_id: int | None = None
+    picking_priority: int | None = None
+
+    def body(self, goods_owner_id: int) -> dict[str, Any]:
+        """The order as Ongoing takes it. Nothing is sent that was not meant: v57 allows no other fields."""
+        apart = {"email", "phone", "notify", "order_type", "way_of_delivery", "terms_of_delivery_type"}
+        body = self.model_dump(by_alias=True, exclude_none=True, exclude=apart | {"customs_value_currency_code"})
+        body["goodsOwnerId"] = goods_owner_id
+        codes = {
+            "orderType": self.order_type,
+            "wayOfDelivery": self.way_of_delivery,
+            "termsOfDeliveryType": self.terms_of_delivery_type,
+        }
+        body |= {name: {"code": code, "name": code} for name, code in codes.items() if code}
+        for name, value in (("emailNotification", self.email), ("smsNotification", self.phone)):
+            if value:
+                body[name] = {"toBeNotified": self.notify, "value": value}
+        if self.customs_value_currency_code:
+            body["customsInfo"] = {"customsValueCurrencyCode": self.customs_value_currency_code}
+        return body
+
+    def in_confidence(self) -> Iterator[str]:
+        """What must not come back in a message."""
+        address = self.consignee.model_dump(exclude={"customer_number", "country_code"}, exclude_none=True)
+        yield from map(str, address.values())
+        texts = (self.email, self.phone, self.order_remark, self.delivery_instruction, self.warehouse_instruction)
+        yield from (text for text in (*texts, self.free_text1, self.free_text2, self.free_text3) if text)
+
+
+class TaricNumber(Model):
+    country_code: Text
+    taric_number: Text
+
+
+class AlternativeBarCode(Model):
+    bar_code: Text
+    quantity_per_bar_code: Exact | None = None
+
+
+class PostArticle(Model):
+    """An article whole. `article_group` and `article_category` are names; weight is in kilograms."""
+
+    article_number: Key
+    article_name: Text | None = None
+    description: Text | None = None
+    product_code: Text | None = None
+    unit_code: Text | None = None
+    is_stock_article: bool | None = None
+    is_active: bool | None = None
+    article_group: Text | None = None
+    article_category: Text | None = None
+    bar_code: Text | None = None
+    bar_code_package: Text | None = None
+    bar_code_pallet: Text | None = None
+    alternative_bar_codes: list[AlternativeBarCode] | None = None
+    supplier_number: Text | None = None
+    supplier_name: Text | None = None
+    supplier_article_number: Text | None = None
+    quantity_per_package: int | None = None
+    quantity_per_pallet: int | None = None
+    weight: Exact | None = None
+    net_weight: Exact | None = None
+    length: Exact | None = None
+    width: Exact | None = None
+    height: Exact | None = None
+    volume: Exact | None = None
+    purchase_price: Exact | None = None
+    stock_valuation_price: Exact | None = None
+    customer_price: Exact | None = None
+    purcase_currency_code: Text | None = None  # sic: Ongoing's spelling
+    country_of_origin_code: Text | None = None
+    statistics_number: Text | None = None
+    customs_description: Text | None = None
+    taric_numbers: list[TaricNumber] | None = None
+    stock_limit: int | None = None
+    link_to_picture: Text | None = None
+    is_serial_number_article: bool | None = None
+    is_batch_article: bool | None = None
+    is_expiry_date_article: bool | None = None
+
+    def body(self, goods_owner_id: int) -> dict[str, Any]:
+        """The article as Ongoing takes it, details in the groups it wants them in."""
+        flat = self.model_dump(by_alias=True, exclude_none=True)
+        body: dict[str, Any] = {"goodsOwnerId": goods_owner_id}
+        body |= {name: value for name, value in flat.items() if name not in _GROUPED}
+        for name in ("articleGroup", "articleCategory"):
+            if name in flat:
+                body[name] = {"code": flat[name], "name": flat[name]}
+        for group, names in _GROUPS.items():
+            inside = {name: flat[name] for name in names if name in flat}
+            if inside:
+                body[group] = inside
+        return body
+
+
+_GROUPS = {
+    "barCodeInfo": ("barCode", "barCodePackage", "barCodePallet", "alternativeBarCodes"),
+    "supplierInfo": ("supplierNumber", "supplierName", "supplierArticleNumber"),
+    "taricNumbersInfo": ("taricNumbers",),
+    "storageProperties": ("isSerialNumberArticle", "isBatchArticle", "isExpiryDateArticle"),
+}
+_GROUPED = {name for names in _GROUPS.values() for name in names} | {"articleGroup", "articleCategory"}
+
+
+# --- what we read -----------------------------------------------------------------------------------------------------
+
+
+class PickedArticleItem(Model):
+    article_item_id: Id | None = None
+    number_of_items: Exact | None = None
+    is_picked: bool | None = None
+    is_returned: bool | None = None
+    picked_time: Instant | None = None
+    packed_time: Instant | None = None
+    return_date: Instant | None = None
+    batch_number: Text | None = None
+    serial: Text | None = None
+
+
+class GetOrderLine(Model):
+    """One line with its counters. A kit's components are lines of their own, below it."""
+
+    line_id: Id = Field(validation_alias="id")
+    row_number: Text | None = None
+    article_number: Text = Field("", validation_alias=AliasPath("article", "articleNumber"))
+    article_system_id: Id | None = Field(None, validation_alias=AliasPath("article", "articleSystemId"))
+    article_kind: Text | None = Field(None, validation_alias=AliasPath("article", "articleKind"))
+    ordered: Exact | None = Field(None, validation_alias="orderedNumberOfItems")
+    allocated: Exact | None = Field(None, validation_alias="allocatedNumberOfItems")
+    picked: Exact | None = Field(None, validation_alias="pickedNumberOfItems")
+    packed: Exact | None = Field(None, validation_alias="packedNumberOfItems")
+    returned: Exact | None = Field(None, validation_alias="returnedNumberOfItems")
+    reported: Exact | None = Field(None, validation_alias="reportedNumberOfItems")
+    reported_returned: Exact | None = Field(None, validation_alias="reportedReturnedNumberOfItems")
+    should_be_picked: bool | None = None
+    picked_article_items: Annotated[list[PickedArticleItem], NullAsEmpty] = []
+    components: Annotated[list["GetOrderLine"], NullAsEmpty] = Field([], validation_alias="subOrderLines")
+
+    @property
+    def leaves(self) -> list["GetOrderLine"]:
+        """The lines that goods are picked on: this one, or its components if it is a kit."""
+        if not self.components:
+            return [self]
+        return [leaf for component in self.components for leaf in component.leaves]
+
+    @property
+    def counted(self) -> list["GetOrderLine"]:
+        """Every line that has counters of its own to follow: this one, and its components if it is a kit."""
+        return [self, *self.leaves] if self.components else [self]
+
+    @property
+    def picked_at(self) -> datetime | None:
+        """When goods were last picked on this line."""
+        times = [item.picked_time for item in self.picked_article_items if item.picked_time and item.is_picked is not False]
+        return max(times, default=None)
+
+
+class Tracking(Model):
+    """One way to follow the goods: a waybill, an address, or both."""
+
+    waybill: Text | None = None
+    tracking_url: Text | None = None
+
+
+class Parcel(Model):
+    parcel_id: Id | None = Field(None, validation_alias="id")
+    parcel_number: Text | None = None
+    is_return_parcel: bool | None = None
+    tracking: Tracking | None = None
+
+
+class OrderTransporter(Model):
+    transporter_name: Text | None = None
+    name: Text | None = None
+    code: Text | None = None
+    service_code: Text | None = None
+
+
+def _info(name: str) -> AliasPath:
+    return AliasPath("orderInfo", name)
+
+
+class GetOrder(Model):
+    """An order as the warehouse has it. `status` is a number of that warehouse's own list."""
+
+    order_id: Id = Field(validation_alias=_info("orderId"))
+    order_number: Text | None = Field(None, validation_alias=_info("orderNumber"))
+    goods_owner_id: Id | None = Field(None, validation_alias=AliasPath("goodsOwner", "id"))
+    goods_owner_order_id: Text | None = Field(None, validation_alias=_info("goodsOwnerOrderId"))
+    reference_number: Text | None = Field(None, validation_alias=_info("referenceNumber"))
+    status: Whole = Field(validation_alias=AliasPath("orderInfo", "orderStatus", "number"))
+    status_text: Text | None = Field(None, validation_alias=AliasPath("orderInfo", "orderStatus", "text"))
+    created_date: Instant | None = Field(None, validation_alias=_info("createdDate"))
+    delivery_date: Day | None = Field(None, validation_alias=_info("deliveryDate"))
+    shipped_time: Instant | None = Field(None, validation_alias=_info("shippedTime"))
+    way_of_delivery: Text | None = Field(None, validation_alias=AliasPath("orderInfo", "wayOfDelivery", "code"))
+    warehouse_id: Id | None = Field(None, validation_alias=AliasPath("orderInfo", "warehouse", "id"))
+    way_bill: Text | None = Field(None, validation_alias=_info("wayBill"))
+    return_way_bill: Text | None = Field(None, validation_alias=_info("returnWayBill"))
+    back_order_for_order_id: Id | None = Field(
+        None, validation_alias=AliasPath("orderInfo", "advanced", "backOrderInfo", "backOrderForOrderId")
+    )
+    consignee: Consignee | None = Field(None, repr=False)
+    transporter: OrderTransporter | None = None
+    lines: Annotated[list[GetOrderLine], NullAsEmpty] = Field([], validation_alias="orderLines")
+    parcels: Annotated[list[Parcel], NullAsEmpty] = []
+    tracking_entries: Annotated[list[Tracking], NullAsEmpty] = Field([], validation_alias="tracking")
+
+    @property
+    def tracking(self) -> list[Tracking]:
+        """Where the goods can be followed, from the three places that may tell, each once; what goes back is left out."""
+        returning = {parcel.tracking.waybill for parcel in self.parcels if parcel.is_return_parcel and parcel.tracking}
+        returning |= {self.return_way_bill}
+        told = list(self.tracking_entries)
+        told += [parcel.tracking for parcel in self.parcels if parcel.tracking and not parcel.is_return_parcel]
+        if self.way_bill:
+            told.append(Tracking(waybill=self.way_bill, tracking_url=None))
+        addresses: dict[str, str | None] = {}
+        for entry in told:
+            if entry.waybill and entry.waybill not in returning:
+                addresses[entry.waybill] = addresses.get(entry.waybill) or entry.tracking_url
+        known = [Tracking(waybill=waybill, tracking_url=address) for waybill, address in addresses.items()]
+        loose = {entry.tracking_url: entry for entry in told if entry.tracking_url and not entry.waybill}
+        return known + [entry for address, entry in loose.items() if address not in addresses.values()]
+
+
+class OrderStatus(Model):
+    number: Whole
+    text: Text | None = None
+
+
+class Warehouse(Model):
+    warehouse_id: Id = Field(validation_alias="id")
+    code: Text | None = None
+    name: Text | None = None
+
+
+class TransporterService(Model):
+    transporter_service_code: Text | None = None
+    transporter_service_name: Text | None = None
+
+
+class TransporterContract(Model):
+    transporter_code: Text | None = None
+    transporter_name: Text | None = None
+    transporter_service_code: Text | None = None
+    transporter_services: Annotated[list[TransporterService], NullAsEmpty] = []
+
+
+class InventoryInfo(Model):
+    """Stock figures of an article over all warehouses. `sellable_number_of_items` may be negative."""
+
+    number_of_items: Exact | None = None
+    number_of_booked_items: Exact | None = None
+    number_of_locked_items: Exact | None = None
+    to_receive_number_of_items: Exact | None = None
+    allocated_number_of_items: Exact | None = None
+    locked_for_sale_number_of_items: Exact | None = None
+    picked_to_be_collected_number_of_items: Exact | None = None
+    received_to_be_finished_number_of_items: Exact | None = None
+    sellable_number_of_items: Exact | None = None
+    total_stock_value: Exact | None = None
+
+
+class GetArticle(Model):
+    article_system_id: Id
+    article_number: Text
+    article_name: Text | None = None
+    unit_code: Text | None = None
+    is_stock_article: bool | None = None
+    is_active: bool | None = None
+    article_kind: Text | None = None
+    bar_code: Text | None = Field(None, validation_alias=AliasPath("barCodeInfo", "barCode"))
+    inventory_info: InventoryInfo | None = None
+
+
+class Unreported(Model):
+    """What Ongoing has counted and we have not reported back, by its own figures."""
+
+    picked_to_be_reported: Exact | None = Field(None, validation_alias="pickedToBeReportedNumberOfItems")
+    received_to_be_reported: Exact | None = Field(None, validation_alias="receivedToBeReportedNumberOfItems")
+    returned_to_be_reported: Exact | None = Field(None, validation_alias="returnedToBeReportedNumberOfItems")
+
+
+class WarehouseInventory(Model):
+    warehouse_id: Id
+    number_of_items: Exact | None = None
+    number_of_locked_items: Exact | None = None
+    sellable_number_of_items: Exact | None = None
+    available_for_sale_number_of_items: Exact | None = None
+    allocated_number_of_items: Exact | None = None
+    reported: Unreported | None = None
+
+
+class ArticleInventory(Model):
+    article_system_id: Id
+    article_number: Text
+    inventory_per_warehouse: Annotated[list[WarehouseInventory], NullAsEmpty] = []
+
+
+# --- what we ask for --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders; everything that is set must hold. Times are aware; `updated_from` may be at most two days old."""
+
+    order_numbers: Sequence[str] = ()
+    order_id_from: int | None = None
+    status_from: int | None = None
+    status_to: int | None = None
+    status_changed_from: datetime | None = None
+    updated_from: datetime | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    shipped_from: datetime | None = None
+    shipped_to: datetime | None = None
+    last_picking_from: datetime | None = None
+    last_returned_from: datetime | None = None
+    only_with_lines_to_report: bool = False
+    only_with_lines_to_report_returned: bool = False
+    back_order_for_order_id: int | None = None
+    article_numbers: Sequence[str] = ()
+
+    def parameters(self) -> list[tuple[str, object]]:
+        """As query parameters, without the order numbers and the cursor, which paging adds."""
+        times = {
+            "orderStatusChangedTimeFrom": self.status_changed_from,
+            "orderUpdatedTimeFrom": self.updated_from,
+            "orderCreatedTimeFrom": self.created_from,
+            "orderCreatedTimeTo": self.created_to,
+            "shippedTimeFrom": self.shipped_from,
+            "shippedTimeTo": self.shipped_to,
+            "lastPickingTimeFrom": self.last_picking_from,
+            "lastReturnedFrom": self.last_returned_from,
+        }
+        return [
+            ("orderStatusFrom", self.status_from),
+            ("orderStatusTo", self.status_to),
+            *((name, at and utc(at)) for name, at in times.items()),
+            ("onlyOrdersWithOrderLinesToReport", self.only_with_lines_to_report or None),
+            ("onlyOrdersWithOrderLinesToReportReturned", self.only_with_lines_to_report_returned or None),
+            ("backOrderForOrderId", self.back_order_for_order_id),
+            *(("articleNumbers", number) for number in self.article_numbers),
+        ]
+
+
+_ORDER = TypeAdapter(GetOrder)
+_ORDERS = TypeAdapter(list[GetOrder])
+_ARTICLE = TypeAdapter(GetArticle)
+_ARTICLES = TypeAdapter(list[GetArticle])
+_INVENTORY = TypeAdapter(list[ArticleInventory])
+_STATUSES = TypeAdapter(list[OrderStatus])
+_WAREHOUSES = TypeAdapter(list[Warehouse])
+_CONTRACTS = TypeAdapter(list[TransporterContract])
+_NULLABLE_ID = TypeAdapter(Id | None)
+
+
+class OngoingClient:
+    """One goods owner at one warehouse. `gate` is asked by the kind of each request for what must be held around it."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        goods_owner_id: int,
+        *,
+        deadline: float = DEADLINE,
+        gate: KindGate | None = None,
+        cap: int = CAP,
+    ) -> None:
+        self._http = http
+        self._goods_owner_id = goods_owner_id
+        self._deadline = deadline
+        self._gate = gate
+        self._cap = cap
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    # --- articles
+
+    async def put_article(self, article: PostArticle) -> int:
+        """Create or update by article number; a repeat is harmless. Returns Ongoing's id of the article."""
+        answer = await self._write("PUT", "articles", "article", article.body(self._goods_owner_id))
+        return _id_of(answer, "articleSystemId")
+
+    async def get_article(self, article_system_id: int) -> GetArticle:
+        """One article with its stock figures."""
+        answer = await self._read(f"articles/{segment(article_system_id)}")
+        return read(answer, _ARTICLE, json_of(answer))
+
+    async def list_articles(
+        self, numbers: Sequence[str] = (), *, page_size: int = 500, only_in_stock: bool = False
+    ) -> AsyncIterator[list[GetArticle]]:
+        """Pages of articles, ascending by Ongoing's id; those of `numbers`, or all."""
+        parameters = [("onlyArticlesInStock", only_in_stock or None)]
+        async for page in self._pages("articles", _ARTICLES, parameters, numbers, page_size=page_size):
+            yield page
+
+    async def inventory_per_warehouse(
+        self,
+        numbers: Sequence[str] = (),
+        *,
+        warehouse_ids: Sequence[int] = (),
+        changed_from: datetime | None = None,
+        page_size: int = 500,
+    ) -> AsyncIterator[list[ArticleInventory]]:
+        """Pages of stock by warehouse. `changed_from` older than 24 hours is refused by Ongoing."""
+        parameters: list[tuple[str, object]] = [("warehouseIds", warehouse) for warehouse in warehouse_ids]
+        parameters.append(("stockInfoChangedFrom", changed_from and utc(changed_from)))
+        async for page in self._pages("articles/inventoryPerWarehouse", _INVENTORY, parameters, numbers, page_size=page_size):
+            yield page
+
+    # --- orders
+
+    async def put_order(self, order: PostOrder) -> int:
+        """Create or replace by order number, until the warehouse has begun; a repeat is harmless. Returns Ongoing's id."""
+        answer = await self._write("PUT", "orders", "order", order.body(self._goods_owner_id), order.in_confidence())
+        return _id_of(answer, "orderId")
+
+    async def get_order(self, order_id: int) -> GetOrder:
+        """One order. Another goods owner's, or another order than asked for, is no answer."""
+        answer = await self._read(f"orders/{segment(order_id)}")
+        order = self._ours(answer, read(answer, _ORDER, json_of(answer)))
+        if order.order_id != order_id:
+            raise Unreadable(f"{answer.call}: {answer.status}, answered with order {order.order_id}")
+        return order
+
+    async def find_order(self, order_number: str) -> GetOrder | None:
+        """The order with exactly this number, the newest if a number was made twice; None if there is none."""
+        answer = await self._read("orders", [("goodsOwnerId", self._goods_owner_id), ("orderNumber", order_number)])
+        found = [self._ours(answer, order) for order in read(answer, _ORDERS, json_of(answer))]
+        return max((o for o in found if o.order_number == order_number), key=lambda o: o.order_id, default=None)
+
+    async def find_back_orders(self, order_id: int) -> list[GetOrder]:
+        """The orders that were made for what this one lacked."""
+        answer = await self._read("orders", [("goodsOwnerId", self._goods_owner_id), ("backOrderForOrderId", order_id)])
+        found = [self._ours(answer, order) for order in read(answer, _ORDERS, json_of(answer))]
+        return [order for order in found if order.back_order_for_order_id == order_id]
+
+    async def list_orders(self, wanted: OrderFilter | None = None, *, page_size: int = 100) -> AsyncIterator[list[GetOrder]]:
+        """Pages of orders by ascending id. A page may serve as one look at each order on it."""
+        wanted = wanted or OrderFilter()
+        parameters = wanted.parameters()
+        async for page in self._pages(
+            "orders", _ORDERS, parameters, wanted.order_numbers, page_size=page_size, first=wanted.order_id_from
+        ):
+            yield page
+
+    async def cancel_order(self, order_id: int) -> None:
+        """Ask for the order to be cancelled. The answer proves nothing either way: read the order afterwards."""
+        await self._write("DELETE", f"orders/{segment(order_id)}", "order", None)
+
+    async def set_order_status(self, order_id: int, status: int) -> None:
+        """Move the order to another status; refused if goods are allocated."""
+        await self._patch(order_id, "orderStatus", {"orderStatusNumber": status})
+
+    async def report_order_line(self, order_id: int, line_id: int, quantity: Decimal) -> None:
+        """Say how much of what was picked on a line is booked. The figure is absolute, so a repeat is harmless."""
+        path = f"lines/{segment(line_id)}/reportedNumberOfItems"
+        await self._patch(order_id, path, {"reportedNumberOfItems": quantity})
+
+    async def report_all_picked(self, order_id: int) -> None:
+        """Say that everything is booked that is picked when this arrives, which may be more than we have seen: look again."""
+        await self._patch(order_id, "setReportedNumberOfItemsToPickedNumberOfItems", None)
+
+    # --- lists that seldom change
+
+    async def order_statuses(self) -> list[OrderStatus]:
+        """The warehouse's own list of statuses."""
+        answer = await self._read("orders/statuses")
+        data = json_of(answer)
+        return read(answer, _STATUSES, data.get("orderStatuses") if isinstance(data, dict) else data)
+
+    async def warehouses(self) -> list[Warehouse]:
+        """The warehouses of this instance."""
+        answer = await self._read("warehouses")
+        return read(answer, _WAREHOUSES, json_of(answer))
+
+    async def transporter_contracts(self) -> list[TransporterContract]:
+        """Carriers and services that an order may name."""
+        answer = await self._read("transporterContracts", [("goodsOwnerId", self._goods_owner_id)])
+        return read(answer, _CONTRACTS, json_of(answer))
+
+    # --- requests
+
+    async def _read(self, path: str, parameters: Iterable[tuple[str, object]] = ()) -> Answer:
+        return await self._call("GET", path, "read", query(parameters), None)
+
+    async def _write(self, method: str, path: str, kind: Kind, body: object, hide: Iterable[str] = ()) -> Answer:
+        return await self._call(method, path, kind, "", None if body is None else write_json(body), hide)
+
+    async def _patch(self, order_id: int, path: str, body: object) -> None:
+        answer = await self._write("PATCH", f"orders/{segment(order_id)}/{path}", "order", body)
+        # Ongoing's list says "binary" for some of these: an empty or odd body is a yes, a proxy's page is not.
+        if answer.is_html:
+            raise Unreadable(f"{answer.call}: {answer.status}, a page of HTML")
+
+    async def _call(
+        self, method: str, path: str, kind: Kind, parameters: str, body: bytes | None, hide: Iterable[str] = ()
+    ) -> Answer:
+        held = self._gate(kind) if self._gate else None
+        answer = await send(
+            self._http,
+            method,
+            path,
+            parameters=parameters,
+            body=body,
+            deadline=self._deadline,
+            cap=self._cap,
+            gate=(lambda: held) if held is not None else None,
+        )
+        if 200 <= answer.status < 300:
+            return answer
+        if answer.status == 404 and answer.is_html:
+            raise Unreadable(f"{answer.call}: 404, a page of HTML: not Ongoing's answer")
+        raise failure_of(answer, None, _reason(answer), hide)
+
+    def _ours(self, answer: Answer, order: GetOrder) -> GetOrder:
+        if order.goods_owner_id not in (None, self._goods_owner_id):
+            raise Unreadable(f"{answer.call}: order {order.order_id} belongs to goods owner {order.goods_owner_id}")
+        return order
+
+    async def _pages(
+        self,
+        path: str,
+        adapter: TypeAdapter[list[T]],
+        parameters: Iterable[tuple[str, object]],
+        numbers: Sequence[str],
+        *,
+        page_size: int,
+        first: int | None = None,
+    ) -> AsyncIterator[list[T]]:
+        cursor_name, size_name, id_of, number_of, numbers_name = _PAGING[path]
+        fixed = [("goodsOwnerId", self._goods_owner_id), *parameters]
+        for part in _in_parts(numbers):
+            asked, missing, cursor = [(numbers_name, number) for number in part], set(part), first
+            while not part or missing:  # all numbers asked for have answered: the empty last page need not be fetched
+                answer = await self._read(path, [*fixed, *asked, (cursor_name, cursor), (size_name, page_size)])
+                page = read(answer, adapter, json_of(answer))
+                if not page:
+                    break
+                last = max(id_of(item) for item in page)
+                if cursor is not None and last < cursor:
+                    raise Unreadable(f"{answer.call}: the cursor does not advance past {cursor}")
+                if path == "orders":
+                    page = [self._checked(answer, item) for item in page]
+                missing -= {number_of(item) for item in page}
+                yield page
+                cursor = last + 1
+
+    def _checked(self, answer: Answer, item: T) -> T:
+        if isinstance(item, GetOrder):
+            self._ours(answer, item)
+        return item
+
+
+def _order_id(item: Any) -> int:
+    return int(item.order_id)
+
+
+def _article_id(item: Any) -> int:
+    return int(item.article_system_id)
+
+
+def _number(field: str, item: Any) -> str:
+    return str(getattr(item, field))
+
+
+_PAGING: dict[str, tuple[str, str, Callable[[Any], int], Callable[[Any], str], str]] = {
+    "orders": ("orderIdFrom", "maxOrdersToGet", _order_id, partial(_number, "order_number"), "orderNumbers"),
+    "articles": ("articleSystemIdFrom", "maxArticlesToGet", _article_id, partial(_number, "article_number"), "articleNumbers"),
+    "articles/inventoryPerWarehouse": (
+        "articleSystemIdFrom",
+        "maxArticlesToGet",
+        _article_id,
+        partial(_number, "article_number"),
+        "articleNumbers",
+    ),
+}
+
+
+def _in_parts(numbers: Sequence[str]) -> Iterator[list[str]]:
+    """Numbers in parts that fit in a query; one empty part when there are none, which means all."""
+    part: list[str] = []
+    length = 0
+    for number in numbers:
+        needed = len(quote(number, safe="")) + len("&articleNumbers=")
+        if part and length + needed > LONGEST_NUMBERS:
+            yield part
+            part, length = [], 0
+        part.append(number)
+        length += needed
+    if part or not numbers:
+        yield part
+
+
+def _id_of(answer: Answer, name: str) -> int:
+    """The id in an answer to a PUT. Ongoing may answer 2xx without one: then nobody knows, and the number must be read back."""
+    data = json_of(answer)
+    found = read(answer, _NULLABLE_ID, data.get(name) if isinstance(data, dict) else None)
+    if found is None:
+        raise Unreadable(f"{answer.call}: {answer.status} without {name}: read it back by its number")
+    return found
+
+
+def _reason(answer: Answer) -> str:
+    """The reason in a refusal: undocumented, so the spellings that were seen, else plain text."""
+    if answer.is_html:
+        return "a page of HTML"
+    try:
+        data = read_json(answer.content)
+    except ValueError:
+        return answer.content[:3000].decode("utf-8", "replace")
+    if not isinstance(data, dict):
+        return data if isinstance(data, str) else ""
+    words = [value for name in ("message", "Message", "error", "Error") if isinstance(value := data.get(name), str) and value]
+    states = data.get("ModelState")
+    if isinstance(states, dict):
+        words += [f"{field}: {' '.join(map(str, told)) if isinstance(told, list) else told}" for field, told in states.items()]
+    return " ".join(words)
