@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -56,7 +57,7 @@ async def connect_demo(settings: Settings, addresses: Mapping[str, str]) -> None
         await app.close()
 
 
-def _secrets(home: Path) -> dict[str, object]:
+def _secrets(home: Path) -> dict[str, Any]:
     file = home / SECRETS_FILE
     if not file.exists():
         webhook = WebhookAddress.new()
@@ -77,7 +78,7 @@ def _secrets(home: Path) -> dict[str, object]:
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
-async def _prepare_simulators(addresses: Mapping[str, str], known: Mapping[str, object]) -> None:
+async def _prepare_simulators(addresses: Mapping[str, str], known: Mapping[str, Any]) -> None:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
 
         async def put(system: str, path: str, body: dict[str, object]) -> None:

@@ -51,7 +51,7 @@ class Patient:
         while True:
             self._answered = False
             attempt = workflow.start_activity(
-                does,  # type: ignore[arg-type]
+                does,
                 argument,
                 task_queue=queue,
                 summary=summary,
@@ -79,7 +79,7 @@ class Patient:
                     await self._block(code or "no-answer", f"{summary}: {_words(cause)}")
                     patience = None
                     continue
-                await self._block(cause.type if cause.type in REASONS else "unexpected-refusal", cause.message)  # type: ignore[arg-type]
+                await self._block(cause.type if cause.type in REASONS else "unexpected-refusal", cause.message)
                 await workflow.wait_condition(lambda: self._answered or give_way())
                 if not self._answered:
                     return GAVE_WAY
