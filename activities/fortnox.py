@@ -70,7 +70,7 @@ class Fortnox:
                     return await order_state(session, merchant, _order(key), self._rules.patience.total_seconds())
                 call_key = CallKey(key.merchant, SYSTEM, CREATE_INVOICE, basis.reference)
                 payload = to_fortnox_invoice(basis, merchant)
-                call = await calls.intend(session, call_key, payload.model_dump(mode="json"))
+                call = await calls.intend(session, call_key, payload.model_dump())
             number = int(call.their_id) if call.state == "done" and call.their_id else None
             if number is None:
                 await self._ensure_customer(client, merchant, basis.customer, basis.currency)
@@ -94,13 +94,13 @@ class Fortnox:
         return number
 
     async def _attempt(self, session: Any, key: CallKey, payload: InvoicePayload) -> int:
-        return (await calls.intend(session, key, payload.model_dump(mode="json"))).attempt
+        return (await calls.intend(session, key, payload.model_dump())).attempt
 
     async def _send(self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, payload: InvoicePayload) -> int:
         settle = self._rules.settle.total_seconds()
         async with self._database.merchant(key.merchant) as session:
             attempt = await calls.send(
-                session, key, call.attempt, payload.model_dump(mode="json"), self._rules.deadline.total_seconds(), settle
+                session, key, call.attempt, payload.model_dump(), self._rules.deadline.total_seconds(), settle
             )
         if attempt is None:
             raise Waiting("settling", f"invoice {basis.reference}: another attempt is under way", 1.0)
