@@ -16,5 +16,7 @@ COPY activities activities
 COPY workflows workflows
 COPY worker worker
 COPY starters starters
+ARG BUILD_ID=unnamed
+ENV LAGERBRO_BUILD_ID=$BUILD_ID
 USER 10001
 CMD ["python", "-m", "worker"]

@@ -1,16 +1,11 @@
-"""Build and check the database: roles, schemas, Alembic to head.
-
-    python -m erp.migrate upgrade    roles, schemas and tables, on LAGERBRO_OWNER_DATABASE_URL
-    python -m erp.migrate check      builds a scratch database with the migrations and compares it with erp/tables.py
+"""Build and check the database: roles, schemas, Alembic to head. `starters.migrate` is the command.
 
 The tables belong to `lagerbro_owner`, a role that nobody can log in as: neither the application nor the ERP can drop a
 trigger, a constraint or a policy. Passwords for the login roles come from the caller and are set on every run.
 """
 
 import asyncio
-import os
 import secrets
-import sys
 from importlib.resources import files
 
 from alembic import command
@@ -118,30 +113,3 @@ async def check(owner_url: str) -> list[object]:
         return found
     finally:
         await engine.dispose()
-
-
-def _url() -> str:
-    url = os.environ.get("LAGERBRO_OWNER_DATABASE_URL")
-    if not url:
-        raise SystemExit("LAGERBRO_OWNER_DATABASE_URL is not set: give a login that may create roles and databases")
-    return url
-
-
-def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["upgrade"]:
-            passwords = {login: os.environ[f"LAGERBRO_{login.upper()}_PASSWORD"] for login in LOGINS}
-            prepare(_url(), passwords)
-        case ["check"]:
-            found = asyncio.run(check(_url()))
-            for difference in found:
-                print("models and migrations differ:", difference, file=sys.stderr)
-            return 1 if found else 0
-        case _:
-            print(__doc__)
-            return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -26,6 +26,14 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
+def _installed_version() -> str:
+    """The version of the package; an image that only copies the code names its build itself."""
+    try:
+        return metadata.version("lagerbro")
+    except metadata.PackageNotFoundError:
+        return "unpackaged"
+
+
 class SettingsError(Exception):
     """A variable is missing or wrong; the text names it and says what to do."""
 
@@ -42,6 +50,7 @@ class Settings(BaseModel):
     verify_database_url: SecretStr | None = None
     owner_database_url: SecretStr | None = Field(None, description="a login that may create roles, for set-up and migrations")
 
+    passwords: SecretStr | None = Field(None, description="JSON: the password of each login role, for set-up only")
     keys: SecretStr | None = Field(None, description="the key ring as JSON; see worker/keyring.py")
     sealing: Literal["on", "off"] = Field("on", description="off leaves payloads readable in Temporal: for tests only")
 
@@ -49,7 +58,7 @@ class Settings(BaseModel):
     port_base: Port | None = Field(None, description="the embedded stack's first port; the others follow")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     health_file: Path | None = Field(None, description="touched while the process is well; see worker/health.py")
-    build_id: str = Field(metadata.version("lagerbro"), min_length=1, max_length=100)
+    build_id: str = Field(default_factory=_installed_version, min_length=1, max_length=100)
 
     intake_host: str = "127.0.0.1"
     intake_port: Port = 8480
