@@ -87,14 +87,11 @@ class Fortnox:
         if call.state == "sent" and call.settles_in is not None and call.settles_in > 0:
             raise Waiting("settling", f"invoice {basis.reference}: an attempt may still arrive", call.settles_in + 0.05)
         number = await self._adopt(client, key, await client.find_invoices_by_reference(basis.reference), call)
+        attempt = call.attempt
         if number is None:
-            number = await self._send(client, key, call, basis, payload)
-        async with self._database.merchant(key.merchant) as session:
-            await calls.end(session, key, await self._attempt(session, key, payload), "done", str(number))
+            number, attempt = await self._send(client, key, call, basis, payload)
+        await self._end(key, attempt, "done", their_id=str(number))
         return number
-
-    async def _attempt(self, session: Any, key: CallKey, payload: InvoicePayload) -> int:
-        return (await calls.intend(session, key, payload.model_dump())).attempt
 
     async def _send(self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, payload: InvoicePayload) -> int:
         settle = self._rules.settle.total_seconds()
@@ -105,7 +102,7 @@ class Fortnox:
         if attempt is None:
             raise Waiting("settling", f"invoice {basis.reference}: another attempt is under way", 1.0)
         try:
-            return (await client.create_invoice(payload)).document_number
+            return (await client.create_invoice(payload)).document_number, attempt
         except RateLimited:
             await self._end(key, attempt, "intended", "429: not executed")
             raise
@@ -121,9 +118,9 @@ class Fortnox:
             await self._end(key, attempt, "refused", str(refusal))
             raise _refused(refusal, basis) from None
 
-    async def _end(self, key: CallKey, attempt: int, state: str, error: str) -> None:
+    async def _end(self, key: CallKey, attempt: int, state: str, error: str | None = None, their_id: str | None = None) -> None:
         async with self._database.merchant(key.merchant) as session:
-            await calls.end(session, key, attempt, state, error=error)
+            await calls.end(session, key, attempt, state, their_id, error)
 
     async def _adopt(self, client: FortnoxClient, key: CallKey, hits: Sequence[InvoiceHit], call: Call) -> int | None:
         """The one live document with our reference, surplus drafts cancelled and listed; None when there is none."""
@@ -163,14 +160,15 @@ class Fortnox:
         try:
             if invoice.not_completed:
                 await client.complete_invoice(number)
-            await client.bookkeep_invoice(number)
+            invoice = await client.bookkeep_invoice(number)
         except Unauthorised:
             raise
         except Rejected as refusal:
             invoice = await client.get_invoice(number)
             if not invoice.booked:
                 raise _refused(refusal, basis) from None
-        invoice = await client.get_invoice(number)
+        if not invoice.booked:
+            invoice = await client.get_invoice(number)
         if not invoice.booked:
             raise Waiting("settling", f"invoice {number} is not booked yet", 2.0)
         return invoice
