@@ -93,7 +93,9 @@ class Fortnox:
         await self._end(key, attempt, "done", their_id=str(number))
         return number
 
-    async def _send(self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, payload: InvoicePayload) -> int:
+    async def _send(
+        self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, payload: InvoicePayload
+    ) -> tuple[int, int]:
         settle = self._rules.settle.total_seconds()
         async with self._database.merchant(key.merchant) as session:
             attempt = await calls.send(
@@ -122,9 +124,17 @@ class Fortnox:
         async with self._database.merchant(key.merchant) as session:
             await calls.end(session, key, attempt, state, their_id, error)
 
-    async def _adopt(self, client: FortnoxClient, key: CallKey, hits: Sequence[InvoiceHit], call: Call) -> int | None:
-        """The one live document with our reference, surplus drafts cancelled and listed; None when there is none."""
-        live = sorted((hit for hit in hits if not hit.cancelled), key=lambda hit: (not hit.booked, hit.document_number))
+    async def _adopt(
+        self, client: FortnoxClient, key: CallKey, hits: Sequence[InvoiceHit], call: Call, ours: int | None = None
+    ) -> int | None:
+        """The one live document with our reference, surplus drafts cancelled and listed; None when there is none.
+
+        The booked one stays, else the one adopted before (`ours`), else the lowest number.
+        """
+        live = sorted(
+            (hit for hit in hits if not hit.cancelled),
+            key=lambda hit: (not hit.booked, hit.document_number != ours, hit.document_number),
+        )
         if not live:
             surplus = await self._surplus(key)
             if any(str(hit.document_number) not in surplus for hit in hits):
@@ -150,7 +160,7 @@ class Fortnox:
     async def _book(self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, number: int) -> Invoice:
         if call.attempt > 0:
             # An earlier attempt may have arrived after the one we adopted: exactly one document may be booked.
-            await self._adopt(client, key, await client.find_invoices_by_reference(basis.reference), call)
+            await self._adopt(client, key, await client.find_invoices_by_reference(basis.reference), call, number)
         invoice = await client.get_invoice(number)
         if invoice.cancelled:
             raise Refused("invoice-cancelled-by-hand", f"invoice {number} ({basis.reference}) was cancelled in Fortnox")
@@ -223,7 +233,7 @@ class Fortnox:
                 hits = await client.find_invoices_by_reference(reference)
                 found += max(0, len([hit for hit in hits if not hit.cancelled]) - 1)
                 try:
-                    await self._adopt(client, key, hits, call)
+                    await self._adopt(client, key, hits, call, int(call.their_id) if call.their_id else None)
                 except Refused as refusal:
                     async with self._database.merchant(merchant_id) as session:
                         await calls.note_refusal(session, key, refusal.code, str(refusal))
