@@ -36,7 +36,7 @@ AT_ONCE = 8
 
 _CLAIM = text(
     """
-    update bridge.outbox set claimed_until = now() + interval '30 seconds', attempts = attempts + 1
+    update bridge.outbox set claimed_until = now() + interval '10 seconds', attempts = attempts + 1
     where outbox_no in (select outbox_no from bridge.outbox
                         where delivered_at is null and coalesce(claimed_until, 'epoch') < now()
                         order by outbox_no limit :most for update skip locked)
@@ -66,7 +66,7 @@ _FAILED = text(
 )
 _NUDGES = text(
     """
-    update bridge.inbox set claimed_until = now() + interval '15 seconds'
+    update bridge.inbox set claimed_until = now() + interval '5 seconds'
     where inbox_no in (select inbox_no from bridge.inbox
                        where applied_at is null and coalesce(claimed_until, 'epoch') < now()
                        order by inbox_no limit :most for update skip locked)

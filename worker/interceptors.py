@@ -1,22 +1,26 @@
 """Where meaning becomes Temporal's terms, once for all activities.
 
 A refusal needs a person and is not retried; an unavailable system is retried as soon as it says; whatever else goes wrong is
-a bug, retried loudly until it is mended.
+a bug, retried loudly until it is mended. Every step that lasts also says that it lives, so that a worker that is killed is
+noticed within seconds and not at the end of the step's time.
 """
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from clients.errors import RateLimited, Rejected, Unavailable
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.errors import Waiting
+from clients.errors import RateLimited, Rejected, Unavailable
 from domain.errors import LookAgain, Refused
 
 log = structlog.get_logger("activity")
+
+SIGN_OF_LIFE_SECONDS = 2.0
 
 
 class Meaning(Interceptor):
@@ -26,8 +30,39 @@ class Meaning(Interceptor):
         return _Translating(next)
 
 
+class _Remembering(ActivityOutboundInterceptor):
+    """Keeps the last progress an activity reported, so that a sign of life does not wipe it out."""
+
+    def __init__(self, next: ActivityOutboundInterceptor) -> None:
+        super().__init__(next)
+        self.progress: tuple[Any, ...] = ()
+
+    def heartbeat(self, *details: Any) -> None:
+        self.progress = details
+        super().heartbeat(*details)
+
+
 class _Translating(ActivityInboundInterceptor):
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        self._outbound = _Remembering(outbound)
+        super().init(self._outbound)
+
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        if activity.info().heartbeat_timeout is None:
+            return await self._translated(input)
+        living = asyncio.create_task(self._live())
+        try:
+            return await self._translated(input)
+        finally:
+            living.cancel()
+
+    async def _live(self) -> None:
+        self._outbound.progress = tuple(activity.info().heartbeat_details)
+        while True:
+            await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
+            activity.heartbeat(*self._outbound.progress)
+
+    async def _translated(self, input: ExecuteActivityInput) -> Any:
         try:
             return await self.next.execute_activity(input)
         except Refused as refusal:

@@ -18,5 +18,5 @@ LATER = RetryPolicy(initial_interval=timedelta(minutes=2), backoff_coefficient=2
 
 ONE_STEP = timedelta(minutes=3)
 LONG_STEP = timedelta(minutes=30)
-HEARTBEAT = timedelta(minutes=2)
+SIGN_OF_LIFE = timedelta(seconds=6)
 OUR_OWN_DATABASE = timedelta(seconds=30)

@@ -58,7 +58,7 @@ class Patient:
                 schedule_to_close_timeout=patience,
                 retry_policy=options.SOON if patience else options.LATER,
                 priority=Priority(fairness_key=self.merchant),
-                **({"start_to_close_timeout": options.ONE_STEP} | settings),
+                **({"start_to_close_timeout": options.ONE_STEP, "heartbeat_timeout": options.SIGN_OF_LIFE} | settings),
             )
             if patience is None:
                 await workflow.wait_condition(lambda attempt=attempt: attempt.done() or self._answered or give_way())  # type: ignore[misc]

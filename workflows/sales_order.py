@@ -58,7 +58,6 @@ class FulfilSalesOrder(Patient):
             f"Send order {order.number} to the warehouse",
             options.ONGOING_QUEUE,
             start_to_close_timeout=options.LONG_STEP,
-            heartbeat_timeout=options.HEARTBEAT,
         )
         self._tell("sent to the warehouse")
         return state

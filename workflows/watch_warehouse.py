@@ -43,7 +43,6 @@ class WatchWarehouse(Patient):
                     "Nightly search for invoices that came late",
                     options.FORTNOX_QUEUE,
                     start_to_close_timeout=options.LONG_STEP,
-                    heartbeat_timeout=options.HEARTBEAT,
                 )
             try:
                 await workflow.wait_condition(
@@ -62,7 +61,6 @@ class WatchWarehouse(Patient):
             summary,
             options.ONGOING_QUEUE,
             start_to_close_timeout=options.LONG_STEP,
-            heartbeat_timeout=options.HEARTBEAT,
         )
         return found
 
