@@ -83,6 +83,11 @@ def between(name: str, low: str, high: str) -> CheckConstraint:
     return CheckConstraint(f"{name} >= {low} AND {name} <= {high}", name=f"{name}_in_range")
 
 
+def numbers(*names: str, most: str = "1000000000000") -> CheckConstraint:
+    """No NaN and nothing absurd: PostgreSQL sorts NaN above every number, so an upper bound keeps it out."""
+    return CheckConstraint(" AND ".join(f"abs({name}) <= {most}" for name in names), name=f"{names[0]}_is_a_number")
+
+
 def of_merchant() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["merchant_id"], ["erp.merchant.merchant_id"])
 
@@ -177,6 +182,11 @@ article = Table(
     *printable("article_number"),
     between("vat_rate", "0", "100"),
     CheckConstraint("country_of_origin IS NULL OR erp.is_country(country_of_origin)", name="country_of_origin_is_known"),
+    between("weight", "0", "1000000"),
+    between("length", "0", "1000000"),
+    between("width", "0", "1000000"),
+    between("height", "0", "1000000"),
+    between("purchase_price", "0", str(LARGEST_PRICE)),
     schema="erp",
 )
 
@@ -385,6 +395,11 @@ invoice_basis = Table(
     CheckConstraint("(state = 'booked') = (booked_at IS NOT NULL)", name="booked_has_a_time"),
     CheckConstraint("abs(net) <= 1000000000000 AND abs(vat) <= 1000000000000", name="amounts_in_range"),
     Index("ix_invoice_basis_owed", "merchant_id", "order_number", postgresql_where=text("state = 'open'")),
+    numbers("amount", "exchange_rate", "tolerance"),
+    CheckConstraint(
+        "abs(coalesce(fortnox_net, 0)) <= 1000000000000 AND abs(coalesce(fortnox_vat, 0)) <= 1000000000000",
+        name="their_amounts_in_range",
+    ),
     schema="erp",
 )
 
@@ -413,6 +428,7 @@ invoice_basis_row = Table(
     ),
     CheckConstraint("kind IN ('goods','service','freight')", name="kind_is_known"),
     CheckConstraint("abs(amount) <= 1000000000000", name="amount_in_range"),
+    numbers("quantity", "unit_price", "discount_percent", "vat_rate"),
     schema="erp",
 )
 
@@ -433,6 +449,7 @@ stock_balance = Table(
     ForeignKeyConstraint(["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"]),
     CheckConstraint("quantity <> 'NaN' AND value <> 'NaN' AND keep >= 0 AND keep <= 1", name="figures_are_numbers"),
     CheckConstraint("quantity <> 0 OR value = 0", name="no_value_on_zero_pieces"),
+    between("last_cost", "0", "1000000000000"),
     schema="erp",
 )
 
@@ -527,6 +544,7 @@ stock_entry = Table(
     Index("ix_stock_entry_article", "merchant_id", "article_number", "warehouse", "entry_no"),
     Index("ix_stock_entry_reverses", "merchant_id", "reverses_entry_no", postgresql_where=text("reverses_entry_no IS NOT NULL")),
     Index("ix_stock_entry_transaction", "merchant_id", "transaction_no"),
+    between("keep", "0", "1"),
     schema="erp",
 )
 
@@ -727,6 +745,9 @@ counted = Table(
     ),
     CheckConstraint("booked >= 0 AND booked < 'NaN'", name="booked_is_a_number"),
     CheckConstraint("num_nonnulls(doubt_value, doubt_look, doubt_at) IN (0, 3)", name="a_doubt_is_whole"),
+    numbers("ordered", "shipped"),
+    between("reported_known", "0", "1000000000000"),
+    between("doubt_value", "0", "1000000000000"),
     schema="bridge",
 )
 

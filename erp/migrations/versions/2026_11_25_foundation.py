@@ -425,7 +425,14 @@ def upgrade() -> None:
         sa.Column("doubt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reversed_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("booked >= 0 AND booked < 'NaN'", name=op.f("ck_counted_booked_is_a_number")),
+        sa.CheckConstraint(
+            "abs(ordered) <= 1000000000000 AND abs(shipped) <= 1000000000000", name=op.f("ck_counted_ordered_is_a_number")
+        ),
+        sa.CheckConstraint("doubt_value >= 0 AND doubt_value <= 1000000000000", name=op.f("ck_counted_doubt_value_in_range")),
         sa.CheckConstraint("num_nonnulls(doubt_value, doubt_look, doubt_at) IN (0, 3)", name=op.f("ck_counted_a_doubt_is_whole")),
+        sa.CheckConstraint(
+            "reported_known >= 0 AND reported_known <= 1000000000000", name=op.f("ck_counted_reported_known_in_range")
+        ),
         sa.ForeignKeyConstraint(
             ["merchant_id", "kind", "doc_id"],
             ["bridge.watched.merchant_id", "bridge.watched.kind", "bridge.watched.doc_id"],
@@ -464,7 +471,14 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "country_of_origin IS NULL OR erp.is_country(country_of_origin)", name=op.f("ck_article_country_of_origin_is_known")
         ),
+        sa.CheckConstraint("height >= 0 AND height <= 1000000", name=op.f("ck_article_height_in_range")),
+        sa.CheckConstraint("length >= 0 AND length <= 1000000", name=op.f("ck_article_length_in_range")),
+        sa.CheckConstraint(
+            "purchase_price >= 0 AND purchase_price <= 100000000", name=op.f("ck_article_purchase_price_in_range")
+        ),
         sa.CheckConstraint("vat_rate >= 0 AND vat_rate <= 100", name=op.f("ck_article_vat_rate_in_range")),
+        sa.CheckConstraint("weight >= 0 AND weight <= 1000000", name=op.f("ck_article_weight_in_range")),
+        sa.CheckConstraint("width >= 0 AND width <= 1000000", name=op.f("ck_article_width_in_range")),
         sa.ForeignKeyConstraint(
             ["merchant_id", "supplier_number"],
             ["erp.supplier.merchant_id", "erp.supplier.supplier_number"],
@@ -791,6 +805,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "quantity <> 'NaN' AND value <> 'NaN' AND keep >= 0 AND keep <= 1", name=op.f("ck_stock_balance_figures_are_numbers")
         ),
+        sa.CheckConstraint("last_cost >= 0 AND last_cost <= 1000000000000", name=op.f("ck_stock_balance_last_cost_in_range")),
         sa.CheckConstraint("quantity <> 0 OR value = 0", name=op.f("ck_stock_balance_no_value_on_zero_pieces")),
         sa.ForeignKeyConstraint(
             ["merchant_id", "article_number"],
@@ -828,6 +843,14 @@ def upgrade() -> None:
         sa.CheckConstraint("(state = 'booked') = (booked_at IS NOT NULL)", name=op.f("ck_invoice_basis_booked_has_a_time")),
         sa.CheckConstraint("kind IN ('invoice','credit')", name=op.f("ck_invoice_basis_kind_is_known")),
         sa.CheckConstraint("state IN ('open','booked','cancelled')", name=op.f("ck_invoice_basis_state_is_known")),
+        sa.CheckConstraint(
+            "abs(amount) <= 1000000000000 AND abs(exchange_rate) <= 1000000000000 AND abs(tolerance) <= 1000000000000",
+            name=op.f("ck_invoice_basis_amount_is_a_number"),
+        ),
+        sa.CheckConstraint(
+            "abs(coalesce(fortnox_net, 0)) <= 1000000000000 AND abs(coalesce(fortnox_vat, 0)) <= 1000000000000",
+            name=op.f("ck_invoice_basis_their_amounts_in_range"),
+        ),
         sa.CheckConstraint(
             "abs(net) <= 1000000000000 AND abs(vat) <= 1000000000000", name=op.f("ck_invoice_basis_amounts_in_range")
         ),
@@ -908,6 +931,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "abs(quantity) <= 1000000000 AND abs(value) <= 1000000000000", name=op.f("ck_stock_entry_figures_in_range")
         ),
+        sa.CheckConstraint("keep >= 0 AND keep <= 1", name=op.f("ck_stock_entry_keep_in_range")),
         sa.CheckConstraint("num_nonnulls(booking_step, cause) = 1", name=op.f("ck_stock_entry_one_cause")),
         sa.ForeignKeyConstraint(
             ["merchant_id", "article_number", "warehouse"],
@@ -990,6 +1014,10 @@ def upgrade() -> None:
         sa.Column("folded", sa.Boolean(), nullable=False),
         sa.CheckConstraint("kind IN ('goods','service','freight')", name=op.f("ck_invoice_basis_row_kind_is_known")),
         sa.CheckConstraint("abs(amount) <= 1000000000000", name=op.f("ck_invoice_basis_row_amount_in_range")),
+        sa.CheckConstraint(
+            "abs(quantity) <= 1000000000000 AND abs(unit_price) <= 1000000000000 AND abs(discount_percent) <= 1000000000000 AND abs(vat_rate) <= 1000000000000",
+            name=op.f("ck_invoice_basis_row_quantity_is_a_number"),
+        ),
         sa.ForeignKeyConstraint(
             ["merchant_id", "basis_no", "part"],
             ["erp.invoice_basis.merchant_id", "erp.invoice_basis.basis_no", "erp.invoice_basis.part"],
