@@ -23,6 +23,7 @@ from clients.wire import Day, Exact, Id, Key, NullAsEmpty, Text, Whole, read_jso
 PAGE = 500
 MOST_PAGES = 2000
 TOKEN_MARGIN = 60.0
+TOKEN_PATH = "oauth-v1/token"
 
 # Licence, scope and login: a matter of the connection, whatever the status they come with.
 AUTHORISATION = frozenset({"2000311", "2000663", "2001101", "2001103", "2001339", "2001393", "2002455", "2003275", "2004054"})
@@ -343,7 +344,8 @@ _SETTINGS = TypeAdapter(CompanySettings)
 class ClientCredentials:
     """Access tokens of a service account: no refresh token, so a lost answer costs nothing but another request.
 
-    `http` has the token endpoint itself as its address. One renewal at a time; the token lives in memory only.
+    `http` has the host of the token endpoint as its address, `https://apps.fortnox.se`. One renewal at a time; the token
+    lives in memory only.
     """
 
     def __init__(
@@ -396,10 +398,10 @@ class ClientCredentials:
         failure: ApiError
         try:
             answer = await send(
-                self._http, "POST", "", body=self._form, headers=self._headers, deadline=self._deadline, cap=1024 * 1024
+                self._http, "POST", TOKEN_PATH, body=self._form, headers=self._headers, deadline=self._deadline, cap=1024 * 1024
             )
             if 200 <= answer.status < 300:
-                return read(answer, _TOKEN, json_of(answer))
+                return read(answer, _TOKEN, _json_or_none(answer))
             failure = _token_failure(answer)
         except Unavailable as unavailable:
             failure = unavailable
@@ -408,15 +410,19 @@ class ClientCredentials:
         raise failure
 
 
+def _json_or_none(answer: Answer) -> Any:
+    with suppress(ValueError):
+        return read_json(answer.content)
+    return None
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
 def _token_failure(answer: Answer) -> ApiError:
     """OAuth's errors are JSON whatever the content type says. Any no here concerns the connection."""
-    data: Any = None
-    with suppress(ValueError):
-        data = read_json(answer.content)
+    data = _json_or_none(answer)
     told = data if isinstance(data, dict) else {}
     code, words = (clean(str(told.get(name) or "")) for name in ("error", "error_description"))
     failure = failure_of(answer, code or None, words)
@@ -426,7 +432,7 @@ def _token_failure(answer: Answer) -> ApiError:
 
 
 class FortnoxClient:
-    """One company's books. `http` has the address with `/3`; `gate` is held around every request."""
+    """One company's books. `http` has the host as its address, `https://api.fortnox.se`; `gate` is held around every request."""
 
     def __init__(
         self,
@@ -597,14 +603,15 @@ class FortnoxClient:
                 raise Unreadable(f"{answer.call}: asked for page {page}, answered with page {meta.current_page}")
             if not items or (page >= meta.total_pages if meta else len(items) < PAGE):
                 return
-        raise Unreadable(f"GET {path}: more than {MOST_PAGES} pages")
+        raise Unreadable(f"GET /3/{path}: more than {MOST_PAGES} pages")
 
     async def _call(
         self, method: str, path: str, parameters: str = "", body: bytes | None = None, hide: Iterable[str] = ()
     ) -> tuple[Answer, dict[str, Any]]:
         """One request, and the same once more with a new token if the token was refused: that one was not executed."""
         begin_by = _now() + self._deadline
-        call = f"{method} {path}"
+        path = f"3/{path}"
+        call = f"{method} /{path}"
         async with turn(call, begin_by):
             token = await self._token.token()
         answer = await self._send(method, path, parameters, body, token, begin_by)
@@ -654,17 +661,13 @@ def _items(answer: Answer, data: dict[str, Any], key: str) -> list[Any]:
 
 def _judged(answer: Answer, hide: Iterable[str]) -> dict[str, Any]:
     """The answer's object, or the error it means: by status and code together, and by what the body says, not only the status."""
-    data: Any = None
-    if 200 <= answer.status < 300:
-        data = json_of(answer)
-        if not isinstance(data, dict):
-            raise Unreadable(f"{answer.call}: {answer.status}, not an object")
-    else:
-        with suppress(ValueError):
-            data = read_json(answer.content)
+    good = 200 <= answer.status < 300
+    data = json_of(answer) if good else _json_or_none(answer)
+    if good and not isinstance(data, dict):
+        raise Unreadable(f"{answer.call}: {answer.status}, not an object")
     told = data.get("ErrorInformation") if isinstance(data, dict) else None
     fault = read(answer, _FAULT, told) if isinstance(told, dict) else None
-    if fault is None and 200 <= answer.status < 300:
+    if good and fault is None:
         return dict(data)
     raise _failure(answer, data, fault, hide)
 

@@ -10,6 +10,7 @@ answered. A request that did not get its turn is never sent late.
 
 import asyncio
 import logging
+import re
 import ssl
 import unicodedata
 import zlib
@@ -186,7 +187,7 @@ async def _content(response: httpx.Response, call: str, cap: int) -> bytes:
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > cap:
         raise Unreadable(f"{call}: {response.status_code}, answer larger than {cap} bytes")
-    if encoding == "identity" and declared.isdecimal():
+    if encoding == "identity" and (declared.isdecimal() or response.is_stream_consumed):
         return await response.aread()
     if encoding not in ("identity", "gzip", "deflate"):
         raise Unreadable(f"{call}: {response.status_code}, answer in an encoding nobody asked for")
@@ -277,7 +278,7 @@ def clean(words: str, hide: Iterable[str] = ()) -> str:
     plain = _plain(words[: LONGEST_TEXT * 10])
     for value in sorted({_plain(value) for value in hide if value}, key=len, reverse=True):
         if len(value) > 2:
-            plain = plain.replace(value, "***")
+            plain = re.sub(re.escape(value), "***", plain, flags=re.IGNORECASE)
     return plain if len(plain) <= LONGEST_TEXT else plain[: LONGEST_TEXT - 1] + "…"
 
 

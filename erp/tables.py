@@ -648,6 +648,7 @@ outbox = Table(
     Column("outcome", Text),
     of_merchant(),
     Index("ix_outbox_waiting", "outbox_no", postgresql_where=text("delivered_at IS NULL")),
+    Index("ix_outbox_document", "merchant_id", "document"),
     schema="bridge",
 )
 

@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("outbox_no", name=op.f("pk_outbox")),
         schema="bridge",
     )
+    op.create_index("ix_outbox_document", "outbox", ["merchant_id", "document"], unique=False, schema="bridge")
     op.create_index(
         "ix_outbox_waiting",
         "outbox",

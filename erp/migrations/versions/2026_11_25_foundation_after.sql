@@ -41,7 +41,7 @@ begin
   end if;
   if not by_us then
     new.released_at := case when new.status = old.status then old.released_at else new.released_at end;
-    if old.status <> 'draft' and (
+    if old.status <> 'draft' and old.released_at < now() and (
       (new.customer_number, new.currency, new.exchange_rate, new.price_basis, new.delivery_date, new.way_of_delivery,
        new.your_reference, new.freight, new.freight_vat_rate, new.discount_percent, new.delivery_name, new.delivery_address1,
        new.delivery_address2, new.delivery_post_code, new.delivery_city, new.delivery_country, new.delivery_email,
@@ -65,7 +65,8 @@ declare
 begin
   the_order := case when tg_op = 'DELETE' then old else new end;
   update erp.sales_order set version = version + 1
-    where merchant_id = the_order.merchant_id and order_number = the_order.order_number and status not in ('draft');
+    where merchant_id = the_order.merchant_id and order_number = the_order.order_number
+      and status <> 'draft' and released_at < now();  -- lines that come with the release are the order, not a change of it
   return null;
 end $$;
 
@@ -75,7 +76,7 @@ create trigger changed after insert or update or delete on erp.sales_order_line
 -- The outbox: written with the change, by the table itself ------------------------------------------------------------------
 create function bridge.sales_order_to_outbox() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare
-  topic text;
+  told text;
 begin
   if new.status = 'released' and (tg_op = 'INSERT' or old.status = 'draft') then
     if not exists (select from erp.sales_order_line l
@@ -83,16 +84,20 @@ begin
       raise exception 'sales order % cannot be released: it has no lines. Insert its sales_order_line rows first, then release it',
         new.order_number using errcode = 'check_violation';
     end if;
-    topic := 'sales-order.released';
+    told := 'sales-order.released';
   elsif tg_op = 'UPDATE' and new.cancel_requested_at is not null and old.cancel_requested_at is null then
-    topic := 'sales-order.cancel';
+    told := 'sales-order.cancel';
   elsif tg_op = 'UPDATE' and new.version <> old.version and old.status <> 'draft' then
-    topic := 'sales-order.changed';
+    told := 'sales-order.changed';
   else
     return null;
   end if;
-  insert into bridge.outbox (merchant_id, topic, document) values (new.merchant_id, topic, new.order_number);
-  perform pg_notify('lagerbro_outbox', '');
+  -- Once for each transaction: a row of another one may be delivered before this one commits.
+  if not exists (select from bridge.outbox o where o.merchant_id = new.merchant_id and o.document = new.order_number
+                 and o.topic = told and o.xmin = pg_current_xact_id()::xid) then
+    insert into bridge.outbox (merchant_id, topic, document) values (new.merchant_id, told, new.order_number);
+    perform pg_notify('lagerbro_outbox', '');
+  end if;
   return null;
 end $$;
 

@@ -1,0 +1,217 @@
+"""Invoices and what they stand on: I1 to I4, I6, I7."""
+
+from starters.verify.check import Check, Probe, Stage
+
+_BILLABLE = """
+    with lines as (
+      select s.merchant_id, s.order_number, s.shipment_no, l.unit_price,
+        l.discount_percent + o.discount_percent - l.discount_percent * o.discount_percent / 100 as discount,
+        case when coalesce((ms.settings->>'invoice_over_delivery')::boolean, false) then null else l.quantity end as most,
+        sum(s.quantity) over same as after, s.quantity
+      from erp.shipment_line s
+      join erp.sales_order_line l using (merchant_id, order_number, line_number)
+      join erp.sales_order o using (merchant_id, order_number)
+      left join bridge.merchant_settings ms on ms.merchant_id = s.merchant_id
+      window same as (partition by s.merchant_id, s.order_number, s.line_number order by s.shipment_no)),
+    expected as (
+      select l.merchant_id, l.order_number, l.shipment_no,
+        sum(round(least(after, most) * unit_price * (100 - discount) / 100, 2)
+            - round(least(after - quantity, most) * unit_price * (100 - discount) / 100, 2)) as goods
+      from lines l group by 1, 2, 3),
+    due as (
+      select e.merchant_id, e.order_number, e.shipment_no, o.version,
+        e.goods + case when e.shipment_no = 1 then o.freight else 0 end as amount
+      from expected e join erp.sales_order o using (merchant_id, order_number)),
+    billed as (
+      select merchant_id, order_number, shipment_no, sum(amount) as amount from erp.invoice_basis
+      where state <> 'cancelled' group by 1, 2, 3)
+"""
+
+CHECKS: list[Check | Probe] = [
+    Check(
+        "I1",
+        "Each shipment that can be billed has one invoice basis, in parts of at most 500 rows, each part one invoice",
+        Stage.BILLED,
+        """
+        select merchant_id, sum(n)::bigint as n from (select merchant_id, count(*) as n from erp.invoice_basis group by 1
+          union all select merchant_id, count(*) from erp.shipment group by 1) as both_sides group by 1
+        """,
+        _BILLABLE
+        + """
+        select d.merchant_id, d.order_number as document,
+          'shipment ' || d.shipment_no || ' is worth ' || d.amount || ' and has no invoice basis' as detail
+        from due d left join billed b using (merchant_id, order_number, shipment_no) where d.amount <> 0 and b.amount is null
+        union all
+        select merchant_id, order_number, 'shipment ' || shipment_no || ' has ' || count(distinct basis_no) || ' bases, part '
+          || part || ' stands ' || count(*) || ' times'
+        from erp.invoice_basis where state <> 'cancelled' group by merchant_id, order_number, shipment_no, part
+        having count(*) > 1
+        union all
+        select merchant_id, 'basis ' || basis_no, 'parts ' || min(part) || ' to ' || max(part) || ', ' || count(*) || ' of them'
+        from erp.invoice_basis group by merchant_id, basis_no having min(part) <> 1 or max(part) <> count(*)
+        union all
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part, 'has ' || count(r.row_no) || ' rows'
+        from erp.invoice_basis b left join erp.invoice_basis_row r using (merchant_id, basis_no, part)
+        group by b.merchant_id, b.basis_no, b.part having count(r.row_no) not between 1 and 500
+        union all
+        select merchant_id, 'basis ' || basis_no || '/' || part, 'has the reference ' || reference
+        from erp.invoice_basis
+        where reference <> 'lb-' || left(encode(sha256(convert_to(merchant_id, 'UTF8')), 'hex'), 6) || '-'
+          || lpad(basis_no::text, 12, '0') || '-' || lpad(part::text, 3, '0') || '-' || lpad(revision::text, 3, '0')
+        union all
+        select b.merchant_id, b.order_number, 'basis ' || b.basis_no || '/' || b.part || ' bills a shipment that does not exist'
+        from erp.invoice_basis b left join erp.shipment s using (merchant_id, order_number, shipment_no)
+        where s.shipment_no is null
+        union all
+        select merchant_id, 'Fortnox invoice ' || fortnox_invoice_number, 'stands for ' || count(*) || ' bases'
+        from erp.invoice_basis where fortnox_invoice_number is not null
+        group by merchant_id, fortnox_invoice_number having count(*) > 1
+        union all
+        select s.merchant_id, 'Fortnox invoice ' || s.their_id, 'is listed as surplus, and is the booked invoice of '
+          || b.order_number
+        from bridge.surplus_document s join erp.invoice_basis b on b.merchant_id = s.merchant_id
+          and b.fortnox_invoice_number::text = s.their_id
+        where s.system = 'fortnox' and s.kind = 'invoice'
+        """,
+        """
+        select merchant_id, 'Fortnox invoice ' || their_id as document,
+          'surplus to ' || business_key || ', ' || state || ': ' || fault as detail
+        from bridge.surplus_document where system = 'fortnox'
+        """,
+    ),
+    Check(
+        "I2",
+        "An invoice is its rows, the rows are shipment times agreed price, and Fortnox's totals are ours within the rounding",
+        Stage.BILLED,
+        "select merchant_id, count(*) as n from erp.invoice_basis group by 1",
+        _BILLABLE
+        + """,
+        rates as (
+          select r.merchant_id, r.basis_no, r.part, r.vat_rate, sum(r.amount) as amount, count(*) as n,
+            case when b.price_basis = 'net' then round(sum(r.amount) * r.vat_rate / 100, 2)
+                 else round(sum(r.amount) * r.vat_rate / (100 + r.vat_rate), 2) end as tax
+          from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
+          group by r.merchant_id, r.basis_no, r.part, r.vat_rate, b.price_basis),
+        totals as (
+          select merchant_id, basis_no, part, sum(amount) as amount, sum(tax) as vat,
+            round(0.005 * (sum(n) filter (where vat_rate <> 0) + count(*)), 2) as tolerance
+          from rates group by 1, 2, 3)
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part as document,
+          'amount ' || b.amount || ', net ' || b.net || ', VAT ' || b.vat || '; its rows make ' || coalesce(t.amount, 0)
+          || ' with VAT ' || coalesce(t.vat, 0) as detail
+        from erp.invoice_basis b left join totals t using (merchant_id, basis_no, part)
+        where b.amount is distinct from t.amount or b.vat is distinct from t.vat
+          or b.net is distinct from case when b.price_basis = 'net' then t.amount else t.amount - t.vat end
+          or b.tolerance is distinct from coalesce(t.tolerance, 0)
+        union all
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part,
+          'is ' || b.price_basis || ' in ' || b.currency || ' at ' || b.exchange_rate || ', the order ' || o.price_basis || ' in '
+          || o.currency
+        from erp.invoice_basis b join erp.sales_order o using (merchant_id, order_number) join erp.merchant m using (merchant_id)
+        where (o.version = 1 and (b.currency <> o.currency or b.price_basis <> o.price_basis)) or b.exchange_rate <= 0
+          or (b.currency = m.currency and b.exchange_rate <> 1)
+        union all
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part,
+          'net ' || b.net || ' and VAT ' || b.vat || ', in Fortnox ' || coalesce(b.fortnox_net::text, 'none') || ' and '
+          || coalesce(b.fortnox_vat::text, 'none') || ', tolerance ' || b.tolerance
+        from erp.invoice_basis b
+        where b.state = 'booked' and not coalesce(abs(b.fortnox_vat - b.vat) <= b.tolerance
+          and b.amount = case when b.price_basis = 'net' then b.fortnox_net else b.fortnox_net + b.fortnox_vat end, false)
+        union all
+        select d.merchant_id, d.order_number,
+          'shipment ' || d.shipment_no || ' is worth ' || d.amount || ' by the agreed prices, billed were ' || b.amount
+        from due d join billed b using (merchant_id, order_number, shipment_no) where d.version = 1 and d.amount <> b.amount
+        """,
+    ),
+    Check(
+        "I3",
+        "Credits never exceed what was invoiced, and each follows a shipment on which goods came back",
+        Stage.BILLED,
+        "select merchant_id, count(distinct order_number) as n from erp.invoice_basis group by 1",
+        """
+        with bases as (
+          select merchant_id, order_number, basis_no, sum(amount) as amount from erp.invoice_basis
+          where state <> 'cancelled' group by 1, 2, 3),
+        running as (
+          select *, sum(amount) over (partition by merchant_id, order_number order by basis_no) as so_far from bases)
+        select merchant_id, order_number as document, 'basis ' || basis_no || ' over ' || amount || ' leaves ' || so_far as detail
+        from running where so_far < 0
+        union all
+        select merchant_id, order_number, 'basis ' || basis_no || '/' || part || ' over ' || amount || ' is called ' || kind
+        from erp.invoice_basis where (kind = 'credit') <> (amount < 0)
+        union all
+        select b.merchant_id, b.order_number, 'basis ' || b.basis_no || '/' || b.part || ' credits ' || b.amount
+          || ', and nothing came back on shipment ' || b.shipment_no
+        from erp.invoice_basis b
+        where b.amount < 0 and not exists (
+          select from erp.shipment_line s where s.merchant_id = b.merchant_id and s.order_number = b.order_number
+            and s.shipment_no = b.shipment_no and s.quantity < 0)
+        """,
+    ),
+    Check(
+        "I4",
+        "A booked invoice has its number, voucher and totals, and the call that made it ended with that number",
+        Stage.INVOICED,
+        "select merchant_id, count(*) as n from erp.invoice_basis where state = 'booked' group by 1",
+        """
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part as document,
+          'Fortnox invoice ' || coalesce(b.fortnox_invoice_number::text, 'none') || ', voucher '
+          || coalesce(b.fortnox_voucher, 'none') || ', call ' || coalesce(c.state || ' with ' || coalesce(c.their_id, 'none'),
+          'missing') as detail
+        from erp.invoice_basis b left join bridge.foreign_call c on c.merchant_id = b.merchant_id and c.system = 'fortnox'
+          and c.operation = 'create-invoice' and c.business_key = b.reference
+        where b.state = 'booked' and (b.fortnox_invoice_number is null or coalesce(b.fortnox_voucher, '') = ''
+          or b.fortnox_net is null or b.fortnox_vat is null or b.booked_at is null
+          or c.their_id is distinct from b.fortnox_invoice_number::text)
+        union all
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part,
+          'is ' || b.state || ' and names voucher ' || b.fortnox_voucher
+        from erp.invoice_basis b where b.state = 'open' and b.fortnox_voucher is not null
+        """,
+    ),
+    Check(
+        "I6",
+        "Accounting dates are days of the merchant's own time zone: of the pick, of the shipment",
+        Stage.BOOKED,
+        """
+        select merchant_id, sum(n)::bigint as n from (select merchant_id, count(*) as n from erp.posting group by 1
+          union all select merchant_id, count(*) from erp.shipment group by 1) as dated group by 1
+        """,
+        """
+        select distinct e.merchant_id, 'posting ' || e.posting_no as document,
+          'is dated ' || p.accounting_date || ', the pick was at ' || e.occurred_at as detail
+        from erp.stock_entry e join erp.posting p using (merchant_id, posting_no) join erp.merchant m using (merchant_id)
+        where e.booking_step is not null and p.accounting_date <> (e.occurred_at at time zone m.time_zone)::date
+        union all
+        select merchant_id, 'posting ' || posting_no, 'is dated ' || accounting_date
+        from erp.posting where accounting_date > (now() + interval '2 days')::date or accounting_date < '2000-01-01'
+        union all
+        select s.merchant_id, s.order_number,
+          'shipment ' || s.shipment_no || ' of ' || s.shipped_at || ' is dated ' || s.shipped_on
+        from erp.shipment s join erp.merchant m using (merchant_id)
+        where s.shipped_on <> (s.shipped_at at time zone m.time_zone)::date
+        union all
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part,
+          'is dated ' || b.invoice_date || ', its shipment ' || s.shipped_on
+        from erp.invoice_basis b join erp.shipment s using (merchant_id, order_number, shipment_no)
+        where b.invoice_date <> s.shipped_on
+        """,
+    ),
+    Check(
+        "I7",
+        "A key of ours stands for one thing of theirs and the other way round",
+        Stage.SENT,
+        "select merchant_id, count(*) as n from bridge.link group by 1",
+        """
+        select merchant_id, system || ' ' || kind || ' ' || their_id as document,
+          'stands for ' || string_agg(our_key, ' and ' order by our_key) as detail
+        from bridge.link group by merchant_id, system, kind, their_id having count(*) > 1
+        union all
+        select merchant_id, system || ' ' || kind || ' ' || our_key, 'is linked to ' || count(*) || ' documents'
+        from bridge.link group by merchant_id, system, kind, our_key having count(*) > 1
+        union all
+        select merchant_id, system || ' ' || kind || ' ' || our_key, 'is linked to nothing'
+        from bridge.link where btrim(their_id) = ''
+        """,
+    ),
+]

@@ -1,0 +1,156 @@
+"""Orders and their processes: O1 to O6."""
+
+from starters.verify.check import Check, Probe, Stage
+
+CHECKS: list[Check | Probe] = [
+    Check(
+        "O1",
+        "One process at a time for an order, under its own id; runs are numbered without gap and only the last may be open",
+        Stage.SENT,
+        "select merchant_id, count(*) as n from bridge.process group by 1",
+        """
+        with runs as (
+          select *, row_number() over same as next_run, count(*) over (partition by merchant_id, kind, document) as runs
+          from bridge.process window same as (partition by merchant_id, kind, document order by run))
+        select merchant_id, document,
+          'run ' || run || ' (' || workflow_id || '), ' || case when ended_at is null then 'open' else 'ended' end
+          || ': expected was run ' || next_run || ' of ' || runs as detail
+        from runs
+        where run <> next_run or (ended_at is null and run < runs)
+          or (kind = 'sales-order' and workflow_id
+              <> 'sales-order/' || merchant_id || '/' || document || case when run = 1 then '' else '/' || run end)
+        union all
+        select p.merchant_id, p.document, 'has a process, and there is no such order'
+        from bridge.process p left join erp.sales_order o on o.merchant_id = p.merchant_id and o.order_number = p.document
+        where p.kind = 'sales-order' and o.order_number is null
+        """,
+    ),
+    Check(
+        "O2",
+        "Status moves along the declared graph, each from where the last ended, with cause, to where the order is now",
+        Stage.SENT,
+        "select merchant_id, count(*) as n from bridge.status_move group by 1",
+        """
+        with moves as (
+          select *, lag(to_status, 1, 'released') over same as stood, lead(move_no) over same is null as is_last
+          from bridge.status_move window same as (partition by merchant_id, order_number order by move_no))
+        select merchant_id, order_number as document,
+          'moved from ' || m.from_status || ' to ' || m.to_status || ' because ' || m.cause || '; it stood at ' || m.stood
+          || ' and is now ' || coalesce(o.status, 'missing') as detail
+        from moves m left join erp.sales_order o using (merchant_id, order_number)
+        where not erp.status_may_move(m.from_status, m.to_status) or m.from_status <> m.stood or btrim(m.cause) = ''
+          or (m.is_last and m.to_status is distinct from o.status)
+        union all
+        select o.merchant_id, o.order_number, 'is ' || o.status || ' without ever having moved'
+        from erp.sales_order o left join bridge.status_move m using (merchant_id, order_number)
+        where m.move_no is null and o.status not in ('draft', 'released', 'cancelled')
+        """,
+    ),
+    Check(
+        "O3",
+        "Nothing is sent before what it refers to: an order's articles to the warehouse, an invoice's customer to Fortnox",
+        Stage.SENT,
+        """
+        select merchant_id, sum(n)::bigint as n from (
+          select merchant_id, count(*) as n from bridge.link where kind = 'sales-order' group by 1
+          union all select merchant_id, count(*) from bridge.foreign_call where attempt > 0 group by 1) as sent group by 1
+        """,
+        """
+        select l.merchant_id, l.our_key as document,
+          'line ' || sl.line_number || ' was sent; its article ' || sl.article_number || ' never was' as detail
+        from bridge.link l
+        join erp.sales_order o on o.merchant_id = l.merchant_id and o.order_number = l.our_key and o.version = l.sent_version
+        join erp.sales_order_line sl on sl.merchant_id = l.merchant_id and sl.order_number = l.our_key
+        join erp.article a on a.merchant_id = sl.merchant_id and a.article_number = sl.article_number and a.stock_article
+        where l.system = 'ongoing' and l.kind = 'sales-order' and not exists (
+          select from bridge.link k where k.merchant_id = l.merchant_id and k.system = 'ongoing' and k.kind = 'article'
+            and k.our_key = sl.article_number)
+        union all
+        select b.merchant_id, b.order_number, 'basis ' || b.basis_no || '/' || b.part || ' was sent; its customer never was'
+        from erp.invoice_basis b
+        join bridge.foreign_call c on c.merchant_id = b.merchant_id and c.system = 'fortnox' and c.operation = 'create-invoice'
+          and c.business_key = b.reference and c.attempt > 0
+        join erp.sales_order o on o.merchant_id = b.merchant_id and o.order_number = b.order_number and o.version = 1
+        join erp.merchant m on m.merchant_id = b.merchant_id
+        where not exists (
+          select from bridge.link k where k.merchant_id = b.merchant_id and k.system = 'fortnox' and k.kind = 'customer'
+            and k.our_key = coalesce(o.customer_number, 'KOLLEKTIV-' || coalesce(o.delivery_country, m.country)))
+        """,
+    ),
+    Check(
+        "O4",
+        "Shipped is summed from shipments, never below zero, equal to what the counters shipped; over-delivery is an exception",
+        Stage.SHIPPED,
+        "select merchant_id, count(*) as n from erp.shipment_line group by 1",
+        """
+        with shipped as (
+          select merchant_id, order_number, line_number, sum(quantity) as quantity from erp.shipment_line group by 1, 2, 3),
+        counted as (
+          select c.merchant_id, w.document as order_number, c.line_number, sum(c.shipped) as quantity
+          from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
+          where c.kind = 'sales-order' and c.what = 'picked' and c.line_number is not null group by 1, 2, 3)
+        select merchant_id, order_number || ' line ' || line_number as document,
+          'shipments add up to ' || coalesce(s.quantity, 0) || ', counters have shipped ' || coalesce(c.quantity, 0) as detail
+        from shipped s full join counted c using (merchant_id, order_number, line_number)
+        left join erp.sales_order_line l using (merchant_id, order_number, line_number)
+        left join erp.article a using (merchant_id, article_number)
+        where coalesce(s.quantity, 0) < 0
+          or (coalesce(s.quantity, 0) <> coalesce(c.quantity, 0) and (c.quantity is not null or coalesce(a.stock_article, true)))
+        union all
+        select s.merchant_id, s.order_number || ' line ' || s.line_number,
+          'ordered ' || l.quantity || ', shipped ' || s.quantity || ' without an exception over-delivery'
+        from shipped s join erp.sales_order_line l using (merchant_id, order_number, line_number)
+        join erp.sales_order o using (merchant_id, order_number)
+        where s.quantity > l.quantity and o.version = 1 and not exists (
+          select from bridge.exception x where x.merchant_id = s.merchant_id and x.document = s.order_number
+            and x.code = 'over-delivery')
+        union all
+        select s.merchant_id, s.order_number, 'shipment ' || s.shipment_no || ' has no lines'
+        from erp.shipment s left join erp.shipment_line l using (merchant_id, order_number, shipment_no)
+        where l.line_number is null
+        """,
+    ),
+    Check(
+        "O5",
+        "The warehouse was sent the order as the ERP has it, and reading back confirmed it, or a person knows",
+        Stage.SENT,
+        "select merchant_id, count(*) as n from bridge.link where system = 'ongoing' and kind = 'sales-order' group by 1",
+        """
+        select l.merchant_id, l.our_key as document,
+          'version ' || coalesce(l.sent_version::text, 'none')
+          || case when l.confirmed then ' confirmed' else ' not confirmed' end || ', the ERP has version '
+          || coalesce(o.version::text, 'none') || ' (' || coalesce(o.status, 'missing') || ')' as detail
+        from bridge.link l left join erp.sales_order o on o.merchant_id = l.merchant_id and o.order_number = l.our_key
+        where l.system = 'ongoing' and l.kind = 'sales-order'
+          and (o.order_number is null or l.sent_version > o.version or l.sent_version is null
+            or (o.status not in ('completed', 'cancelled') and (not l.confirmed or l.sent_version <> o.version)
+                and o.updated_at < now() - interval '15 minutes'
+                and not exists (select from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order'
+                                  and x.document = o.order_number and x.closed_at is null)))
+        """,
+    ),
+    Check(
+        "O6",
+        "An order that is under way has one running process or a release that waits; a running process has such an order",
+        Stage.RELEASED,
+        "select merchant_id, count(*) as n from erp.sales_order where status <> 'draft' group by 1",
+        """
+        select o.merchant_id, o.order_number as document, 'is ' || o.status || ' and nothing works on it' as detail
+        from erp.sales_order o
+        where o.status not in ('draft', 'completed', 'cancelled')
+          and not exists (select from bridge.process p where p.merchant_id = o.merchant_id and p.kind = 'sales-order'
+                            and p.document = o.order_number and p.ended_at is null)
+          and not exists (select from bridge.outbox b where b.merchant_id = o.merchant_id and b.topic = 'sales-order.released'
+                            and b.document = o.order_number and b.delivered_at is null)
+        union all
+        select o.merchant_id, o.order_number, 'is ' || o.status || ', and ' || p.workflow_id || ' runs since '
+          || date_trunc('second', p.started_at)
+        from erp.sales_order o join bridge.process p on p.merchant_id = o.merchant_id and p.kind = 'sales-order'
+          and p.document = o.order_number and p.ended_at is null
+        where o.status in ('draft', 'completed', 'cancelled') and p.started_at < now() - interval '15 minutes'
+          and o.status_changed_at < now() - interval '15 minutes'
+          and not exists (select from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order'
+                            and x.document = o.order_number and x.closed_at is null)
+        """,
+    ),
+]

@@ -1,0 +1,176 @@
+"""Verifying a database: every check on one snapshot, read-only, by a role that can change nothing."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio.client import Client
+
+from erp.database import Database, one, rows
+from starters.verify import books, calls, chain, counters, events, guards, invoices, orders, stock
+from starters.verify.check import SAMPLES, CannotCheck, Check, Found, Probe, Stage, Violation
+from starters.verify.online import Online, compare
+from starters.verify.report import Report, Result, Verdict
+from starters.verify.temporal import processes_run, workflows_are_well
+
+CHECKS: tuple[Check | Probe, ...] = (
+    *counters.CHECKS,
+    *stock.CHECKS[:1],
+    *chain.CHECKS[:2],
+    *guards.CHECKS[:1],
+    *stock.CHECKS[1:],
+    *books.CHECKS,
+    *events.CHECKS[:-1],
+    *orders.CHECKS,
+    *invoices.CHECKS,
+    *events.CHECKS[-1:],
+    *calls.CHECKS,
+    *guards.CHECKS[1:4],
+    *chain.CHECKS[2:],
+    *guards.CHECKS[4:],
+)
+
+LISTED = 20
+
+_SNAPSHOT = text("set transaction isolation level repeatable read, read only")
+_WHO = text(
+    """
+    select current_user as name, pg_has_role(current_user, 'lagerbro_verify', 'usage') as sees_all,
+      exists (select from pg_namespace where nspname = 'bridge') as ours
+    """
+)
+_ROLE = text("select 1 from pg_roles where rolname = 'lagerbro_verify'")
+_MERCHANT = text("select 1 from erp.merchant where merchant_id = :merchant")
+_STAGES = text(
+    """
+    select true as "ALWAYS", false as "NEVER",
+      exists (select from bridge.outbox where coalesce(cast(:merchant as text), merchant_id) = merchant_id) as "RELEASED",
+      exists (select from bridge.watched where coalesce(cast(:merchant as text), merchant_id) = merchant_id) as "SENT",
+      exists (select from bridge.booking where coalesce(cast(:merchant as text), merchant_id) = merchant_id) as "BOOKED",
+      exists (select from erp.shipment where coalesce(cast(:merchant as text), merchant_id) = merchant_id) as "SHIPPED",
+      exists (select from erp.invoice_basis where coalesce(cast(:merchant as text), merchant_id) = merchant_id) as "BILLED",
+      exists (select from erp.invoice_basis
+              where state = 'booked' and coalesce(cast(:merchant as text), merchant_id) = merchant_id) as "INVOICED",
+      exists (select from bridge.connection where coalesce(cast(:merchant as text), merchant_id) = merchant_id) as "CONNECTED"
+    """
+)
+_HEADS = text(
+    """
+    select merchant_id, transaction_no || ':' || encode(hash, 'hex') as head from bridge.ledger_head
+    where coalesce(cast(:merchant as text), merchant_id) = merchant_id order by 1
+    """
+)
+_COUNT_HEAD, _COUNT_TAIL = (
+    "select coalesce(sum(n), 0)::bigint as n from (",
+    ") as counted where " + ("coalesce(cast(:merchant as text), merchant_id) = merchant_id"),
+)
+_LIST_HEAD, _LIST_TAIL = (
+    "select count(*) over () as total, merchant_id, document, detail from (",
+    ") as listed where " + ("coalesce(cast(:merchant as text), merchant_id) = merchant_id limit :most"),
+)
+
+
+async def verify(database: Database, *, merchant: str | None = None, online: Online | None, temporal: Client | None) -> Report:
+    """Check everything that can be checked. Never raises for what the database holds: what cannot be checked is reported so.
+
+    `online` also compares with Ongoing and Fortnox; `temporal` also asks whether the workflows behind the rows are well.
+    """
+    async with database.engine.connect() as connection:
+        await connection.execute(_SNAPSHOT)
+        try:
+            await _can_see(connection, merchant)
+        except (CannotCheck, SQLAlchemyError) as why:
+            return _report(merchant, online, [_unchecked("A5", "The database can be read whole", why, 0.0)], {})
+        stages = await reached(connection, merchant)
+        results = [await examine(connection, check, merchant, stages) for check in CHECKS]
+        for invariant, says, ask in (
+            ("O6", "Every running process has its running workflow in Temporal, and the other way round", processes_run),
+            ("X6", "No workflow is stuck on its own code, and no history is longer than 2 000 events", workflows_are_well),
+        ):
+            results.append(await _asked(invariant, says, ask, connection, temporal, merchant))
+        heads = {row.merchant_id: row.head for row in await rows(connection, _HEADS, merchant=merchant)}
+        if online:
+            results += await compare(connection, online, merchant)
+        return _report(merchant, online, results, heads)
+
+
+def _report(merchant: str | None, online: Online | None, results: list[Result], heads: dict[str, str]) -> Report:
+    return Report(merchant, datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"), online is not None, results, heads)
+
+
+async def _can_see(connection: AsyncConnection, merchant: str | None) -> None:
+    if await one(connection, _ROLE) is None:
+        raise CannotCheck("there is no role lagerbro_verify: this is not a database of ours")
+    who = await one(connection, _WHO)
+    if not who.ours:
+        raise CannotCheck("there is no schema bridge: this is not a database of ours")
+    if not who.sees_all:
+        raise CannotCheck(f"{who.name} is not lagerbro_verify: row level security would hide rows, and hidden is not clean")
+    if merchant is not None and await one(connection, _MERCHANT, merchant=merchant) is None:
+        raise CannotCheck(f"there is no merchant {merchant}")
+
+
+async def reached(connection: AsyncConnection, merchant: str | None) -> set[Stage]:
+    """The stages that this database has come to."""
+    row = (await one(connection, _STAGES, merchant=merchant))._mapping
+    return {stage for stage in Stage if row[stage.name]}
+
+
+async def examine(connection: AsyncConnection, check: Check | Probe, merchant: str | None, stages: set[Stage]) -> Result:
+    """Make one check on the snapshot. An error is `not checked`, and the next check goes on."""
+    began = time.perf_counter()
+    listed: list[Violation] = []
+    try:
+        async with connection.begin_nested():
+            if isinstance(check, Probe):
+                found = await check.does(connection, merchant)
+            else:
+                found = await _by_sql(connection, check, merchant)
+                if check.listed:
+                    listed = (await _violations(connection, check.listed, merchant, LISTED)).samples
+    except (CannotCheck, SQLAlchemyError, TimeoutError) as why:
+        return _unchecked(check.invariant, check.says, why, time.perf_counter() - began)
+    verdict = _verdict(found, check.since in stages)
+    seconds = round(time.perf_counter() - began, 3)
+    return Result(check.invariant, check.says, verdict, found.rows, found.violations, found.samples, listed, seconds=seconds)
+
+
+def _verdict(found: Found, expected: bool) -> Verdict:
+    if found.violations:
+        return Verdict.VIOLATED
+    if found.rows:
+        return Verdict.CLEAN
+    return Verdict.NOTHING_PROVED if expected else Verdict.NOTHING_YET
+
+
+async def _by_sql(connection: AsyncConnection, check: Check, merchant: str | None) -> Found:
+    counted = (await one(connection, text(_COUNT_HEAD + check.rows + _COUNT_TAIL), merchant=merchant)).n
+    found = await _violations(connection, check.violations, merchant, SAMPLES)
+    return Found(int(counted), found.violations, found.samples)
+
+
+async def _violations(connection: AsyncConnection, statement: str, merchant: str | None, most: int) -> Found:
+    found = await rows(connection, text(_LIST_HEAD + statement + _LIST_TAIL), merchant=merchant, most=most)
+    samples = [Violation(row.merchant_id, row.document or "", row.detail or "") for row in found]
+    return Found(0, found[0].total if found else 0, samples)
+
+
+async def _asked(
+    invariant: str, says: str, ask: Any, connection: AsyncConnection, temporal: Client | None, merchant: str | None
+) -> Result:
+    began = time.perf_counter()
+    try:
+        found = await ask(connection, temporal, merchant)
+    except (CannotCheck, SQLAlchemyError) as why:
+        return _unchecked(invariant, says, why, time.perf_counter() - began)
+    seconds = round(time.perf_counter() - began, 3)
+    return Result(invariant, says, _verdict(found, False), found.rows, found.violations, found.samples, seconds=seconds)
+
+
+def _unchecked(invariant: str, says: str, why: Exception, seconds: float) -> Result:
+    said = str(why.orig) if isinstance(why, DBAPIError) else str(why)
+    reason = said.splitlines()[0] if said else type(why).__name__
+    return Result(invariant, says, Verdict.NOT_CHECKED, why=reason, seconds=round(seconds, 3))

@@ -1,0 +1,86 @@
+"""What Temporal knows of our processes: the second half of O6, and X6."""
+
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError
+
+from erp.database import one, rows
+from starters.verify.check import SAMPLES, CannotCheck, Found, Violation
+
+LONGEST_HISTORY = 2000
+SETTLING = timedelta(minutes=2)
+"""How long the two may differ: a process is written before its workflow starts, and ended before it closes."""
+
+_RUNNING = text(
+    """
+    select merchant_id, document, workflow_id, started_at < now() - cast(:settling as interval) as settled from bridge.process
+    where kind = 'sales-order' and ended_at is null and coalesce(cast(:merchant as text), merchant_id) = merchant_id
+    """
+)
+_ENDED = text(
+    """
+    select merchant_id, document, workflow_id from bridge.process
+    where kind = 'sales-order' and ended_at < now() - cast(:settling as interval) and workflow_id = any(cast(:ids as text[]))
+    """
+)
+_MERCHANT_OF = text("select merchant_id, document from bridge.process where workflow_id = :workflow")
+
+
+async def processes_run(connection: AsyncConnection, temporal: Client | None, merchant: str | None) -> Found:
+    """Compare the processes in our tables with the workflows that run."""
+    processes = {row.workflow_id: row for row in await rows(connection, _RUNNING, merchant=merchant, settling=SETTLING)}
+    prefix = f"sales-order/{merchant}/" if merchant else "sales-order/"
+    running = {
+        workflow.id
+        for workflow in await _list(temporal, "WorkflowType = 'FulfilSalesOrder' AND ExecutionStatus = 'Running'")
+        if workflow.id.startswith(prefix)
+    }
+    wrong = [
+        Violation(row.merchant_id, row.document, f"{name} is open in bridge.process and does not run in Temporal")
+        for name, row in processes.items()
+        if row.settled and name not in running
+    ]
+    ended = await rows(connection, _ENDED, ids=sorted(running - set(processes)), settling=SETTLING)
+    wrong += [
+        Violation(row.merchant_id, row.document, f"{row.workflow_id} runs in Temporal and has ended in bridge.process")
+        for row in ended
+    ]
+    return Found.of(len(processes) + len(running), wrong)
+
+
+async def workflows_are_well(connection: AsyncConnection, temporal: Client | None, merchant: str | None) -> Found:
+    """No running workflow fails on its own code, and none has grown a history that replays slowly."""
+    whole = await _count(temporal, "")
+    stuck = await _list(temporal, "TemporalReportedProblems IS NOT NULL AND ExecutionStatus = 'Running'")
+    long = await _list(temporal, f"HistoryLength > {LONGEST_HISTORY}")
+    wrong = [await _named(connection, workflow, "fails on its own code: see its last workflow task") for workflow in stuck]
+    wrong += [await _named(connection, workflow, f"has {workflow.history_length} events") for workflow in long]
+    return Found(whole, len(wrong), wrong[:SAMPLES])
+
+
+async def _named(connection: AsyncConnection, workflow: WorkflowExecution, what: str) -> Violation:
+    row = await one(connection, _MERCHANT_OF, workflow=workflow.id)
+    return Violation(row.merchant_id if row else "", workflow.id, what)
+
+
+async def _list(temporal: Client | None, query: str) -> list[WorkflowExecution]:
+    try:
+        return [workflow async for workflow in _connected(temporal).list_workflows(query)]
+    except RPCError as refused:
+        raise CannotCheck(f"Temporal does not answer: {refused.message}") from None
+
+
+async def _count(temporal: Client | None, query: str) -> int:
+    try:
+        return (await _connected(temporal).count_workflows(query)).count
+    except RPCError as refused:
+        raise CannotCheck(f"Temporal does not answer: {refused.message}") from None
+
+
+def _connected(temporal: Client | None) -> Client:
+    if temporal is None:
+        raise CannotCheck("no Temporal to ask: set TEMPORAL_ADDRESS to one that answers")
+    return temporal
