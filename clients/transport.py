@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -79,7 +78,6 @@ def new_http(
         verify=tls or _tls(),
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=IDLE_SECONDS),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         trust_env=False,
     )
@@ -135,6 +133,7 @@ async def send(
         sent_headers["Content-Type"] = "application/json"
     if headers:
         sent_headers.update(headers)
+    # Not by the client's own build_request: that would add its cookies and its own headers.
     request = httpx.Request(method, url, headers=sent_headers, content=body)
     if gate is None:
         return await _exchange(http, request, call, deadline, cap)

@@ -137,9 +137,10 @@ _STATE = text(
         select line_number, sum(quantity) as quantity from erp.shipment_line d
         where d.merchant_id = o.merchant_id and d.order_number = o.order_number group by line_number) as d using (line_number)
       where l.merchant_id = o.merchant_id and l.order_number = o.order_number) as s on true
-    where o.merchant_id = :merchant and o.order_number = :number for update of o
+    where o.merchant_id = :merchant and o.order_number = :number
     """
 )
+_LOCK = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :number for update")
 _END = text(
     """
     update bridge.process set ended_at = now(), outcome = :outcome
@@ -218,8 +219,9 @@ async def move_status(connection: AsyncConnection, merchant: str, number: str, c
 async def order_state(connection: AsyncConnection, merchant: Merchant, key: OrderKey, patience: float) -> OrderState:
     """What the order owes now, and its end when nothing is owed: then the status and the process are closed here.
 
-    Locks the order's row, so that of a booking and an ending at the same time one sees the other.
+    Locks the order's row first, in a statement of its own: what it then reads includes whatever the last holder committed.
     """
+    await connection.execute(_LOCK, {"merchant": key.merchant, "number": key.number})
     row = await one(connection, _STATE, merchant=key.merchant, number=key.number, kind=SALES_ORDER, what=PICKED)
     to_invoice = [
         BasisKey(key.merchant, key.number, key.run, basis, part) for basis, part in zip(row.bases, row.parts, strict=True)

@@ -18,7 +18,8 @@ CHECKS: list[Check | Probe] = [
           from erp.stock_entry group by 1, 2, 3)
         select merchant_id, article_number || ' in ' || warehouse as document,
           'balance ' || coalesce(b.quantity::text, 'missing') || ' worth ' || coalesce(b.value::text, 'nothing')
-          || ' after entry ' || coalesce(b.last_entry_no::text, '-') || ', entries ' || coalesce(s.quantity, 0) || ' worth ' || coalesce(s.value, 0)
+          || ' after entry ' || coalesce(b.last_entry_no::text, '-') || ', entries ' || coalesce(s.quantity, 0) || ' worth '
+          || coalesce(s.value, 0)
           || ', the last is ' || coalesce(s.last_no, 0) as detail
         from erp.stock_balance b full join sums s using (merchant_id, article_number, warehouse)
         left join erp.ledger_transaction t using (merchant_id, transaction_no)

@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.errors import Waiting
 from domain.errors import Refused
 from domain.keys import BasisKey, OrderState
-from tests.activities.world import HOW_OFTEN, Shop, again, new_worker
+from tests.activities.world import HOW_OFTEN, Shop, again, new_worker, rule
 from tests.erp.data import customer, insert, line
 
 D = Decimal
@@ -261,12 +261,11 @@ async def test_a_surplus_draft_that_came_too_late_is_cancelled_and_listed_by_the
 
 async def test_a_surplus_draft_seen_before_bookkeeping_is_cancelled_then(shop: Shop) -> None:
     state = await owed(shop)
-    async with shop.fortnox.fault("POST /3/invoices", "late", seconds=0.9):
-        with pytest.raises(Waiting):
-            await one_try(shop, state.to_invoice[0])
-        async with shop.fortnox_held("PUT /3/invoices/*"):
-            with pytest.raises((Unavailable, TimeoutError)):
-                await again(shop.worker.fortnox.invoice_shipment, state.to_invoice[0], seconds=1.2)
+    late = rule("POST /3/invoices", "late", seconds=1.2)
+    stuck = rule("PUT /3/invoices/*", "http", count=None, status=503)
+    async with shop.fortnox.faults(late, stuck):
+        with pytest.raises(TimeoutError):
+            await again(shop.worker.fortnox.invoice_shipment, state.to_invoice[0], seconds=2)
         await until_invoices(shop, 2)
     assert (await shop.invoice(state)).outcome == "completed"
     kept = await booked_once(shop, "41.00")

@@ -55,19 +55,31 @@ class Control:
         return json.loads(answer.content) if answer.content else None
 
     @asynccontextmanager
-    async def fault(self, route: str, kind: str, count: int = 1, **settings: Any) -> AsyncIterator[None]:
-        """While inside, requests to this route meet the fault; it must have struck as often as it was asked to."""
-        name = f"f-{secrets.token_hex(4)}"
-        params = {name: settings.pop(name) for name in list(settings) if name not in ("after", "probability", "seed")}
-        rule = {"id": name, "route": route, "kind": kind, "count": count, "params": params} | settings
-        await self("POST", "faults", rule)
+    async def fault(self, route: str, kind: str, count: int | None = 1, **settings: Any) -> AsyncIterator[None]:
+        """While inside, requests to this route meet the fault; it must strike as often as asked, or at all if None."""
+        async with self.faults(rule(route, kind, count, **settings)):
+            yield
+
+    @asynccontextmanager
+    async def faults(self, *rules: dict[str, Any]) -> AsyncIterator[None]:
+        """Several faults at once."""
+        for each in rules:
+            await self("POST", "faults", each)
         try:
             yield
-            faults = await self("GET", "faults")
-            fired = {f["id"]: f["fired"] for f in (faults["faults"] if isinstance(faults, dict) else faults)}
-            assert fired[name] == count, f"{kind} on {route} struck {fired[name]} times"
+            answer = await self("GET", "faults")
+            fired = {f["id"]: f["fired"] for f in (answer["faults"] if isinstance(answer, dict) else answer)}
+            for each in rules:
+                struck = fired[each["id"]]
+                assert struck == each["count"] or (each["count"] is None and struck), f"{each} struck {struck} times"
         finally:
             await self("DELETE", "faults")
+
+
+def rule(route: str, kind: str, count: int | None = 1, **settings: Any) -> dict[str, Any]:
+    """A fault as the control interface takes it."""
+    drawn = {name: settings.pop(name) for name in ("after", "probability", "seed") if name in settings}
+    return {"id": f"f-{secrets.token_hex(4)}", "route": route, "kind": kind, "count": count, "params": settings} | drawn
 
 
 @dataclass

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import logging
 import traceback
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -109,7 +110,12 @@ async def test_an_answer_that_declares_too_much_is_not_read() -> None:
 async def test_a_gzip_bomb_is_inflated_no_further_than_the_cap() -> None:
     bomb = gzip.compress(b" " * (64 * MEBIBYTE))
     async with rude_server(says(body(bomb, "200 OK", "Content-Encoding: gzip"))) as server:
-        assert "larger than" in str(await refused(server.address, cap=MEBIBYTE))
+        tracemalloc.start()
+        try:
+            assert "larger than" in str(await refused(server.address, cap=MEBIBYTE))
+            assert tracemalloc.get_traced_memory()[1] < 8 * MEBIBYTE
+        finally:
+            tracemalloc.stop()
 
 
 async def test_an_answer_packed_without_being_asked_is_unpacked() -> None:

@@ -1,0 +1,243 @@
+"""A small healthy set of books, made by the product's own functions: what `--prove` damages.
+
+Two merchants. One has an order delivered in two goes with an un-pick in between, one picked below zero and beyond what was
+ordered, one with goods back after its invoice, one that is still in the warehouse; the other a single order.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.keys import BasisKey, OrderKey, OrderState
+from domain.stock import Movement, move_stock
+from erp import calls, counters, ledger, orders, shipping, watching
+from erp.articles import load_articles
+from erp.calls import CallKey
+from erp.counters import SALES_ORDER, CountedLine
+from erp.exceptions import open_exception
+from erp.invoices import basis_booked, load_basis
+from erp.links import save_link
+from erp.merchants import load_merchant, save_connection, save_settings
+from erp.opening import OpeningBalance, book_opening
+
+MERCHANTS = ("alfa", "beta")
+AT_WAREHOUSE, SENT = 300, 450
+ACTOR, CODE = "lagerbro", "prove"
+
+
+@dataclass(slots=True)
+class Shop:
+    """One merchant's day: writes as each role writes, in transactions of its own."""
+
+    engine: AsyncEngine
+    merchant: str
+    numbers: "count[int]"
+
+    @asynccontextmanager
+    async def role(self, role: str) -> AsyncIterator[AsyncConnection]:
+        async with self.engine.begin() as connection:
+            await connection.execute(text(f"set local role lagerbro_{role}"))
+            await connection.execute(text("select set_config('lagerbro.merchant', :m, true)"), {"m": self.merchant})
+            yield connection
+
+    async def write(self, role: str, statement: str, **values: object) -> None:
+        async with self.role(role) as session:
+            await session.execute(text(statement), {"m": self.merchant} | values)
+
+    async def open(self) -> None:
+        """The merchant with articles, a customer, connections and opening stock."""
+        async with self.engine.begin() as connection:
+            await connection.execute(text("set local role lagerbro_erp"))
+            await connection.execute(
+                text("insert into erp.merchant (merchant_id, name) values (:m, 'Provhandel AB')"), {"m": self.merchant}
+            )
+        await self.write(
+            "erp",
+            "insert into erp.article (merchant_id, article_number, name, stock_article) values"
+            " (:m, 'A', 'Kruka', true), (:m, 'B', 'Fat', true), (:m, 'C', 'Jord', true), (:m, 'TJÄNST', 'Montering', false)",
+        )
+        await self.write(
+            "erp",
+            "insert into erp.customer (merchant_id, customer_number, name, address1, post_code, city)"
+            " values (:m, 'K-1', 'Kunden AB', 'Provgatan 1', '11122', 'Provstad')",
+        )
+        async with self.role("app") as session:
+            await save_settings(session, self.merchant, {"short_grace_seconds": 0}, "prove")
+            for system, where in (
+                ("ongoing", {"base_url": "https://warehouse.example", "warehouse": "w", "goods_owner_id": f"{self.merchant}-1"}),
+                ("fortnox", {"base_url": "https://accounting.example", "tenant_id": f"{self.merchant}-2"}),
+            ):
+                await save_connection(session, self.merchant, system, where, b"sealed")
+        async with self.role("app") as session:
+            balances = [OpeningBalance("A", Decimal(100), Decimal("10.005")), OpeningBalance("B", Decimal(7), Decimal("3.33"))]
+            who = await load_merchant(session, self.merchant)
+            await book_opening(session, who, balances, datetime.now(UTC), ACTOR, CODE)
+            known = [*balances, OpeningBalance("C", Decimal(3), Decimal("4.00"))]
+            await book_opening(session, who, known, datetime.now(UTC), ACTOR, CODE)
+
+    async def order(self, number: str, lines: Mapping[str, tuple[int, str]], freight: int = 0) -> int:
+        """An order of the ERP, released, relayed to a process and sent; returns its id in the warehouse."""
+        await self.write(
+            "erp",
+            "insert into erp.sales_order (merchant_id, order_number, customer_number, freight) values (:m, :n, 'K-1', :f)",
+            n=number,
+            f=freight,
+        )
+        for line_number, (article, (quantity, price)) in enumerate(lines.items(), start=1):
+            await self.write(
+                "erp",
+                "insert into erp.sales_order_line (merchant_id, order_number, line_number, article_number, quantity, unit_price)"
+                " values (:m, :n, :l, :a, :q, :p)",
+                n=number,
+                l=line_number,
+                a=article,
+                q=Decimal(quantity),
+                p=Decimal(price),
+            )
+        await self.write("erp", "update erp.sales_order set status = 'released' where merchant_id = :m and order_number = :n", n=number)
+        await self.write(
+            "relay",
+            "insert into bridge.process (merchant_id, kind, document, run, workflow_id) values (:m, 'sales-order', :n, 1, :w)",
+            n=number,
+            w=OrderKey(self.merchant, number).workflow_id,
+        )
+        await self.write(
+            "relay",
+            "update bridge.outbox set delivered_at = now(), outcome = 'started' where merchant_id = :m and document = :n",
+            n=number,
+        )
+        doc_id = next(self.numbers)
+        async with self.role("app") as session:
+            for article in await load_articles(session, self.merchant, list(lines)):
+                if article.stock_article:
+                    where = (session, self.merchant, "ongoing", "article", article.article_number)
+                    await save_link(*where, f"article-{article.article_number}", article.hash, article.version)
+            await save_link(session, self.merchant, "ongoing", SALES_ORDER, number, str(doc_id), None, 1)
+            await counters.watch(session, self.merchant, number, doc_id, 400)
+            await self._state(session, number)
+        return doc_id
+
+    async def look(self, number: str, doc_id: int, picked: Mapping[int, tuple[str, int]], status: int) -> OrderState:
+        """A look at the warehouse: nudged, booked, shipped when it was sent, and what that leaves owed."""
+        async with self.role("app") as session:
+            await watching.nudge(session, self.merchant, "poll", {doc_id: number})
+        async with self.role("app") as session:
+            looks = await counters.begin_look(session, self.merchant, number)
+        at = datetime.now(UTC)
+        seen = [
+            CountedLine((doc_id, n), n, article, Decimal(quantity), Decimal(quantity), Decimal(quantity), True, at)
+            for n, (article, quantity) in picked.items()
+        ]
+        async with self.role("app") as session:
+            merchant = await load_merchant(session, self.merchant)
+            watched = await counters.lock(session, self.merchant, number, looks)
+            order = await orders.load_order(session, OrderKey(self.merchant, number))
+            plan = await counters.book(session, self.merchant, watched, seen, looks, timedelta(0))
+            movements = [
+                Movement(step, (picked[step.line[1]][0], merchant.settings.warehouse), at, merchant.day_of(at)) for step in plan.steps
+            ]
+            if movements:
+                pools = await ledger.lock_pools(session, self.merchant, [movement.place for movement in movements])
+                down = [movement.step.line for movement in movements if movement.step.quantity < 0]
+                earlier = await ledger.earlier_entries(session, self.merchant, down) if down else {}
+                entries, after = move_stock(movements, pools, earlier)
+                accounts, document = merchant.settings.stock_accounts, f"{SALES_ORDER}/{number}"
+                await ledger.append(
+                    session, self.merchant, entries, after, accounts, merchant.currency, document, "picked", ACTOR, CODE
+                )
+                for article in ledger.below_zero(after):
+                    detail = f"article {article}: more was picked than our books hold"
+                    await open_exception(session, self.merchant, "article", article, "stock-below-zero", detail, False)
+            booked = {step.line: step.to_value for step in plan.steps}
+            counted = [
+                (line.line, line.line[1], booked.get(line.line, line.picked), watched.shipped.get(line.line, Decimal(0)))
+                for line in seen
+                if line.line not in plan.doubted
+            ]
+            ship = shipping.due("sent", at, counted) if status == SENT else None
+            if ship:
+                await shipping.close_shipment(session, merchant, order, ship)
+            await counters.draw_fence(
+                session, self.merchant, number, plan.open_doubts, {doc_id: (status, at if status == SENT else None, status == SENT)}
+            )
+            state = await self._state(session, number)
+        await self.write(
+            "relay", "update bridge.inbox set applied_at = now(), outcome = 'told' where merchant_id = :m and applied_at is null"
+        )
+        return state
+
+    async def invoice(self, number: str, state: OrderState) -> OrderState:
+        """Bring every basis that is owed to a booked invoice, by the write protocol."""
+        for key in state.to_invoice:
+            state = await self._invoice(number, key)
+        return state
+
+    async def _invoice(self, number: str, key: BasisKey) -> OrderState:
+        async with self.role("app") as session:
+            merchant = await load_merchant(session, self.merchant)
+            basis = await load_basis(session, merchant, key)
+            call = CallKey(self.merchant, "fortnox", "create-invoice", basis.reference)
+            payload = {"reference": basis.reference}
+            await calls.intend(session, call, payload)
+            customer = basis.customer.number
+            await save_link(session, self.merchant, "fortnox", "customer", customer, customer, "card", None)
+        async with self.role("app") as session:
+            attempt = await calls.send(session, call, 0, payload, deadline=30, settle=90)
+        assert attempt == 1
+        invoice_number = next(self.numbers)
+        async with self.role("app") as session:
+            await calls.end(session, call, attempt, "done", str(invoice_number))
+        async with self.role("app") as session:
+            await basis_booked(session, key, invoice_number, f"F{invoice_number}", basis.part.net, basis.part.vat)
+            return await self._state(session, number)
+
+    async def _state(self, session: AsyncConnection, number: str) -> OrderState:
+        merchant = await load_merchant(session, self.merchant)
+        return await orders.order_state(session, merchant, OrderKey(self.merchant, number), 0)
+
+
+async def fill(engine: AsyncEngine) -> None:
+    """Write the healthy books of both merchants. `engine` connects as one who may become each of the roles."""
+    numbers = count(9001)
+    alfa, beta = (Shop(engine, merchant, numbers) for merchant in MERCHANTS)
+    for shop in (alfa, beta):
+        await shop.open()
+    await _in_two_goes(alfa)
+    await _below_zero_and_beyond(alfa)
+    await _goods_back(alfa)
+    await alfa.look("SO-4", await alfa.order("SO-4", {"A": (2, "9.90")}), {1: ("A", 1)}, AT_WAREHOUSE)
+    document = await beta.order("SO-1", {"A": (1, "99.00")})
+    await beta.invoice("SO-1", await beta.look("SO-1", document, {1: ("A", 1)}, SENT))
+
+
+async def _in_two_goes(shop: Shop) -> None:
+    document = await shop.order("SO-1", {"A": (3, "99.90"), "B": (2, "5.55"), "TJÄNST": (1, "150")}, freight=49)
+    await shop.look("SO-1", document, {1: ("A", 2), 2: ("B", 2)}, AT_WAREHOUSE)
+    for _ in range(2):  # a decrease is believed when two looks agree
+        await shop.look("SO-1", document, {1: ("A", 2), 2: ("B", 1)}, AT_WAREHOUSE)
+    await shop.invoice("SO-1", await shop.look("SO-1", document, {1: ("A", 2), 2: ("B", 1)}, SENT))
+
+
+async def _below_zero_and_beyond(shop: Shop) -> None:
+    document = await shop.order("SO-2", {"C": (5, "20.00")})
+    await shop.invoice("SO-2", await shop.look("SO-2", document, {1: ("C", 6)}, SENT))
+
+
+async def _goods_back(shop: Shop) -> None:
+    document = await shop.order("SO-3", {"A": (4, "50.00"), "B": (3, "7.25")})
+    await shop.invoice("SO-3", await shop.look("SO-3", document, {1: ("A", 4), 2: ("B", 3)}, SENT))
+    await shop.write(
+        "relay",
+        "insert into bridge.process (merchant_id, kind, document, run, workflow_id)"
+        " values (:m, 'sales-order', 'SO-3', 2, :w)",
+        w=OrderKey(shop.merchant, "SO-3", 2).workflow_id,
+    )
+    for _ in range(2):
+        state = await shop.look("SO-3", document, {1: ("A", 3), 2: ("B", 3)}, SENT)
+    await shop.invoice("SO-3", state)
