@@ -158,7 +158,8 @@ class Control:
         if known is not None and known["tenant"] != tenant:
             raise BadWish(f"goods owner {owner_id} belongs to {known['tenant']}")
         self._world.db.execute(
-            "INSERT OR REPLACE INTO goods_owner (id, tenant, name, username, password) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO goods_owner (id, tenant, name, username, password) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+            " SET name = excluded.name, username = excluded.username, password = excluded.password",
             (owner_id, tenant, str(wish.get("name") or f"Goods owner {owner_id}"), str(wish["username"]), str(wish["password"])),
         )
         return {"goodsOwnerId": owner_id, "warehouse": tenant}

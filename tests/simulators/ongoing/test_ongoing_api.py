@@ -38,6 +38,12 @@ def test_the_name_of_the_warehouse_is_part_of_the_address(shop: Shop, simulator:
         assert response.status_code == expected
 
 
+def test_an_api_user_belongs_to_one_goods_owner_only(shop: Shop, simulator: Simulator) -> None:
+    wish = {"warehouse": "demo", "goodsOwnerId": shop.id + 5000, "username": shop.username, "password": "x"}
+    simulator.ask("PUT", "goods-owners", wish, expect=409)
+    assert shop.listed("orders") == []
+
+
 def test_an_unknown_path_is_404_and_a_wrong_method_405(shop: Shop) -> None:
     shop.call("GET", "nothing", expect=404)
     shop.call("POST", "orders", {}, expect=405)
