@@ -67,11 +67,9 @@ class Settings(BaseModel):
     codec_origin: str | None = Field(None, description="the one origin whose pages may use the codec server: the Temporal UI")
 
     worker_concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
-    clock_offset_seconds: Annotated[float, Field(allow_inf_nan=False, description="added to the business clock")] = 0.0
     doubt_seconds: Annotated[Seconds, Field(description="how long a counter must stay lower before that is booked")] = 30.0
     settle_seconds: Annotated[Seconds, Field(description="how long an unclear write to Fortnox waits")] = 90.0
     client_deadline_seconds: Annotated[Seconds, Field(description="the whole of one call to another system")] = 30.0
-    patience_seconds: Annotated[Seconds, Field(description="how long a step retries before it says so")] = 600.0
 
     temporal: Mapping[str, str] = Field(default_factory=dict, repr=False, description="the TEMPORAL_* variables as given")
 
@@ -156,10 +154,10 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _an_unclear_request_is_outlived(self) -> Self:
-        if self.settle_seconds <= self.client_deadline_seconds:
+        if self.settle_seconds <= 2 * self.client_deadline_seconds:
             raise ValueError(
-                f"LAGERBRO_SETTLE_SECONDS ({self.settle_seconds:g}) must exceed LAGERBRO_CLIENT_DEADLINE_SECONDS "
-                f"({self.client_deadline_seconds:g}): before that the first request may still arrive"
+                f"LAGERBRO_SETTLE_SECONDS ({self.settle_seconds:g}) must exceed twice LAGERBRO_CLIENT_DEADLINE_SECONDS "
+                f"({self.client_deadline_seconds:g}): a request waits that long for its turn and that long for its answer"
             )
         return self
 

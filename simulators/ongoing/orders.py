@@ -339,7 +339,7 @@ class Orders:
         # What is allocated and will not be picked any more goes back to the shelf.
         frees = not reserves
         world.db.execute(
-            "UPDATE order_line SET reserves = ?, uncollected = ?, allocated = CASE WHEN ? THEN allocated ELSE allocated END"
+            "UPDATE order_line SET reserves = ?, uncollected = ?, allocated = CASE WHEN ? THEN picked ELSE allocated END"
             " WHERE order_id = ? AND (reserves <> ? OR uncollected <> ? OR (? AND allocated > picked))",
             (reserves, uncollected, frees, order_id, reserves, uncollected, frees),
         )
