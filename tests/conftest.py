@@ -168,16 +168,15 @@ async def skipping(key_ring: KeyRing) -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest.fixture(scope="module")
 def settings(database: TestDatabase, temporal_server: TemporalServer, key_ring: KeyRing) -> Settings:
-    """Everything a process needs against this module's database, with patience cut to seconds."""
+    """Everything a process needs against this module's database, with waiting times cut to seconds."""
     return Settings.from_environment(
         database.environment()
         | temporal_server.environment()
         | {
             "LAGERBRO_KEYS": key_ring.dump(),
             "LAGERBRO_DOUBT_SECONDS": "1",
-            "LAGERBRO_CLIENT_DEADLINE_SECONDS": "3",
-            "LAGERBRO_SETTLE_SECONDS": "4",
-            "LAGERBRO_PATIENCE_SECONDS": "5",
+            "LAGERBRO_CLIENT_DEADLINE_SECONDS": "2",
+            "LAGERBRO_SETTLE_SECONDS": "5",
         }
     )
 

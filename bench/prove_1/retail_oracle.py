@@ -21,6 +21,7 @@ class Row:
     row: int
     article: str
     quantity: Decimal
+    price: Decimal
     net: Decimal
 
 
@@ -65,6 +66,15 @@ class Expected:
                 sums[row.article] += row.quantity
         return dict(sums)
 
+    def opening_costs(self) -> dict[str, Decimal]:
+        """What `--with-stock` says a piece costs: half of the article's highest price, in whole öre, one at least."""
+        highest: dict[str, Decimal] = defaultdict(Decimal)
+        for rows in self.orders.values():
+            for row in rows:
+                highest[row.article] = max(highest[row.article], row.price)
+        least = Decimal("0.01")
+        return {a: max((p / 2).quantize(least, rounding=ROUND_HALF_UP), least) for a, p in highest.items()}
+
 
 def expected(file: Path) -> Expected:
     """Read the file: a line is an order line unless it is a cancellation or has no quantity or price above 0."""
@@ -76,7 +86,7 @@ def expected(file: Path) -> Expected:
             if row["invoice_no"].strip().upper().startswith("C") or quantity <= 0 or price <= 0:
                 continue
             net = (quantity * price).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
-            result.orders[row["invoice_no"].strip()].append(Row(number, row["stock_code"].strip(), quantity, net))
+            result.orders[row["invoice_no"].strip()].append(Row(number, row["stock_code"].strip(), quantity, price, net))
     return result
 
 

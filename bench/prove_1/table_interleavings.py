@@ -25,7 +25,7 @@ from erp.database import Database, rows
 MERCHANT = "proof"
 PATIENCE = timedelta(milliseconds=60)
 OLDEST_ANSWER_SECONDS = PATIENCE.total_seconds() / 3
-AT_ONCE = 8
+AT_ONCE = 16
 WORKERS = 2
 LOOKS_AT_ONCE = 2
 LINE_ID = 1
@@ -172,7 +172,7 @@ def _plain(history: list[Decimal]) -> str:
 
 async def prove(small: bool, server: str | None = None) -> Proof:
     """0 wrong bookings by the product's functions, and some when the fence is ignored."""
-    runs = 200 if small else 3_000
+    runs = 200 if small else 2_000
     with postgres(server) as address:
         wrong, bookings, example = await run(address, runs)
         control = control_runs = 0

@@ -13,7 +13,16 @@ from simulators.fortnox.wire import HERE, ZERO, Answer, Fields, decimal, envelop
 
 KIND = "article"
 PRICE = "price"
-_ACCOUNTS = ("SalesAccount", "EUAccount", "EUVATAccount", "ExportAccount", "ConstructionAccount", "PurchaseAccount", "StockAccount", "StockChangeAccount")
+_ACCOUNTS = (
+    "SalesAccount",
+    "EUAccount",
+    "EUVATAccount",
+    "ExportAccount",
+    "ConstructionAccount",
+    "PurchaseAccount",
+    "StockAccount",
+    "StockChangeAccount",
+)
 _account = integer(1000, 99999)
 _size = integer(0, 999999999)
 
@@ -53,16 +62,21 @@ SPEC: Spec = {
 
 _EMPTY: Fields = {
     "@url": "", "Active": True, "ArticleNumber": "", "Bulky": False, "ConstructionAccount": 0, "Depth": 0, "Description": "",
-    "DisposableQuantity": 0, "EAN": "", "EUAccount": 3108, "EUVATAccount": 3106, "ExportAccount": 3105, "Height": 0, "Housework": False,
-    "HouseworkType": None, "Manufacturer": None, "ManufacturerArticleNumber": "", "Note": "", "PurchaseAccount": 4000, "PurchasePrice": 0,
+    "DisposableQuantity": 0, "EAN": "", "EUAccount": 3108, "EUVATAccount": 3106, "ExportAccount": 3105, "Height": 0,
+    "Housework": False,
+    "HouseworkType": None, "Manufacturer": None, "ManufacturerArticleNumber": "", "Note": "", "PurchaseAccount": 4000,
+    "PurchasePrice": 0,
     "QuantityInStock": 0, "ReservedQuantity": 0, "SalesAccount": 3001, "StockGoods": False, "StockPlace": None, "StockValue": 0,
-    "StockWarning": 0, "SupplierName": None, "SupplierNumber": None, "Type": "STOCK", "Unit": "", "VAT": 0, "WebshopArticle": False, "Weight": 0,
-    "Width": 0, "Expired": False, "SalesPrice": None, "CostCalculationMethod": None, "StockAccount": None, "StockChangeAccount": None,
+    "StockWarning": 0, "SupplierName": None, "SupplierNumber": None, "Type": "STOCK", "Unit": "", "VAT": 0,
+    "WebshopArticle": False, "Weight": 0,
+    "Width": 0, "Expired": False, "SalesPrice": None, "CostCalculationMethod": None, "StockAccount": None,
+    "StockChangeAccount": None,
     "DirectCost": 0, "FreightCost": 0, "OtherCost": 0, "DefaultStockPoint": None, "DefaultStockLocation": None,
 }  # fmt: skip
 
 _BRIEF = (
-    "@url", "ArticleNumber", "Description", "DisposableQuantity", "EAN", "Housework", "PurchasePrice", "SalesPrice", "QuantityInStock",
+    "@url", "ArticleNumber", "Description", "DisposableQuantity", "EAN", "Housework", "PurchasePrice", "SalesPrice",
+    "QuantityInStock",
     "ReservedQuantity", "StockPlace", "StockValue", "Unit", "VAT", "WebshopArticle",
 )  # fmt: skip
 _AS_TEXT = ("DisposableQuantity", "PurchasePrice", "ReservedQuantity", "StockValue", "VAT")
@@ -181,7 +195,11 @@ def update_price(call: Call, price_list: str, article: str, start: str = "0") ->
     sent = read(PRICE_SPEC, call.envelope("Price"), call.knobs)
     _check_owner(call, price_list, article)
     old = cards.find(call, PRICE, _price_key(price_list, article, _start(start))) or {}
-    merged = {"Price": old.get("Price", ZERO), "Percent": old.get("Percent", ZERO), **{n: v for n, v in sent.items() if v is not None}}
+    merged = {
+        "Price": old.get("Price", ZERO),
+        "Percent": old.get("Percent", ZERO),
+        **{n: v for n, v in sent.items() if v is not None},
+    }
     return enveloped("Price", _keep_price(call, price_list, article, {**merged, "FromQuantity": _start(start)}))
 
 
@@ -231,7 +249,15 @@ def _keep(call: Call, key: str, card: Fields) -> str:
     return cards.keep(call, KIND, key, card, brief, terms)
 
 
-_SEARCHED_FIELDS = ("ArticleNumber", "Description", "EAN", "SupplierNumber", "Manufacturer", "ManufacturerArticleNumber", "WebshopArticle")
+_SEARCHED_FIELDS = (
+    "ArticleNumber",
+    "Description",
+    "EAN",
+    "SupplierNumber",
+    "Manufacturer",
+    "ManufacturerArticleNumber",
+    "WebshopArticle",
+)
 
 
 def _steps(call: Call, price_list: str, article: str) -> list[Fields]:

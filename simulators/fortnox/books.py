@@ -90,7 +90,13 @@ _ACCOUNT_COLUMNS = {
     "TransactionInformationSettings": "information_rule",
     "VATCode": "vat_code",
 }
-_BLANK_ACCOUNT: Fields = {"Active": True, "CostCenterSettings": "ALLOWED", "ProjectSettings": "ALLOWED", "TransactionInformationSettings": "ALLOWED", "SRU": 0}
+_BLANK_ACCOUNT: Fields = {
+    "Active": True,
+    "CostCenterSettings": "ALLOWED",
+    "ProjectSettings": "ALLOWED",
+    "TransactionInformationSettings": "ALLOWED",
+    "SRU": 0,
+}
 
 
 # Financial years
@@ -199,7 +205,11 @@ def change_account(call: Call, year: int, number_now: int, sent: Fields) -> None
         changes["opening"] = ore(sent["BalanceBroughtForward"] or ZERO)
     columns = ", ".join(f"{column} = ?" for column in changes)
     call.store.run(
-        f"UPDATE account SET {columns} WHERE tenant = ? AND year = ? AND number = ?", *changes.values(), call.tenant, year, number_now
+        f"UPDATE account SET {columns} WHERE tenant = ? AND year = ? AND number = ?",
+        *changes.values(),
+        call.tenant,
+        year,
+        number_now,
     )
     call.note("account", number_now)
 
@@ -292,7 +302,11 @@ def create_voucher(call: Call) -> Answer:
 def get_voucher(call: Call, series: str, key: str) -> Answer:
     year = ledger.year_asked(call)["id"]
     found = call.store.one(
-        "SELECT * FROM voucher WHERE tenant = ? AND year = ? AND series = ? AND number = ?", call.tenant, year, series, _identifier(key)
+        "SELECT * FROM voucher WHERE tenant = ? AND year = ? AND series = ? AND number = ?",
+        call.tenant,
+        year,
+        series,
+        _identifier(key),
     )
     text_now = seen(call, found)
     if text_now is None:
@@ -338,7 +352,11 @@ def _row(call: Call, year: int, line: Fields) -> ledger.Row:
     if debit < 0 or credit < 0 or (debit and credit):
         raise invalid(call.knobs.code("badVoucherRow"), "Ange antingen debet eller kredit, som positivt belopp.")
     account = ledger.usable_account(call, year, line["Account"])
-    for name, rule in (("CostCenter", "cost_center_rule"), ("Project", "project_rule"), ("TransactionInformation", "information_rule")):
+    for name, rule in (
+        ("CostCenter", "cost_center_rule"),
+        ("Project", "project_rule"),
+        ("TransactionInformation", "information_rule"),
+    ):
         given = bool(line.get(name))
         if (account[rule] == "MANDATORY" and not given) or (account[rule] == "NOTALLOWED" and given):
             raise invalid(call.knobs.code("badVoucherRow"), f"Konto {account['number']}: {name} {account[rule]}")

@@ -71,7 +71,18 @@ ACCOUNTS: tuple[tuple[int, str], ...] = (
     (7960, "Valutakursförluster på fordringar och skulder av rörelsekaraktär"),
 )
 
-VAT_CODES = {2611: "U1", 2621: "U2", 2631: "U3", 2641: "I", 3001: "MP1", 3002: "MP2", 3003: "MP3", 3004: "MF", 3108: "VTEU", 3105: "E"}
+VAT_CODES = {
+    2611: "U1",
+    2621: "U2",
+    2631: "U3",
+    2641: "I",
+    3001: "MP1",
+    3002: "MP2",
+    3003: "MP3",
+    3004: "MF",
+    3108: "VTEU",
+    3105: "E",
+}
 
 SERIES: tuple[tuple[str, str, bool], ...] = (
     ("A", "Redovisning", True),
@@ -142,7 +153,14 @@ CURRENCIES: tuple[tuple[str, str, str, int], ...] = (
     ("PLN", "Polska zloty", "2.62", 1),
 )
 
-TERMS: tuple[tuple[str, str], ...] = (("0", "Kontant"), ("10", "10 dagar"), ("15", "15 dagar"), ("20", "20 dagar"), ("30", "30 dagar"), ("60", "60 dagar"))
+TERMS: tuple[tuple[str, str], ...] = (
+    ("0", "Kontant"),
+    ("10", "10 dagar"),
+    ("15", "15 dagar"),
+    ("20", "20 dagar"),
+    ("30", "30 dagar"),
+    ("60", "60 dagar"),
+)
 DEFAULT_TERMS = "30"
 
 MODES: tuple[tuple[str, str, str], ...] = (
@@ -153,16 +171,28 @@ MODES: tuple[tuple[str, str, str], ...] = (
     ("PG", "Plusgiro", "1920"),
 )
 
-UNITS: tuple[tuple[str, str], ...] = (("st", "styck"), ("h", "timmar"), ("kg", "kilogram"), ("m", "meter"), ("förp", "förpackning"))
+UNITS: tuple[tuple[str, str], ...] = (
+    ("st", "styck"),
+    ("h", "timmar"),
+    ("kg", "kilogram"),
+    ("m", "meter"),
+    ("förp", "förpackning"),
+)
 PRICE_LISTS: tuple[tuple[str, str], ...] = (("A", "Prislista A"),)
 
 # Documents name a country, cards code it: Swedish for Sweden, English for the rest.
 COUNTRIES = {
-    "SE": "Sverige", "NO": "Norway", "DK": "Denmark", "FI": "Finland", "IS": "Iceland", "DE": "Germany", "FR": "France", "GB": "United Kingdom",
-    "IE": "Ireland", "NL": "Netherlands", "BE": "Belgium", "LU": "Luxembourg", "AT": "Austria", "CH": "Switzerland", "ES": "Spain", "PT": "Portugal",
-    "IT": "Italy", "PL": "Poland", "CZ": "Czech Republic", "SK": "Slovakia", "HU": "Hungary", "SI": "Slovenia", "HR": "Croatia", "GR": "Greece",
-    "CY": "Cyprus", "MT": "Malta", "EE": "Estonia", "LV": "Latvia", "LT": "Lithuania", "BG": "Bulgaria", "RO": "Romania", "US": "United States",
-    "CA": "Canada", "AU": "Australia", "NZ": "New Zealand", "JP": "Japan", "CN": "China", "HK": "Hong Kong", "SG": "Singapore", "IL": "Israel",
-    "SA": "Saudi Arabia", "AE": "United Arab Emirates", "BH": "Bahrain", "LB": "Lebanon", "BR": "Brazil", "ZA": "South Africa", "TR": "Turkey",
+    "SE": "Sverige", "NO": "Norway", "DK": "Denmark", "FI": "Finland", "IS": "Iceland", "DE": "Germany", "FR": "France",
+    "GB": "United Kingdom",
+    "IE": "Ireland", "NL": "Netherlands", "BE": "Belgium", "LU": "Luxembourg", "AT": "Austria", "CH": "Switzerland",
+    "ES": "Spain", "PT": "Portugal",
+    "IT": "Italy", "PL": "Poland", "CZ": "Czech Republic", "SK": "Slovakia", "HU": "Hungary", "SI": "Slovenia",
+    "HR": "Croatia", "GR": "Greece",
+    "CY": "Cyprus", "MT": "Malta", "EE": "Estonia", "LV": "Latvia", "LT": "Lithuania", "BG": "Bulgaria", "RO": "Romania",
+    "US": "United States",
+    "CA": "Canada", "AU": "Australia", "NZ": "New Zealand", "JP": "Japan", "CN": "China", "HK": "Hong Kong",
+    "SG": "Singapore", "IL": "Israel",
+    "SA": "Saudi Arabia", "AE": "United Arab Emirates", "BH": "Bahrain", "LB": "Lebanon", "BR": "Brazil",
+    "ZA": "South Africa", "TR": "Turkey",
     "IN": "India", "KR": "South Korea", "MX": "Mexico", "UA": "Ukraine",
 }  # fmt: skip

@@ -57,7 +57,11 @@ class Clock:
         self._store.run("INSERT OR REPLACE INTO world VALUES ('clock', ?)", write_json(state))
 
     def told(self) -> dict[str, Any]:
-        return {"now": self.now().isoformat(), "offsetSeconds": round(self._offset.total_seconds()), "frozen": self._stopped_at is not None}
+        return {
+            "now": self.now().isoformat(),
+            "offsetSeconds": round(self._offset.total_seconds()),
+            "frozen": self._stopped_at is not None,
+        }
 
 
 def real_seconds() -> float:

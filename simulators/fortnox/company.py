@@ -7,7 +7,8 @@ from simulators.fortnox.call import Call
 from simulators.fortnox.wire import HERE, Answer, Fields, enveloped, read_json, write_json
 
 ALL_SCOPES = (
-    "article", "bookkeeping", "companyinformation", "connectfile", "costcenter", "currency", "customer", "inbox", "invoice", "order", "payment",
+    "article", "bookkeeping", "companyinformation", "connectfile", "costcenter", "currency", "customer", "inbox", "invoice",
+    "order", "payment",
     "price", "print", "profile", "project", "settings", "supplier", "supplierinvoice",
 )  # fmt: skip
 FIRST_YEAR, LAST_YEAR = 2009, 2027
@@ -37,7 +38,9 @@ def set_up(call: Call, wanted: Fields) -> None:
     if years is None and not known:
         years = [{"from": f"{year}-01-01", "to": f"{year}-12-31"} for year in range(FIRST_YEAR, LAST_YEAR + 1)]
     for year in years or []:
-        taken = call.store.value("SELECT 1 FROM year WHERE tenant = ? AND from_date <= ? AND to_date >= ?", call.tenant, year["to"], year["from"])
+        taken = call.store.value(
+            "SELECT 1 FROM year WHERE tenant = ? AND from_date <= ? AND to_date >= ?", call.tenant, year["to"], year["from"]
+        )
         if taken is None:
             add_year(call, str(year["from"]), str(year["to"]), str(company["accountingMethod"]))
     if not known:
@@ -51,7 +54,10 @@ def add_year(call: Call, start: str, end: str, method: str = "ACCRUAL", *, copy_
     if copy_from is None:
         call.store.run_many(
             "INSERT INTO account (tenant, year, number, description, vat_code, modified) VALUES (?, ?, ?, ?, ?, ?)",
-            [(call.tenant, number, account, name, chart.VAT_CODES.get(account, ""), call.stamp) for account, name in chart.ACCOUNTS],
+            [
+                (call.tenant, number, account, name, chart.VAT_CODES.get(account, ""), call.stamp)
+                for account, name in chart.ACCOUNTS
+            ],
         )
         call.store.run_many(
             "INSERT INTO series (tenant, year, code, description, manual) VALUES (?, ?, ?, ?, ?)",
@@ -92,10 +98,14 @@ def information(call: Call) -> Answer:
 def settings(call: Call) -> Answer:
     company = described(call)
     body = {
-        "Address": "Hamngatan 1", "BG": "991-2346", "BIC": "", "BranchCode": "", "City": "Göteborg", "ContactFirstName": "", "ContactLastName": "",
-        "Country": "Sverige", "CountryCode": "SE", "DatabaseNumber": str(call.tenant), "Domicile": "Göteborg", "Email": "", "Fax": "", "IBAN": "",
-        "Name": company["name"], "OrganizationNumber": company["organisationNumber"], "PG": "", "Phone1": "", "Phone2": "", "TaxEnabled": True,
-        "VATNumber": f"SE{str(company['organisationNumber']).replace('-', '')}01", "VisitAddress": "", "VisitCity": "", "VisitCountry": "",
+        "Address": "Hamngatan 1", "BG": "991-2346", "BIC": "", "BranchCode": "", "City": "Göteborg", "ContactFirstName": "",
+        "ContactLastName": "",
+        "Country": "Sverige", "CountryCode": "SE", "DatabaseNumber": str(call.tenant), "Domicile": "Göteborg", "Email": "",
+        "Fax": "", "IBAN": "",
+        "Name": company["name"], "OrganizationNumber": company["organisationNumber"], "PG": "", "Phone1": "", "Phone2": "",
+        "TaxEnabled": True,
+        "VATNumber": f"SE{str(company['organisationNumber']).replace('-', '')}01", "VisitAddress": "", "VisitCity": "",
+        "VisitCountry": "",
         "VisitCountryCode": "", "VisitName": "", "VisitZipCode": "", "WWW": "", "ZipCode": "41104",
     }  # fmt: skip
     return enveloped("CompanySettings", write_json(body))
@@ -115,7 +125,8 @@ def _registers(call: Call) -> None:
     for code, name, rate, unit in chart.CURRENCIES:
         _register(
             call, "currency", "currencies", code,
-            {"BuyRate": _rate(rate), "Code": code, "Date": call.today, "Description": name, "IsAutomatic": False, "SellRate": _rate(rate), "Unit": unit},
+            {"BuyRate": _rate(rate), "Code": code, "Date": call.today, "Description": name, "IsAutomatic": False,
+            "SellRate": _rate(rate), "Unit": unit},
         )  # fmt: skip
     for code, name in chart.TERMS:
         _register(call, "termsofpayment", "termsofpayments", code, {"Code": code, "Description": name})
@@ -124,7 +135,9 @@ def _registers(call: Call) -> None:
     for code, name in chart.UNITS:
         _register(call, "unit", "units", code, {"Code": code, "CodeEnglish": "", "Description": name})
     for code, name in chart.PRICE_LISTS:
-        _register(call, "pricelist", "pricelists", code, {"Code": code, "Comments": "", "Description": name, "PreSelected": code == "A"})
+        _register(
+            call, "pricelist", "pricelists", code, {"Code": code, "Comments": "", "Description": name, "PreSelected": code == "A"}
+        )
     predefined = [(call.tenant, "series", name, code) for name, code in chart.PREDEFINED_SERIES.items()]
     predefined += [(call.tenant, "account", name, str(account)) for name, account in chart.PREDEFINED_ACCOUNTS.items()]
     call.store.run_many("INSERT OR REPLACE INTO predefined VALUES (?, ?, ?, ?)", predefined)

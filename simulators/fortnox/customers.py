@@ -79,19 +79,28 @@ SPEC: Spec = {
 
 # Unset text is null on customers, except where recordings show an empty string.
 _EMPTY: Fields = {
-    "@url": "", "Address1": None, "Address2": None, "City": None, "Country": None, "Comments": None, "Currency": "SEK", "CostCenter": None,
-    "CountryCode": None, "Active": True, "CustomerNumber": "", "DefaultDeliveryTypes": {"Invoice": "PRINT", "Order": "PRINT", "Offer": "PRINT"},
+    "@url": "", "Address1": None, "Address2": None, "City": None, "Country": None, "Comments": None, "Currency": "SEK",
+    "CostCenter": None,
+    "CountryCode": None, "Active": True, "CustomerNumber": "", "DefaultDeliveryTypes": {"Invoice": "PRINT", "Order": "PRINT",
+    "Offer": "PRINT"},
     "DefaultTemplates": {
         "Order": "DEFAULTTEMPLATE", "Offer": "DEFAULTTEMPLATE", "Invoice": "DEFAULTTEMPLATE", "CashInvoice": "DEFAULTTEMPLATE",
     },
-    "DeliveryAddress1": None, "DeliveryAddress2": None, "DeliveryCity": None, "DeliveryCountry": None, "DeliveryCountryCode": None,
+    "DeliveryAddress1": None, "DeliveryAddress2": None, "DeliveryCity": None, "DeliveryCountry": None,
+    "DeliveryCountryCode": None,
     "DeliveryFax": None, "DeliveryName": None, "DeliveryPhone1": None, "DeliveryPhone2": None, "DeliveryZipCode": None,
-    "Email": "", "EmailInvoice": "", "EmailInvoiceBCC": "", "EmailInvoiceCC": "", "EmailOffer": "", "EmailOfferBCC": "", "EmailOfferCC": "",
-    "EmailOrder": "", "EmailOrderBCC": "", "EmailOrderCC": "", "ExternalReference": None, "Fax": None, "GLN": None, "GLNDelivery": None,
-    "InvoiceAdministrationFee": None, "InvoiceDiscount": None, "InvoiceFreight": None, "InvoiceRemark": "", "Name": "", "OrganisationNumber": "",
-    "OurReference": "", "Phone1": None, "Phone2": None, "PriceList": "A", "Project": "", "SalesAccount": None, "ShowPriceVATIncluded": False,
-    "TermsOfDelivery": "", "TermsOfPayment": chart.DEFAULT_TERMS, "Type": "COMPANY", "VATNumber": "", "VATType": "SEVAT", "VisitingAddress": None,
-    "VisitingCity": None, "VisitingCountry": None, "VisitingCountryCode": None, "VisitingZipCode": None, "WayOfDelivery": "", "WWW": "",
+    "Email": "", "EmailInvoice": "", "EmailInvoiceBCC": "", "EmailInvoiceCC": "", "EmailOffer": "", "EmailOfferBCC": "",
+    "EmailOfferCC": "",
+    "EmailOrder": "", "EmailOrderBCC": "", "EmailOrderCC": "", "ExternalReference": None, "Fax": None, "GLN": None,
+    "GLNDelivery": None,
+    "InvoiceAdministrationFee": None, "InvoiceDiscount": None, "InvoiceFreight": None, "InvoiceRemark": "", "Name": "",
+    "OrganisationNumber": "",
+    "OurReference": "", "Phone1": None, "Phone2": None, "PriceList": "A", "Project": "", "SalesAccount": None,
+    "ShowPriceVATIncluded": False,
+    "TermsOfDelivery": "", "TermsOfPayment": chart.DEFAULT_TERMS, "Type": "COMPANY", "VATNumber": "", "VATType": "SEVAT",
+    "VisitingAddress": None,
+    "VisitingCity": None, "VisitingCountry": None, "VisitingCountryCode": None, "VisitingZipCode": None, "WayOfDelivery": "",
+    "WWW": "",
     "YourReference": "", "ZipCode": None,
 }  # fmt: skip
 
@@ -181,7 +190,11 @@ def _applied(call: Call, card: Fields, sent: Fields) -> Fields:
             card[name] = format(value, "f")
         else:
             card[name] = value
-    for code, name in (("CountryCode", "Country"), ("DeliveryCountryCode", "DeliveryCountry"), ("VisitingCountryCode", "VisitingCountry")):
+    for code, name in (
+        ("CountryCode", "Country"),
+        ("DeliveryCountryCode", "DeliveryCountry"),
+        ("VisitingCountryCode", "VisitingCountry"),
+    ):
         card[name] = chart.COUNTRIES.get(card[code], card[code]) if card[code] else None
     return card
 
@@ -231,7 +244,9 @@ def _next_number(call: Call) -> str:
     """Take the next free number. As observed, an automatic number may be one whose customer was deleted."""
     if call.knobs["recycleCustomerNumbers"]:
         highest = call.store.value(
-            "SELECT max(CAST(key AS INTEGER)) FROM card WHERE tenant = ? AND kind = ? AND key NOT GLOB '*[^0-9]*'", call.tenant, KIND
+            "SELECT max(CAST(key AS INTEGER)) FROM card WHERE tenant = ? AND kind = ? AND key NOT GLOB '*[^0-9]*'",
+            call.tenant,
+            KIND,
         )
         return str(int(highest or 0) + 1)
     while True:

@@ -93,7 +93,11 @@ def read(spec: Spec, sent: Any, knobs: Knobs) -> Fields:
             raise unknown_field(name)
         if not rule.writable:
             if knobs["readOnlyFields"] == "refused":
-                raise unknown_field(name) if rule.read_only_code == 2001399 else invalid(rule.read_only_code, f"Fältet är skrivskyddat ({name})")
+                raise (
+                    unknown_field(name)
+                    if rule.read_only_code == 2001399
+                    else invalid(rule.read_only_code, f"Fältet är skrivskyddat ({name})")
+                )
             continue
         if value is None or value == BLANK:
             if rule.null is not None and value is None:

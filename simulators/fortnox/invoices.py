@@ -44,11 +44,44 @@ ROW_SPEC: Spec = {
 }
 SPEC: Spec = {
     **read_only(
-        "@url", "@urlTaxReductionList", "AccountingMethod", "AdministrationFeeVAT", "Balance", "BasisTaxReduction", "Booked", "Cancelled",
-        "ContractReference", "ContributionPercent", "ContributionValue", "Credit", "FinalPayDate", "FreightVAT", "Gross", "HouseWork",
-        "InvoicePeriodStart", "InvoicePeriodEnd", "InvoicePeriodReference", "InvoiceReference", "LastRemindDate", "Net", "NoxFinans",
-        "OfferReference", "OrderReference", "OrganisationNumber", "Reminders", "RoundOff", "Sent", "TaxReduction", "TimeBasisReference", "Total",
-        "TotalToPay", "TotalVAT", "VoucherNumber", "VoucherSeries", "VoucherYear", "WarehouseReady",
+        "@url",
+        "@urlTaxReductionList",
+        "AccountingMethod",
+        "AdministrationFeeVAT",
+        "Balance",
+        "BasisTaxReduction",
+        "Booked",
+        "Cancelled",
+        "ContractReference",
+        "ContributionPercent",
+        "ContributionValue",
+        "Credit",
+        "FinalPayDate",
+        "FreightVAT",
+        "Gross",
+        "HouseWork",
+        "InvoicePeriodStart",
+        "InvoicePeriodEnd",
+        "InvoicePeriodReference",
+        "InvoiceReference",
+        "LastRemindDate",
+        "Net",
+        "NoxFinans",
+        "OfferReference",
+        "OrderReference",
+        "OrganisationNumber",
+        "Reminders",
+        "RoundOff",
+        "Sent",
+        "TaxReduction",
+        "TimeBasisReference",
+        "Total",
+        "TotalToPay",
+        "TotalVAT",
+        "VoucherNumber",
+        "VoucherSeries",
+        "VoucherYear",
+        "WarehouseReady",
     ),
     "Address1": text(1024),
     "Address2": text(1024),
@@ -122,48 +155,69 @@ SPEC: Spec = {
     "ZipCode": text(1024),
 }
 BRIEF = (
-    "@url", "Balance", "Booked", "Cancelled", "CostCenter", "Currency", "CurrencyRate", "CurrencyUnit", "CustomerName", "CustomerNumber",
-    "DocumentNumber", "DueDate", "ExternalInvoiceReference1", "ExternalInvoiceReference2", "FinalPayDate", "InvoiceDate", "InvoiceType",
-    "NoxFinans", "OCR", "Project", "Sent", "TermsOfPayment", "Total", "VoucherNumber", "VoucherSeries", "VoucherYear", "WayOfDelivery",
+    "@url", "Balance", "Booked", "Cancelled", "CostCenter", "Currency", "CurrencyRate", "CurrencyUnit", "CustomerName",
+    "CustomerNumber",
+    "DocumentNumber", "DueDate", "ExternalInvoiceReference1", "ExternalInvoiceReference2", "FinalPayDate", "InvoiceDate",
+    "InvoiceType",
+    "NoxFinans", "OCR", "Project", "Sent", "TermsOfPayment", "Total", "VoucherNumber", "VoucherSeries", "VoucherYear",
+    "WayOfDelivery",
 )  # fmt: skip
 # The order in which a full answer shows its fields, with what an unset one holds.
 _EMPTY: Fields = {
-    "@url": "", "@urlTaxReductionList": "", "AdministrationFee": ZERO, "AdministrationFeeVAT": ZERO, "Address1": "", "Address2": "",
-    "Balance": ZERO, "BasisTaxReduction": 0, "Booked": False, "Cancelled": False, "City": "", "Comments": "", "ContractReference": 0,
-    "ContributionPercent": 0, "ContributionValue": 0, "Country": "", "CostCenter": "", "Credit": "false", "CreditInvoiceReference": "0",
-    "Currency": "SEK", "CurrencyRate": Decimal(1), "CurrencyUnit": 1, "CustomerName": "", "CustomerNumber": "", "DeliveryAddress1": "",
-    "DeliveryAddress2": "", "DeliveryCity": "", "DeliveryCountry": "", "DeliveryDate": None, "DeliveryName": "", "DeliveryZipCode": "",
+    "@url": "", "@urlTaxReductionList": "", "AdministrationFee": ZERO, "AdministrationFeeVAT": ZERO, "Address1": "",
+    "Address2": "",
+    "Balance": ZERO, "BasisTaxReduction": 0, "Booked": False, "Cancelled": False, "City": "", "Comments": "",
+    "ContractReference": 0,
+    "ContributionPercent": 0, "ContributionValue": 0, "Country": "", "CostCenter": "", "Credit": "false",
+    "CreditInvoiceReference": "0",
+    "Currency": "SEK", "CurrencyRate": Decimal(1), "CurrencyUnit": 1, "CustomerName": "", "CustomerNumber": "",
+    "DeliveryAddress1": "",
+    "DeliveryAddress2": "", "DeliveryCity": "", "DeliveryCountry": "", "DeliveryDate": None, "DeliveryName": "",
+    "DeliveryZipCode": "",
     "DocumentNumber": "", "DueDate": None,
     "EDIInformation": {
-        "EDIGlobalLocationNumber": None, "EDIGlobalLocationNumberDelivery": None, "EDIInvoiceExtra1": None, "EDIInvoiceExtra2": None,
+        "EDIGlobalLocationNumber": None, "EDIGlobalLocationNumberDelivery": None, "EDIInvoiceExtra1": None,
+        "EDIInvoiceExtra2": None,
         "EDIOurElectronicReference": None, "EDIYourElectronicReference": None, "EDIStatus": "",
     },
     "EmailInformation": {
         "EmailAddressFrom": None, "EmailAddressTo": "", "EmailAddressCC": None, "EmailAddressBCC": None,
         "EmailSubject": "Faktura {no} bifogas", "EmailBody": " ",
     },
-    "EUQuarterlyReport": False, "ExternalInvoiceReference1": "", "ExternalInvoiceReference2": "", "Freight": ZERO, "FreightVAT": ZERO,
-    "Gross": ZERO, "HouseWork": False, "InvoiceDate": None, "InvoicePeriodStart": "", "InvoicePeriodEnd": "", "InvoiceReference": "0",
-    "InvoiceRows": [], "InvoiceType": "INVOICE", "Labels": [], "Language": "SV", "LastRemindDate": None, "Net": ZERO, "NotCompleted": False,
-    "NoxFinans": False, "OCR": "", "OfferReference": "0", "OrderReference": "0", "OrganisationNumber": "", "OurReference": "", "PaymentWay": "",
-    "Phone1": "", "Phone2": "", "PriceList": "A", "PrintTemplate": "st", "Project": "", "WarehouseReady": True, "OutboundDate": None,
+    "EUQuarterlyReport": False, "ExternalInvoiceReference1": "", "ExternalInvoiceReference2": "", "Freight": ZERO,
+    "FreightVAT": ZERO,
+    "Gross": ZERO, "HouseWork": False, "InvoiceDate": None, "InvoicePeriodStart": "", "InvoicePeriodEnd": "",
+    "InvoiceReference": "0",
+    "InvoiceRows": [], "InvoiceType": "INVOICE", "Labels": [], "Language": "SV", "LastRemindDate": None, "Net": ZERO,
+    "NotCompleted": False,
+    "NoxFinans": False, "OCR": "", "OfferReference": "0", "OrderReference": "0", "OrganisationNumber": "", "OurReference": "",
+    "PaymentWay": "",
+    "Phone1": "", "Phone2": "", "PriceList": "A", "PrintTemplate": "st", "Project": "", "WarehouseReady": True,
+    "OutboundDate": None,
     "Remarks": "", "Reminders": 0, "RoundOff": ZERO, "Sent": False, "TaxReduction": None, "TermsOfDelivery": "",
-    "TermsOfPayment": chart.DEFAULT_TERMS, "TimeBasisReference": None, "Total": ZERO, "TotalToPay": ZERO, "TotalVAT": ZERO, "VATIncluded": False,
-    "VoucherNumber": None, "VoucherSeries": None, "VoucherYear": None, "WayOfDelivery": "", "YourOrderNumber": "", "YourReference": "",
+    "TermsOfPayment": chart.DEFAULT_TERMS, "TimeBasisReference": None, "Total": ZERO, "TotalToPay": ZERO, "TotalVAT": ZERO,
+    "VATIncluded": False,
+    "VoucherNumber": None, "VoucherSeries": None, "VoucherYear": None, "WayOfDelivery": "", "YourOrderNumber": "",
+    "YourReference": "",
     "ZipCode": "", "AccountingMethod": "ACCRUAL", "FinalPayDate": None, "TaxReductionType": "none",
 }  # fmt: skip
 _EMPTY_ROW: Fields = {
     "AccountNumber": None, "ArticleNumber": "", "ContributionPercent": "0", "ContributionValue": "0", "Cost": 0, "CostCenter": "",
-    "DeliveredQuantity": "0", "Description": "", "Discount": ZERO, "DiscountType": "PERCENT", "HouseWork": False, "HouseWorkHoursToReport": None,
-    "HouseWorkType": None, "Price": ZERO, "PriceExcludingVAT": ZERO, "Project": "", "RowId": 0, "StockPointCode": None, "Total": ZERO,
+    "DeliveredQuantity": "0", "Description": "", "Discount": ZERO, "DiscountType": "PERCENT", "HouseWork": False,
+    "HouseWorkHoursToReport": None,
+    "HouseWorkType": None, "Price": ZERO, "PriceExcludingVAT": ZERO, "Project": "", "RowId": 0, "StockPointCode": None,
+    "Total": ZERO,
     "TotalExcludingVAT": ZERO, "Unit": "", "VAT": ZERO,
 }  # fmt: skip
 _FROM_CARD = {
-    "CustomerName": "Name", "Address1": "Address1", "Address2": "Address2", "ZipCode": "ZipCode", "City": "City", "Country": "Country",
+    "CustomerName": "Name", "Address1": "Address1", "Address2": "Address2", "ZipCode": "ZipCode", "City": "City",
+    "Country": "Country",
     "Phone1": "Phone1", "Phone2": "Phone2", "DeliveryName": "DeliveryName", "DeliveryAddress1": "DeliveryAddress1",
     "DeliveryAddress2": "DeliveryAddress2", "DeliveryZipCode": "DeliveryZipCode", "DeliveryCity": "DeliveryCity",
-    "DeliveryCountry": "DeliveryCountry", "Currency": "Currency", "TermsOfPayment": "TermsOfPayment", "TermsOfDelivery": "TermsOfDelivery",
-    "WayOfDelivery": "WayOfDelivery", "PriceList": "PriceList", "CostCenter": "CostCenter", "Project": "Project", "YourReference": "YourReference",
+    "DeliveryCountry": "DeliveryCountry", "Currency": "Currency", "TermsOfPayment": "TermsOfPayment",
+    "TermsOfDelivery": "TermsOfDelivery",
+    "WayOfDelivery": "WayOfDelivery", "PriceList": "PriceList", "CostCenter": "CostCenter", "Project": "Project",
+    "YourReference": "YourReference",
     "OurReference": "OurReference", "Freight": "InvoiceFreight", "AdministrationFee": "InvoiceAdministrationFee",
     "VATIncluded": "ShowPriceVATIncluded", "Remarks": "InvoiceRemark",
 }  # fmt: skip
@@ -175,7 +229,8 @@ _TERMS = {
     "project": "Project",
 }  # fmt: skip
 _PARAMETERS = frozenset(
-    (*_TERMS, "label", "fromfinalpaydate", "tofinalpaydate", "notcompleted", "sent", "invoicetype", "articlenumber", "articledescription",
+    (*_TERMS, "label", "fromfinalpaydate", "tofinalpaydate", "notcompleted", "sent", "invoicetype", "articlenumber",
+    "articledescription",
      "currency", "accountnumberfrom", "accountnumberto", "credit")
 )  # fmt: skip
 _FILTERS = {
@@ -337,8 +392,10 @@ def credit(call: Call, key: str) -> Answer:
     mirrored["InvoiceRows"] = [_mirrored(line) for line in invoice["InvoiceRows"]]
     mirrored.update(
         {
-            "Booked": False, "VoucherNumber": None, "VoucherSeries": None, "VoucherYear": None, "Sent": False, "FinalPayDate": None,
-            "Reminders": 0, "LastRemindDate": None, "ExternalInvoiceReference1": "", "ExternalInvoiceReference2": "", "Credit": "true",
+            "Booked": False, "VoucherNumber": None, "VoucherSeries": None, "VoucherYear": None, "Sent": False,
+            "FinalPayDate": None,
+            "Reminders": 0, "LastRemindDate": None, "ExternalInvoiceReference1": "", "ExternalInvoiceReference2": "",
+            "Credit": "true",
             "CreditInvoiceReference": str(row["number"]), "InvoiceDate": call.today, "DueDate": call.today,
         }
     )  # fmt: skip
@@ -424,7 +481,11 @@ def _make(call: Call, sent: Fields) -> str:
     customer = _customer(call, sent["CustomerNumber"])
     own = sent.pop("DocumentNumber", None)
     document = _next_number(call) if own is None else _own_number(call, own)
-    invoice: Fields = {**_EMPTY, "EDIInformation": dict(_EMPTY["EDIInformation"]), "EmailInformation": dict(_EMPTY["EmailInformation"])}
+    invoice: Fields = {
+        **_EMPTY,
+        "EDIInformation": dict(_EMPTY["EDIInformation"]),
+        "EmailInformation": dict(_EMPTY["EmailInformation"]),
+    }
     for name, source in _FROM_CARD.items():
         if customer.get(source) not in (None, ""):
             invoice[name] = decimal(customer[source]) if name in _NUMBERS else customer[source]
@@ -465,7 +526,10 @@ def _lay(call: Call, invoice: Fields, sent: Fields) -> None:
     for name, value in sent.items():
         if isinstance(value, dict):
             empty = _EMPTY[name]
-            invoice[name] = {**invoice[name], **{inner: empty[inner] if given is None else given for inner, given in value.items()}}
+            invoice[name] = {
+                **invoice[name],
+                **{inner: empty[inner] if given is None else given for inner, given in value.items()},
+            }
         elif name == "YourOrderNumber" and value is not None:
             invoice[name] = value[: int(call.knobs["yourOrderNumberLength"])]
         elif name == "InvoiceDate" and value is None:
@@ -502,7 +566,10 @@ def _own_number(call: Call, document: int) -> int:
         raise invalid(call.knobs.code("duplicateInvoiceNumber"), f"Fakturanummer {document} används redan.")
     if call.knobs["ownNumberMovesSeries"]:
         call.store.run(
-            "INSERT INTO counter VALUES (?, ?, '', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)", call.tenant, KIND, document
+            "INSERT INTO counter VALUES (?, ?, '', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+            call.tenant,
+            KIND,
+            document,
         )
     return document
 
@@ -516,7 +583,12 @@ def _taken(call: Call, document: int) -> bool:
 
 def _new_row(call: Call, invoice: Fields, sent: Fields, vat_type: str, customer: Fields) -> Fields:
     """Return a complete row: what was sent, then the article's, then the company's defaults."""
-    line = {**_EMPTY_ROW, "DiscountType": call.knobs["discountTypeDefault"], "CostCenter": invoice["CostCenter"], "Project": invoice["Project"]}
+    line = {
+        **_EMPTY_ROW,
+        "DiscountType": call.knobs["discountTypeDefault"],
+        "CostCenter": invoice["CostCenter"],
+        "Project": invoice["Project"],
+    }
     article = _article(call, sent.get("ArticleNumber"))
     if article is not None:
         line["Description"], line["Unit"] = article["Description"], article["Unit"]
@@ -605,7 +677,12 @@ def _sales_account(call: Call, article: Fields | None, vat_type: str, rate: Deci
     """Return the account a row gets by itself: the card's, the article's by VAT type, the company's by rate."""
     if customer.get("SalesAccount"):
         return int(customer["SalesAccount"])
-    by_type = {"SEREVERSEDVAT": "ConstructionAccount", "EUREVERSEDVAT": "EUAccount", "EUVAT": "EUVATAccount", "EXPORT": "ExportAccount"}
+    by_type = {
+        "SEREVERSEDVAT": "ConstructionAccount",
+        "EUREVERSEDVAT": "EUAccount",
+        "EUVAT": "EUVATAccount",
+        "EXPORT": "ExportAccount",
+    }
     if article is not None and vat_type in by_type and article.get(by_type[vat_type]):
         return int(article[by_type[vat_type]])
     predefined = {"SEREVERSEDVAT": "SALESCONSTR2", "EUREVERSEDVAT": "SALESEUREV", "EUVAT": "SALESEUVAT", "EXPORT": "SALESEXPORT"}
@@ -718,7 +795,9 @@ def _write(call: Call, document: int, invoice: Fields, vat_type: str, row_ids: i
         "reference": invoice["ExternalInvoiceReference1"],
         "vat_type": vat_type,
         "row_ids": row_ids,
-        "voucher": f"{invoice['VoucherSeries']}/{invoice['VoucherNumber']}/{invoice['VoucherYear']}" if invoice["Booked"] else None,
+        "voucher": f"{invoice['VoucherSeries']}/{invoice['VoucherNumber']}/{invoice['VoucherYear']}"
+        if invoice["Booked"]
+        else None,
         "body": body,
         "brief": brief,
         "modified": call.stamp,
@@ -726,13 +805,20 @@ def _write(call: Call, document: int, invoice: Fields, vat_type: str, row_ids: i
     }
     assignments = ", ".join(f"{name} = ?" for name in columns)
     changed = call.store.run(
-        f"UPDATE invoice SET before = body, {assignments} WHERE tenant = ? AND number = ?", *columns.values(), call.tenant, document
+        f"UPDATE invoice SET before = body, {assignments} WHERE tenant = ? AND number = ?",
+        *columns.values(),
+        call.tenant,
+        document,
     )
     if not changed:
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
         call.store.run(
-            f"INSERT INTO invoice (tenant, number, created, {names}) VALUES (?, ?, ?, {marks})", call.tenant, document, moment, *columns.values()
+            f"INSERT INTO invoice (tenant, number, created, {names}) VALUES (?, ?, ?, {marks})",
+            call.tenant,
+            document,
+            moment,
+            *columns.values(),
         )
     call.store.index(call.tenant, KIND, str(document), {parameter: invoice[field] for parameter, field in _TERMS.items()})
     for key in {line["ArticleNumber"] for line in invoice["InvoiceRows"] if line["ArticleNumber"]}:

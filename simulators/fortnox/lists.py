@@ -11,7 +11,21 @@ from simulators.fortnox.wire import Answer
 PAGE = 100
 LARGEST_PAGE = 500
 # Parameters that mean something on every list.
-COMMON = frozenset(("page", "limit", "offset", "sortby", "sortorder", "lastmodified", "fromdate", "todate", "financialyear", "financialyeardate", "filter"))
+COMMON = frozenset(
+    (
+        "page",
+        "limit",
+        "offset",
+        "sortby",
+        "sortorder",
+        "lastmodified",
+        "fromdate",
+        "todate",
+        "financialyear",
+        "financialyeardate",
+        "filter",
+    )
+)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from simulators.fortnox.wire import HERE, ZERO, Answer, Fields, decimal, envelop
 
 SPEC: Spec = {
     **read_only(
-        "@url", "Booked", "Currency", "ExternalInvoiceReference1", "ExternalInvoiceReference2", "InvoiceCustomerName", "InvoiceCustomerNumber",
+        "@url", "Booked", "Currency", "ExternalInvoiceReference1", "ExternalInvoiceReference2", "InvoiceCustomerName",
+        "InvoiceCustomerNumber",
         "InvoiceDueDate", "InvoiceOCR", "InvoiceTotal", "Number", "Source", "VoucherNumber", "VoucherSeries", "VoucherYear",
     ),
     "Amount": number(),
@@ -37,7 +38,8 @@ SPEC: Spec = {
     ),
 }  # fmt: skip
 _BRIEF = (
-    "@url", "Amount", "Booked", "Currency", "CurrencyRate", "CurrencyUnit", "InvoiceNumber", "Number", "PaymentDate", "Source", "WriteOffExist",
+    "@url", "Amount", "Booked", "Currency", "CurrencyRate", "CurrencyUnit", "InvoiceNumber", "Number", "PaymentDate",
+    "Source", "WriteOffExist",
 )  # fmt: skip
 
 
@@ -139,7 +141,11 @@ def bookkeep(call: Call, key: str) -> Answer:
         invoice["FinalPayDate"] = payment["PaymentDate"]
     invoices.save(call, invoice_row, invoice)
     payment["Booked"] = True
-    payment["VoucherNumber"], payment["VoucherSeries"], payment["VoucherYear"] = voucher["VoucherNumber"], voucher["VoucherSeries"], voucher["Year"]
+    payment["VoucherNumber"], payment["VoucherSeries"], payment["VoucherYear"] = (
+        voucher["VoucherNumber"],
+        voucher["VoucherSeries"],
+        voucher["Year"],
+    )
     return enveloped("InvoicePayment", _write(call, row["number"], payment))
 
 
@@ -148,7 +154,10 @@ def _applied(call: Call, payment: Fields, sent: Fields, invoice: Fields) -> Fiel
         if sent.get(name):
             payment[name] = sent[name]
     if sent.get("ModeOfPayment"):
-        payment["ModeOfPayment"], payment["ModeOfPaymentAccount"] = sent["ModeOfPayment"], _account_of(call, sent["ModeOfPayment"])
+        payment["ModeOfPayment"], payment["ModeOfPaymentAccount"] = (
+            sent["ModeOfPayment"],
+            _account_of(call, sent["ModeOfPayment"]),
+        )
     if sent.get("ModeOfPaymentAccount"):
         payment["ModeOfPaymentAccount"] = sent["ModeOfPaymentAccount"]
     if sent.get("WriteOffs") is not None:
@@ -159,7 +168,8 @@ def _applied(call: Call, payment: Fields, sent: Fields, invoice: Fields) -> Fiel
     year = ledger.year_of(call, invoice["InvoiceDate"])
     if year is not None and payment["PaymentDate"] > year["to_date"] and ledger.year_of(call, payment["PaymentDate"]) is None:
         raise invalid(
-            call.knobs.code("paymentOutsideYear"), "Angivet betaldatum måste vara inom fakturans räkenskapsår, eller fakturan årsomföras."
+            call.knobs.code("paymentOutsideYear"),
+            "Angivet betaldatum måste vara inom fakturans räkenskapsår, eller fakturan årsomföras.",
         )
     settled = decimal(payment["AmountCurrency"]) + sum((decimal(off["Amount"]) for off in payment["WriteOffs"]), ZERO)
     _refuse_overpayment(settled, decimal(invoice["Balance"]))
@@ -193,7 +203,9 @@ def _voucher_rows(call: Call, payment: Fields, invoice: Fields, settled: Decimal
     paid_rate = decimal(payment["CurrencyRate"]) / decimal(payment["CurrencyUnit"])
     lines = [ledger.Row(int(payment["ModeOfPaymentAccount"]), decimal(payment["Amount"]))]
     lines += [
-        ledger.Row(int(off["AccountNumber"]), to_ore(decimal(off["Amount"]) * paid_rate), information=off["TransactionInformation"])
+        ledger.Row(
+            int(off["AccountNumber"]), to_ore(decimal(off["Amount"]) * paid_rate), information=off["TransactionInformation"]
+        )
         for off in payment["WriteOffs"]
     ]
     lines.append(ledger.Row(ledger.predefined_account(call, "CUSTCLAIM"), -to_ore(settled * claim_rate)))
@@ -235,7 +247,9 @@ def _write(call: Call, document: int, payment: Fields) -> str:
         *values, call.tenant, document,
     )  # fmt: skip
     if not changed:
-        call.store.run("INSERT INTO payment VALUES (?,?,?,?,?,?,?,?,?,?,NULL)", call.tenant, document, *values[:-1], moment, moment)
+        call.store.run(
+            "INSERT INTO payment VALUES (?,?,?,?,?,?,?,?,?,?,NULL)", call.tenant, document, *values[:-1], moment, moment
+        )
     call.note("payment", document, str(payment["InvoiceNumber"]))
     return body
 

@@ -43,14 +43,25 @@ def export(call: Call, kind: str) -> Answer:
 
 def _sie_vouchers(call: Call, year: int) -> list[str]:
     lines: list[str] = []
-    for row in call.store.all("SELECT body FROM voucher WHERE tenant = ? AND year = ? ORDER BY series, number", call.tenant, year):
+    for row in call.store.all(
+        "SELECT body FROM voucher WHERE tenant = ? AND year = ? ORDER BY series, number", call.tenant, year
+    ):
         voucher = held(row)
         text_now = voucher["Description"]
-        lines += [f"#VER {voucher['VoucherSeries']} {voucher['VoucherNumber']} {_compact(voucher['TransactionDate'])} {_quoted(text_now)}", "{"]
+        lines += [
+            f"#VER {voucher['VoucherSeries']} {voucher['VoucherNumber']} {_compact(voucher['TransactionDate'])} {_quoted(text_now)}",
+            "{",
+        ]
         for line in voucher["VoucherRows"]:
-            objects = " ".join(f'{dimension} "{line[name]}"' for dimension, name in ((1, "CostCenter"), (6, "Project")) if line[name])
+            objects = " ".join(
+                f'{dimension} "{line[name]}"' for dimension, name in ((1, "CostCenter"), (6, "Project")) if line[name]
+            )
             amount = to_ore(line["Debit"] + ZERO) - to_ore(line["Credit"] + ZERO)
-            extra = f" {_compact(voucher['TransactionDate'])} {_quoted(line['TransactionInformation'])}" if line["TransactionInformation"] else ""
+            extra = (
+                f" {_compact(voucher['TransactionDate'])} {_quoted(line['TransactionInformation'])}"
+                if line["TransactionInformation"]
+                else ""
+            )
             lines.append(f"#TRANS {line['Account']} {{{objects}}} {amount}{extra}")
         lines.append("}")
     return lines

@@ -73,8 +73,9 @@ CREATE TABLE IF NOT EXISTS counter (
 CREATE TABLE IF NOT EXISTS fault (
   position INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, body TEXT NOT NULL, seen INTEGER NOT NULL DEFAULT 0, fired INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS log (
-  n INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, tenant INTEGER, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER,
-  fault TEXT, kind TEXT, wrote TEXT NOT NULL, applied INTEGER NOT NULL, late INTEGER NOT NULL, refused429 INTEGER NOT NULL, answers_to INTEGER);
+  n INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, real REAL NOT NULL, tenant INTEGER, client TEXT, method TEXT NOT NULL, path TEXT NOT NULL,
+  route TEXT NOT NULL, status INTEGER, fault TEXT, kind TEXT, wrote TEXT NOT NULL, applied INTEGER NOT NULL, late INTEGER NOT NULL,
+  refused429 INTEGER NOT NULL, arrived_as INTEGER);
 """
 
 
@@ -135,7 +136,10 @@ class Store:
         """Draw the next number of a series that starts at 1."""
         return int(
             self.value(
-                "INSERT INTO counter VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value", tenant, kind, key
+                "INSERT INTO counter VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
+                tenant,
+                kind,
+                key,
             )
         )
 

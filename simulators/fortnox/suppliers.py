@@ -17,8 +17,10 @@ SPEC: Spec = {
     **{
         name: text()
         for name in (
-            "Address1", "Address2", "BG", "BIC", "Bank", "BankAccountNumber", "BranchCode", "ClearingNumber", "CostCenter", "Email", "Fax", "IBAN",
-            "OrganisationNumber", "OurCustomerNumber", "OurReference", "PG", "Project", "TermsOfPayment", "VATNumber", "VATType", "VisitingAddress",
+            "Address1", "Address2", "BG", "BIC", "Bank", "BankAccountNumber", "BranchCode", "ClearingNumber", "CostCenter",
+            "Email", "Fax", "IBAN",
+            "OrganisationNumber", "OurCustomerNumber", "OurReference", "PG", "Project", "TermsOfPayment", "VATNumber",
+            "VATType", "VisitingAddress",
             "VisitingCity", "VisitingCountryCode", "VisitingZipCode", "WWW", "WorkPlace", "YourReference", "ZipCode",
         )
     },
@@ -35,22 +37,27 @@ SPEC: Spec = {
     "SupplierNumber": text(any_character=True),
 }  # fmt: skip
 _EMPTY: Fields = {
-    "@url": "", "Active": True, "Address1": "", "Address2": "", "BG": "", "BIC": "", "Bank": "", "BankAccountNumber": "", "BranchCode": "",
+    "@url": "", "Active": True, "Address1": "", "Address2": "", "BG": "", "BIC": "", "Bank": "", "BankAccountNumber": "",
+    "BranchCode": "",
     "City": "", "ClearingNumber": "", "Comments": "", "CostCenter": "", "Country": "", "CountryCode": "", "Currency": "SEK",
-    "DisablePaymentFile": False, "Email": "", "Fax": "", "IBAN": "", "Name": "", "OrganisationNumber": "", "OurCustomerNumber": "",
+    "DisablePaymentFile": False, "Email": "", "Fax": "", "IBAN": "", "Name": "", "OrganisationNumber": "",
+    "OurCustomerNumber": "",
     "OurReference": "", "PG": "", "Phone1": "", "Phone2": "", "PreDefinedAccount": None, "Project": "", "SupplierNumber": "",
-    "TermsOfPayment": "30", "VATNumber": "", "VATType": "NORMAL", "VisitingAddress": "", "VisitingCity": "", "VisitingCountry": "",
+    "TermsOfPayment": "30", "VATNumber": "", "VATType": "NORMAL", "VisitingAddress": "", "VisitingCity": "",
+    "VisitingCountry": "",
     "VisitingCountryCode": "", "VisitingZipCode": "", "WorkPlace": "", "WWW": "", "YourReference": "", "ZipCode": "",
 }  # fmt: skip
 _BRIEF = (
     "@url", "Active", "Address1", "Address2", "BG", "BIC", "BankAccountNumber", "City", "CostCenter", "CountryCode", "Currency",
-    "DisablePaymentFile", "Email", "IBAN", "Name", "OrganisationNumber", "PG", "Phone", "PreDefinedAccount", "Project", "SupplierNumber",
+    "DisablePaymentFile", "Email", "IBAN", "Name", "OrganisationNumber", "PG", "Phone", "PreDefinedAccount", "Project",
+    "SupplierNumber",
     "TermsOfPayment", "ZipCode",
 )  # fmt: skip
 _CODES = ("TOT", "VAT", "FRT", "AFE", "ROV", "CND", "CNC", "PRD", "PRC", "SRD", "SRC", "PRE", "GWB", "ACC")
 INVOICE_SPEC: Spec = {
     **read_only(
-        "@url", "AccountingMethod", "Balance", "Booked", "Cancelled", "CreditReference", "FinalPayDate", "GivenNumber", "PaymentPending",
+        "@url", "AccountingMethod", "Balance", "Booked", "Cancelled", "CreditReference", "FinalPayDate", "GivenNumber",
+        "PaymentPending",
         "SupplierName", "VoucherNumber", "VoucherSeries", "VoucherYear", "Vouchers",
     ),
     "AdministrationFee": number(),
@@ -101,17 +108,23 @@ INVOICE_SPEC: Spec = {
     "YourReference": text(50),
 }  # fmt: skip
 _EMPTY_INVOICE: Fields = {
-    "@url": "", "AccountingMethod": "ACCRUAL", "AdministrationFee": "0", "Balance": "0", "Booked": False, "Cancelled": False, "Comments": "",
+    "@url": "", "AccountingMethod": "ACCRUAL", "AdministrationFee": "0", "Balance": "0", "Booked": False, "Cancelled": False,
+    "Comments": "",
     "CostCenter": "", "Credit": False, "CreditReference": 0, "Currency": "SEK", "CurrencyRate": "1", "CurrencyUnit": 1,
-    "DisablePaymentFile": False, "DueDate": None, "ExternalInvoiceNumber": "", "ExternalInvoiceSeries": "", "FinalPayDate": None, "Freight": "0",
-    "GivenNumber": "", "InvoiceDate": None, "InvoiceNumber": "", "OCR": "", "OurReference": "", "PaymentPending": False, "Project": "",
-    "RoundOffValue": "0", "SalesType": "STOCK", "SupplierInvoiceRows": [], "SupplierName": "", "SupplierNumber": "", "Total": "0", "VAT": "0",
+    "DisablePaymentFile": False, "DueDate": None, "ExternalInvoiceNumber": "", "ExternalInvoiceSeries": "",
+    "FinalPayDate": None, "Freight": "0",
+    "GivenNumber": "", "InvoiceDate": None, "InvoiceNumber": "", "OCR": "", "OurReference": "", "PaymentPending": False,
+    "Project": "",
+    "RoundOffValue": "0", "SalesType": "STOCK", "SupplierInvoiceRows": [], "SupplierName": "", "SupplierNumber": "",
+    "Total": "0", "VAT": "0",
     "VATType": "NORMAL", "VoucherNumber": None, "VoucherSeries": None, "VoucherYear": None, "Vouchers": [], "YourReference": "",
 }  # fmt: skip
 _MONEY_AS_TEXT = ("AdministrationFee", "Freight", "RoundOffValue", "Total", "VAT", "CurrencyRate")
 _INVOICE_BRIEF = (
-    "@url", "AuthorizerName", "Balance", "Booked", "Cancel", "CostCenter", "Credit", "Currency", "CurrencyRate", "CurrencyUnit", "DueDate",
-    "ExternalInvoiceNumber", "ExternalInvoiceSeries", "FinalPayDate", "GivenNumber", "InvoiceDate", "InvoiceNumber", "Project", "SupplierName",
+    "@url", "AuthorizerName", "Balance", "Booked", "Cancel", "CostCenter", "Credit", "Currency", "CurrencyRate",
+    "CurrencyUnit", "DueDate",
+    "ExternalInvoiceNumber", "ExternalInvoiceSeries", "FinalPayDate", "GivenNumber", "InvoiceDate", "InvoiceNumber",
+    "Project", "SupplierName",
     "SupplierNumber", "Total", "Vouchers",
 )  # fmt: skip
 _FILTERS = {
@@ -157,7 +170,13 @@ def listing(call: Call) -> Answer:
         wanted.matching(KIND, name, "key")
     wanted.modified()
     wanted.visible()
-    return lists.page(wanted, "Suppliers", "card", {"suppliernumber": "key", "name": "json_extract(body, '$.Name')"}, "CAST(key AS INTEGER), key")
+    return lists.page(
+        wanted,
+        "Suppliers",
+        "card",
+        {"suppliernumber": "key", "name": "json_extract(body, '$.Name')"},
+        "CAST(key AS INTEGER), key",
+    )
 
 
 def create_invoice(call: Call) -> Answer:
@@ -223,7 +242,8 @@ def bookkeep_invoice(call: Call, key: str) -> Answer:
     year = ledger.year_for_booking(call, invoice["InvoiceDate"])
     lines = [
         ledger.Row(
-            int(row["Account"]), to_ore(decimal(row["Debit"]) - decimal(row["Credit"])), cost_center=row["CostCenter"], project=row["Project"],
+            int(row["Account"]), to_ore(decimal(row["Debit"]) - decimal(row["Credit"])), cost_center=row["CostCenter"],
+            project=row["Project"],
             information=row["TransactionInformation"],
         )
         for row in invoice["SupplierInvoiceRows"]
@@ -284,8 +304,10 @@ def _lay(invoice: Fields, sent: Fields) -> None:
 
 def _row(sent: Fields) -> Fields:
     empty: Fields = {
-        "Account": None, "AccountDescription": "", "ArticleNumber": "", "Code": "", "CostCenter": "", "Credit": ZERO, "CreditCurrency": ZERO,
-        "Debit": ZERO, "DebitCurrency": ZERO, "ItemDescription": "", "Price": ZERO, "Project": "", "Quantity": ZERO, "StockLocationCode": "",
+        "Account": None, "AccountDescription": "", "ArticleNumber": "", "Code": "", "CostCenter": "", "Credit": ZERO,
+        "CreditCurrency": ZERO,
+        "Debit": ZERO, "DebitCurrency": ZERO, "ItemDescription": "", "Price": ZERO, "Project": "", "Quantity": ZERO,
+        "StockLocationCode": "",
         "StockPointCode": "", "Total": ZERO, "TransactionInformation": "", "Unit": "",
     }  # fmt: skip
     row = {**empty, **{name: value for name, value in sent.items() if value is not None}}

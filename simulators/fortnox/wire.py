@@ -15,7 +15,7 @@ Fields = dict[str, Any]
 ZERO = Decimal(0)
 HERE = "\x01"  # stands for the scheme and host of the asker in every stored @url
 _MARKED = re.compile(r'"\\u0000(-?[0-9.]+)"')
-_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=lambda value: _number(value))
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=lambda value: _number(value))  # noqa: PLW0108
 
 
 @dataclass(slots=True)

@@ -173,7 +173,7 @@ _FIRST_IDS = {
 
 # What one order line adds to the figures of its article. A line that moves no goods adds nothing.
 _LINE_SHARES = {
-    "booked": "{r}.moves * max(0, {r}.ordered - {r}.picked)",
+    "booked": "{r}.moves * {r}.reserves * max(0, {r}.ordered - {r}.picked)",
     "allocated": "{r}.moves * max(0, {r}.allocated - {r}.picked)",
     "left_to_allocate": "{r}.moves * {r}.reserves * max(0, {r}.ordered - {r}.allocated)",
     "to_collect": "{r}.moves * {r}.uncollected * {r}.picked",

@@ -48,7 +48,7 @@ class Program:
 def start(program: Program) -> "subprocess.Popen[bytes]":
     """Start the program, its output appended to its log."""
     program.before()
-    _make_room(program.log)
+    make_room(program.log)
     parent, last_signal = os.getpid(), int(program.orphan_signal)
 
     def die_with_parent() -> None:
@@ -105,7 +105,8 @@ def started_at(pid: int) -> float:
         return time.time()
 
 
-def _make_room(log: Path) -> None:
+def make_room(log: Path) -> None:
+    """Make the log's folder; put a log that has grown large aside, over the one put aside before."""
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         if log.stat().st_size > LARGEST_LOG:

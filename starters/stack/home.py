@@ -67,6 +67,10 @@ class Home:
     def passwords(self) -> dict[str, str]:
         return dict(json.loads(self._passwords.read_text(encoding="utf-8")))
 
+    def ports(self) -> dict[str, int]:
+        """The ports of the last start."""
+        return dict(json.loads(self._ports.read_text(encoding="utf-8")))
+
     def choose_ports(self, base: int | None) -> dict[str, int]:
         """A port for each service: from `base` upwards if given, else those of last time as far as they are free."""
         if base is not None:
@@ -74,7 +78,7 @@ class Home:
             if taken := [f"{port} ({name})" for name, port in chosen.items() if not is_free(port)]:
                 raise HomeError(f"these ports are taken: {', '.join(taken)}; choose another LAGERBRO_PORT_BASE")
         else:
-            kept = json.loads(self._ports.read_text(encoding="utf-8")) if self._ports.exists() else {}
+            kept = self.ports() if self._ports.exists() else {}
             chosen = {name: kept[name] for name in SERVICES if name in kept and is_free(kept[name])}
             missing = [name for name in SERVICES if name not in chosen]
             chosen |= dict(zip(missing, free_ports(len(missing), set(chosen.values())), strict=True))

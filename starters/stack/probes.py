@@ -1,6 +1,5 @@
 """How the stack finds out that a child works: it is asked what it is there for."""
 
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -39,12 +38,3 @@ def forget(file: Path) -> Callable[[], None]:
         file.unlink(missing_ok=True)
 
     return before
-
-
-async def in_time(probe: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Whether the probe succeeds once within the time."""
-    began = time.monotonic()
-    try:
-        return await probe() and time.monotonic() - began < seconds
-    except Exception:
-        return False

@@ -62,6 +62,11 @@ class Programs:
             write_private(self._url_file(role), self._url(f"lagerbro_{role}", role, "lagerbro"))
         write_private(self._url_file("owner"), self._url("lagerbro_setup", "setup", "lagerbro"))
 
+    def all(self) -> list[Program]:
+        """Every child, for whoever wants to ask each how it is."""
+        servers = [self.postgres(), self.temporal(), self.simulator("ongoing"), self.simulator("fortnox")]
+        return [*servers, self.worker(), self.relay(), self.intake(), self.codec()]
+
     def postgres(self) -> Program:
         data = self._home.postgres
         return Program(

@@ -11,25 +11,23 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
-import structlog
 
 from erp.migrate import LOGINS, prepare_async
 from starters.connect import GOODS_OWNER_ID, connect_demo
 from starters.stack import postgres, temporal
-from starters.stack.child import end_leftovers, started_at
+from starters.stack.child import Program, end_leftovers, started_at
 from starters.stack.home import Home
+from starters.stack.journal import Journal
 from starters.stack.programs import Programs
 from starters.stack.supervisor import Supervised
 from worker.settings import Settings
-
-log = structlog.get_logger("stack")
 
 OWN_VARIABLES = ("LAGERBRO_HOME", "LAGERBRO_PORT_BASE")
 FIRST_TO_STOP = ("intake", "relay", "worker", "codec")
@@ -44,11 +42,11 @@ class StackError(Exception):
 class Stack:
     """A running stack. Made by `Stack.start`."""
 
-    def __init__(self, home: Home, ports: Mapping[str, int], programs: Programs) -> None:
+    def __init__(self, home: Home, programs: Programs, journal: Journal) -> None:
         self.home = home
         self.addresses = programs.addresses
         self.started_in: float | None = None
-        self._ports = dict(ports)
+        self._journal = journal
         self._programs = programs
         self._children: dict[str, Supervised] = {}
         self._started_at = datetime.now(UTC)
@@ -62,11 +60,12 @@ class Stack:
         auto_warehouse: bool = False,
         port_base: int | None = None,
         environment: Mapping[str, str] | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> AsyncIterator["Stack"]:
         """Start everything and give it when it works; stop everything at the end.
 
-        `environment` holds LAGERBRO_* variables for all children, over those of this process. Raises `HomeError` when a stack
-        runs in this folder already, `StackError` when a child does not come up.
+        `environment` holds LAGERBRO_* variables for all children, over those of this process; `tell` hears what the
+        supervisor does. Raises `HomeError` when a stack runs in this folder already, `StackError` when a child does not come up.
         """
         settings = Settings.from_environment()
         given = _inherited(settings) | dict(environment or {})
@@ -74,9 +73,11 @@ class Stack:
         state.create()
         with state.locked():
             former = state.state().get("children", {})
-            end_leftovers({name: (c["pid"], c["started_at"]) for name, c in former.items() if c.get("pid")})
+            journal = Journal(state.logs / "supervisor.log", tell)
+            for name in end_leftovers({name: (c["pid"], c["started_at"]) for name, c in former.items() if c.get("pid")}):
+                journal.note("was left over from a supervisor that died, and is ended", name)
             ports = state.choose_ports(port_base or settings.port_base)
-            stack = cls(state, ports, Programs(state, ports, given))
+            stack = cls(state, Programs(state, ports, given), journal)
             try:
                 await stack._bring_up(auto_warehouse)
                 yield stack
@@ -135,22 +136,22 @@ class Stack:
         programs = self._programs
         programs.write_secrets()
         for program in (programs.temporal(), programs.simulator("ongoing"), programs.simulator("fortnox"), programs.codec()):
-            self._supervise(Supervised(program, self._write))
+            self._supervise(program)
         await asyncio.to_thread(postgres.initialise, self.home.postgres, self.home.passwords()["postgres"])
-        self._supervise(Supervised(programs.postgres(), self._write))
+        self._supervise(programs.postgres())
         await self.ready("postgres", START_SECONDS)
         await self._migrate()
         await self._all_ready("temporal", "ongoing", "fortnox", "codec")
         await temporal.keep_closed_workflows(self.addresses["temporal"])
         for program in (programs.worker(), programs.relay(), programs.intake()):
-            self._supervise(Supervised(program, self._write))
+            self._supervise(program)
         await connect_demo(Settings.from_environment(self.environment()), self.addresses)
         if auto_warehouse:
             await self._let_the_warehouse_work()
         await self._all_ready("worker", "relay", "intake")
         self.started_in = round(time.monotonic() - began, 2)
         self._write()
-        log.info("stack is up", seconds=self.started_in)
+        self._journal.note("everything is up", text=f"{self.started_in} s")
 
     async def _migrate(self) -> None:
         passwords = self.home.passwords()
@@ -166,8 +167,9 @@ class Stack:
     async def _all_ready(self, *names: str) -> None:
         await asyncio.gather(*(self.ready(name, START_SECONDS) for name in names))
 
-    def _supervise(self, child: Supervised) -> None:
-        self._children[child.name] = child
+    def _supervise(self, program: Program) -> None:
+        child = Supervised(program, self._journal, self._write)
+        self._children[program.name] = child
         child.begin()
 
     def _write(self) -> None:

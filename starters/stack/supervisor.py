@@ -9,14 +9,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from starters.stack.child import Program, signal_group, start, started_at
-
-log = structlog.get_logger("stack")
+from starters.stack.journal import Journal
 
 PAUSES = (0.1, 0.3, 0.7, 1.5, 3.0, 6.0, 15.0, 30.0)
 LOOK_SECONDS = 0.1
@@ -26,11 +24,12 @@ CRASH_LOOP = 4
 class Supervised:
     """A program under supervision. `ready` is set while it works."""
 
-    def __init__(self, program: Program, changed: Callable[[], None]) -> None:
+    def __init__(self, program: Program, journal: Journal, changed: Callable[[], None]) -> None:
         self.program = program
         self.process: subprocess.Popen[bytes] | None = None
         self.ready = asyncio.Event()
         self.starts = 0
+        self._journal = journal
         self._changed = changed
         self._failures = 0
         self._last_exit: str | None = None
@@ -75,7 +74,6 @@ class Supervised:
                 self.process = start(self.program)
             except Exception as why:
                 self._last_exit = f"could not be started: {why}"
-                log.error("child not started", name=self.name, error=type(why).__name__, text=str(why))
             else:
                 self.starts += 1
                 self._note()
@@ -83,7 +81,9 @@ class Supervised:
             self._failures = 0 if self.ready.is_set() else self._failures + 1
             self.ready.clear()
             self._note()
-            log.warning("child is gone", name=self.name, text=self._last_exit, restarts=self.starts - 1)
+            self._journal.note("is gone and is started again", self.name, self._last_exit or "")
+            if self._failures == CRASH_LOOP:
+                self._journal.note("does not come up; it is tried more and more seldom", self.name, str(self.program.log))
             await asyncio.sleep(PAUSES[min(self._failures, len(PAUSES) - 1)])
 
     async def _live(self, process: "subprocess.Popen[bytes]") -> None:
@@ -100,11 +100,9 @@ class Supervised:
 
     async def _become_ready(self) -> None:
         while True:
-            try:
+            with suppress(Exception):  # a probe that fails in a new way is a probe that fails
                 if await self.program.probe():
                     break
-            except Exception as why:
-                log.debug("probe failed", name=self.name, error=type(why).__name__)
             await asyncio.sleep(LOOK_SECONDS)
         self._failures = 0
         self.ready.set()
@@ -128,7 +126,7 @@ class Supervised:
             while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110 - the kernel sets no Event
                 await asyncio.sleep(0.02)
             if process.poll() is None:
-                log.warning("child does not stop and is killed", name=self.name, pid=process.pid)
+                self._journal.note("does not stop and is killed", self.name)
             signal_group(process, signal.SIGKILL)
             process.wait()
         self._note()

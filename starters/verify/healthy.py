@@ -6,7 +6,7 @@ ordered, one with goods back after its invoice, one that is still in the warehou
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -38,6 +38,7 @@ class Shop:
     engine: AsyncEngine
     merchant: str
     numbers: "count[int]"
+    runs: dict[str, int] = field(default_factory=dict)
 
     @asynccontextmanager
     async def role(self, role: str) -> AsyncIterator[AsyncConnection]:
@@ -100,13 +101,10 @@ class Shop:
                 q=Decimal(quantity),
                 p=Decimal(price),
             )
-        await self.write("erp", "update erp.sales_order set status = 'released' where merchant_id = :m and order_number = :n", n=number)
         await self.write(
-            "relay",
-            "insert into bridge.process (merchant_id, kind, document, run, workflow_id) values (:m, 'sales-order', :n, 1, :w)",
-            n=number,
-            w=OrderKey(self.merchant, number).workflow_id,
+            "erp", "update erp.sales_order set status = 'released' where merchant_id = :m and order_number = :n", n=number
         )
+        await self.process(number)
         await self.write(
             "relay",
             "update bridge.outbox set delivered_at = now(), outcome = 'started' where merchant_id = :m and document = :n",
@@ -122,6 +120,17 @@ class Shop:
             await counters.watch(session, self.merchant, number, doc_id, 400)
             await self._state(session, number)
         return doc_id
+
+    async def process(self, number: str) -> None:
+        """The order's next process, as the relay writes it."""
+        run = self.runs[number] = self.runs.get(number, 0) + 1
+        await self.write(
+            "relay",
+            "insert into bridge.process (merchant_id, kind, document, run, workflow_id) values (:m, 'sales-order', :n, :r, :w)",
+            n=number,
+            r=run,
+            w=OrderKey(self.merchant, number, run).workflow_id,
+        )
 
     async def look(self, number: str, doc_id: int, picked: Mapping[int, tuple[str, int]], status: int) -> OrderState:
         """A look at the warehouse: nudged, booked, shipped when it was sent, and what that leaves owed."""
@@ -140,7 +149,8 @@ class Shop:
             order = await orders.load_order(session, OrderKey(self.merchant, number))
             plan = await counters.book(session, self.merchant, watched, seen, looks, timedelta(0))
             movements = [
-                Movement(step, (picked[step.line[1]][0], merchant.settings.warehouse), at, merchant.day_of(at)) for step in plan.steps
+                Movement(step, (picked[step.line[1]][0], merchant.settings.warehouse), at, merchant.day_of(at))
+                for step in plan.steps
             ]
             if movements:
                 pools = await ledger.lock_pools(session, self.merchant, [movement.place for movement in movements])
@@ -164,7 +174,11 @@ class Shop:
             if ship:
                 await shipping.close_shipment(session, merchant, order, ship)
             await counters.draw_fence(
-                session, self.merchant, number, plan.open_doubts, {doc_id: (status, at if status == SENT else None, status == SENT)}
+                session,
+                self.merchant,
+                number,
+                plan.open_doubts,
+                {doc_id: (status, at if status == SENT else None, status == SENT)},
             )
             state = await self._state(session, number)
         await self.write(
@@ -199,7 +213,7 @@ class Shop:
 
     async def _state(self, session: AsyncConnection, number: str) -> OrderState:
         merchant = await load_merchant(session, self.merchant)
-        return await orders.order_state(session, merchant, OrderKey(self.merchant, number), 0)
+        return await orders.order_state(session, merchant, OrderKey(self.merchant, number, self.runs[number]), 0)
 
 
 async def fill(engine: AsyncEngine) -> None:
@@ -232,12 +246,7 @@ async def _below_zero_and_beyond(shop: Shop) -> None:
 async def _goods_back(shop: Shop) -> None:
     document = await shop.order("SO-3", {"A": (4, "50.00"), "B": (3, "7.25")})
     await shop.invoice("SO-3", await shop.look("SO-3", document, {1: ("A", 4), 2: ("B", 3)}, SENT))
-    await shop.write(
-        "relay",
-        "insert into bridge.process (merchant_id, kind, document, run, workflow_id)"
-        " values (:m, 'sales-order', 'SO-3', 2, :w)",
-        w=OrderKey(shop.merchant, "SO-3", 2).workflow_id,
-    )
+    await shop.process("SO-3")
     for _ in range(2):
         state = await shop.look("SO-3", document, {1: ("A", 3), 2: ("B", 3)}, SENT)
     await shop.invoice("SO-3", state)

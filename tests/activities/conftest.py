@@ -37,8 +37,8 @@ async def ongoing(ongoing_simulator: str, http: httpx.AsyncClient) -> Control:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def fortnox(http: httpx.AsyncClient) -> Control:
-    return Control("", http)
+async def fortnox(fortnox_simulator: str, http: httpx.AsyncClient) -> Control:
+    return Control(fortnox_simulator, http)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

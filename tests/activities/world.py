@@ -100,7 +100,7 @@ class Worker:
 
 
 def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worker:
-    settings = Settings(client_deadline_seconds=DEADLINE.total_seconds(), settle_seconds=DEADLINE.total_seconds() + 1)
+    settings = Settings(client_deadline_seconds=DEADLINE.total_seconds(), settle_seconds=2 * DEADLINE.total_seconds() + 1)
     database = Database(app_url, pool_size=10)
     warehouse = ongoing_connections(database, keys, settings)
     accounting = fortnox_connections(database, keys, settings)

@@ -224,6 +224,9 @@ def test_the_clock_moves_everything_that_is_written(shop: Shop, simulator: Simul
     assert order["orderInfo"]["createdDate"] == "2030-01-02T03:04:05.06Z"
     simulator.ask("PUT", "clock", {"now": "2030-01-02T03:04:05Z", "frozen": True})
     assert shop.order(shop.order_with(1))["orderInfo"]["createdDate"] == "2030-01-02T03:04:05Z"
+    simulator.ask("PUT", "clock", {"now": "2031-01-02T00:00:00Z"})
+    first, second = (shop.order(shop.order_with(1))["orderInfo"]["createdDate"] for _ in range(2))
+    assert "2031-01-02T00:00:00" < first <= second < "2031-01-02T00:01"
 
 
 def test_the_log_can_be_read_on_from_where_it_was_left(shop: Shop, simulator: Simulator) -> None:

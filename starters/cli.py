@@ -1,0 +1,88 @@
+"""`lagerbro`: every command a person or a script needs. Here they are put together; each group has a module of its own."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from domain.errors import Refused
+from starters.cli_keys import keys
+from starters.cli_orders import erp, orders
+from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
+from starters.cli_verify import verify_command
+from starters.stack import StackError
+from starters.stack.home import HomeError
+from starters.stack.postgres import PostgresError
+from starters.stack.temporal import TemporalMissing
+from worker.keyring import KeyRingError
+from worker.settings import SettingsError
+
+SAID = (SettingsError, HomeError, StackError, PostgresError, TemporalMissing, KeyRingError, Refused)
+
+app = typer.Typer(
+    name="lagerbro",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Joins an ERP, a third-party warehouse (Ongoing WMS) and Fortnox accounting.
+
+    Commands work on the stack that runs in the state folder, or on the installation that LAGERBRO_* and TEMPORAL_* name.
+    Exit codes: 0 done, 1 something is wrong and the text names it, 2 the command was not understood, 3 nothing runs.""",
+)
+
+
+@app.callback()
+def before(
+    home: Annotated[
+        Path | None, typer.Option("--home", help="The state folder; LAGERBRO_HOME, or .lagerbro, without it.")
+    ] = None,
+) -> None:
+    """Find the stack that the command is about."""
+    if home is not None:
+        os.environ["LAGERBRO_HOME"] = str(home)
+    adopt_running_stack()
+
+
+# Groups and commands of other modules are added here, one line each.
+app.command("up")(up)
+app.command("down")(down)
+app.command("status")(status)
+app.command("wait")(wait)
+app.command("verify")(verify_command)
+app.add_typer(orders, name="order")
+app.add_typer(erp, name="erp")
+app.add_typer(keys, name="keys")
+
+
+def main() -> None:
+    """Run a command; what can be said in a sentence is never a traceback."""
+    said = Console(stderr=True)
+    try:
+        app()
+    except SettingsError as why:
+        better = nothing_runs(why)
+        said.print(f"[red]{better or why}[/]", highlight=False)
+        sys.exit(NOT_RUNNING if better else WRONG)
+    except SAID as why:
+        said.print(f"[red]{why}[/]", highlight=False)
+        sys.exit(WRONG)
+    except DBAPIError as why:
+        gone = why.connection_invalidated or isinstance(why, OperationalError | InterfaceError)
+        said.print(f"[red]The database {'does not answer' if gone else 'refuses'}:[/] {why.orig}", highlight=False)
+        sys.exit(NOT_RUNNING if gone else WRONG)
+    except (ConnectionError, TimeoutError) as why:
+        said.print(f"[red]No answer[/] ({type(why).__name__}): `lagerbro status` shows what is not up.", highlight=False)
+        sys.exit(NOT_RUNNING)
+    except RuntimeError as why:
+        if not str(why).startswith("Failed client connect"):
+            raise
+        said.print("[red]Temporal does not answer:[/] `lagerbro status` shows what is not up.", highlight=False)
+        sys.exit(NOT_RUNNING)
+
+
+if __name__ == "__main__":
+    main()

