@@ -224,7 +224,7 @@ class Ongoing:
             if "error" in meanings.values():
                 text = f"the warehouse has set sales order {key.number} to its error status"
                 return OrderState(order.status), Refused("order-error-at-warehouse", text), owed
-            return await self._state(session, merchant, key), None, owed
+            return await self._state(session, merchant, key, just_looked=True), None, owed
 
     async def _move_stock(
         self, session: AsyncConnection, merchant: Merchant, key: OrderKey, movements: Sequence[Movement]
@@ -318,8 +318,10 @@ class Ongoing:
         """Note for a person what does not hold the order up."""
         await open_exception(session, key.merchant, counters.SALES_ORDER, key.number, code, detail, False)
 
-    async def _state(self, session: AsyncConnection, merchant: Merchant, key: OrderKey) -> OrderState:
-        return await order_state(session, merchant, key, self._rules.patience.total_seconds())
+    async def _state(
+        self, session: AsyncConnection, merchant: Merchant, key: OrderKey, just_looked: bool = False
+    ) -> OrderState:
+        return await order_state(session, merchant, key, self._rules.patience.total_seconds(), just_looked)
 
 
 async def send_articles(

@@ -216,9 +216,12 @@ async def move_status(connection: AsyncConnection, merchant: str, number: str, c
         )
 
 
-async def order_state(connection: AsyncConnection, merchant: Merchant, key: OrderKey, patience: float) -> OrderState:
+async def order_state(
+    connection: AsyncConnection, merchant: Merchant, key: OrderKey, patience: float, just_looked: bool = False
+) -> OrderState:
     """What the order owes now, and its end when nothing is owed: then the status and the process are closed here.
 
+    Only a look (`just_looked`) ends an order that was delivered short: what was picked meanwhile must have been seen.
     Locks the order's row first, in a statement of its own: what it then reads includes whatever the last holder committed.
     """
     await connection.execute(_LOCK, {"merchant": key.merchant, "number": key.number})
@@ -246,10 +249,10 @@ async def order_state(connection: AsyncConnection, merchant: Merchant, key: Orde
             ended = True
         else:
             grace = merchant.settings.short_grace_seconds - _seconds_since(row.short_since, row.now)
-            ended = grace <= 0
+            ended = grace <= 0 and just_looked
             if not ended:
                 stage = "waiting-for-the-rest"
-                waits.append(grace)
+                waits.append(max(grace, 0.0))
     if ended and not to_invoice:
         return OrderState(stage, outcome=await _conclude(connection, key, target, row.net_shipped))
     return OrderState("invoicing" if to_invoice else stage, to_invoice, min(waits, default=None))

@@ -26,6 +26,7 @@ SAID = (SettingsError, HomeError, StackError, PostgresError, TemporalMissing, Ke
 app = typer.Typer(
     name="lagerbro",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Joins an ERP, a third-party warehouse (Ongoing WMS) and Fortnox accounting.

@@ -12,6 +12,7 @@ from worker.settings import Settings
 
 keys = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     help="""The key ring that seals payloads and credentials. Losing it loses them: keep a copy, apart from the database's copies.
 
     To change keys while processes run: `add`, give the file to every process and restart them, `use`, restart them again. An old

@@ -55,7 +55,7 @@ def up(
 
 
 async def _up(home: Home, auto_warehouse: bool, port_base: int | None) -> int:
-    stop = asyncio.Event()
+    stop, works = asyncio.Event(), asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
 
@@ -63,16 +63,16 @@ async def _up(home: Home, auto_warehouse: bool, port_base: int | None) -> int:
         began = time.monotonic()
         async with Stack.start(home.folder, auto_warehouse=auto_warehouse, port_base=port_base, tell=_aside) as stack:
             console.print(f"Up after {time.monotonic() - began:.1f} s; state in {home.folder}. Ctrl-C stops everything.")
-            console.print(_addresses(stack.addresses))
+            _print_addresses(stack.addresses)
+            works.set()
             await stop.wait()
             console.print("Stopping.")
 
     running = asyncio.create_task(run())
     asked = asyncio.create_task(stop.wait())
     await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set() and not running.done():
-        await asyncio.wait([running], timeout=1.0)
-        running.cancel()  # it was still starting; once up, it is leaving by itself and this finds it on its way
+    if not works.is_set():
+        running.cancel()  # still starting; once up, it hears `stop` by itself
     try:
         await running
     except asyncio.CancelledError:
@@ -104,7 +104,7 @@ def _detached(home: Home, auto_warehouse: bool, port_base: int | None) -> int:
         state = home.state()
         if state.get("supervisor", {}).get("pid") == supervisor.pid and state.get("started_in_seconds") is not None:
             console.print(f"Up after {state['started_in_seconds']} s, in the background; state in {home.folder}.")
-            console.print(_addresses(state["addresses"]))
+            _print_addresses(state["addresses"])
             return DONE
         time.sleep(0.1)
     if supervisor.poll() is None:
@@ -174,7 +174,7 @@ def status(as_json: AsJson = False) -> None:
         print(json.dumps(state, indent=2))
     else:
         console.print(_children(state["children"]))
-        console.print(_addresses(state["addresses"]))
+        _print_addresses(state["addresses"])
         console.print(f"State in {home.folder}, logs in {home.logs}.")
     raise typer.Exit(DONE if state["healthy"] else WRONG)
 
@@ -197,7 +197,7 @@ async def _asked(home: Home) -> dict[str, Any]:
         "started_at": state.get("started_at"),
         "supervisor_pid": state.get("supervisor", {}).get("pid"),
         "addresses": addresses,
-        "stuck_orders": f"{ui}/namespaces/default/workflows?query={quote(STUCK)}" if ui else None,
+        "stuck_orders": _stuck(ui) if ui else None,
         "children": children,
     }
 
@@ -273,7 +273,7 @@ def _aside(text: str) -> None:
     console.print(f"[dim]{text}[/]", highlight=False)
 
 
-def _addresses(addresses: Mapping[str, str]) -> Table:
+def _print_addresses(addresses: Mapping[str, str]) -> None:
     words = {
         "ui": "Temporal UI",
         "temporal": "Temporal (TEMPORAL_ADDRESS)",
@@ -284,19 +284,21 @@ def _addresses(addresses: Mapping[str, str]) -> Table:
         "codec": "codec server",
         "metrics": "Temporal's metrics",
     }
-    table = Table(show_header=False, box=None)
-    for name, meaning in words.items():
-        if name in addresses:
-            table.add_row(meaning, addresses[name])
+    lines = [(meaning, addresses[name]) for name, meaning in words.items() if name in addresses]
     if ui := addresses.get("ui"):
-        table.add_row("orders that stand still", f"{ui}/namespaces/default/workflows?query={quote(STUCK)}")
-    return table
+        lines.append(("orders that stand still", _stuck(ui)))
+    for meaning, address in lines:
+        console.print(f"  {meaning:<32}{address}", soft_wrap=True, highlight=False)
+
+
+def _stuck(ui: str) -> str:
+    return f"{ui}/namespaces/default/workflows?query={quote(STUCK)}"
 
 
 def _children(children: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table("process", "answers", "state", "pid", "restarts", "last exit", "log", header_style="bold")
+    table = Table("process", "answers", "state", "pid", "restarts", "last exit", header_style="bold")
     for name, child in children.items():
         works = "[green]yes[/]" if child["works"] else "[red]no[/]"
-        cells = (child["state"], child["pid"], child["restarts"], child.get("last_exit"), child.get("log"))
+        cells = (child["state"], child["pid"], child["restarts"], child.get("last_exit"))
         table.add_row(name, works, *("" if cell is None else str(cell) for cell in cells))
     return table

@@ -25,8 +25,8 @@ from clients.errors import Unavailable
 from domain.keys import BasisKey
 from erp.database import rows
 
-SETTLE_SECONDS = 4.0
-DEADLINE_SECONDS = 3.0
+SETTLE_SECONDS = 5.0
+DEADLINE_SECONDS = 2.0
 LATE_SECONDS = 1.5
 TOO_LATE_SECONDS = SETTLE_SECONDS + 1.5
 WINDOW = (400, 0.05)

@@ -46,7 +46,7 @@ async def worker(seconds: float) -> None:
 async def run(server: str, seconds: float) -> tuple[str, list[str]]:
     """Four processes for so long, one of them killed half-way. Judged by the simulator's log."""
     with tempfile.TemporaryDirectory(prefix="lagerbro-proof-") as folder:
-        async with accounting(server, Path(folder), WINDOW, DEADLINE_SECONDS + 1, DEADLINE_SECONDS) as stand:
+        async with accounting(server, Path(folder), WINDOW, 2 * DEADLINE_SECONDS + 1, DEADLINE_SECONDS) as stand:
             environment = os.environ | stand.settings.environment()
             command = [sys.executable, "-m", "bench.prove_1.rate_window", str(seconds)]
             workers = [await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, env=environment) for _ in range(WORKERS)]

@@ -35,7 +35,7 @@ from starters.import_orders import release_orders
 from starters.stack import Stack
 from worker.settings import Settings
 
-QUICK = {"LAGERBRO_SETTLE_SECONDS": "10", "LAGERBRO_CLIENT_DEADLINE_SECONDS": "8", "LAGERBRO_DOUBT_SECONDS": "10"}
+QUICK = {"LAGERBRO_SETTLE_SECONDS": "13", "LAGERBRO_CLIENT_DEADLINE_SECONDS": "6", "LAGERBRO_DOUBT_SECONDS": "10"}
 KILLS_EACH = 20
 SEED = 20101201
 CALM_MINUTES, KILLED_MINUTES = 20.0, 40.0

@@ -32,6 +32,8 @@ class Call:
     raw: bytes = b""
     stale_seconds: float | None = None
     wrote: list[Written] = field(default_factory=list)
+    # What one request has looked up already: an invoice of 500 rows names few accounts.
+    looked_up: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def today(self) -> str:

@@ -36,7 +36,8 @@ def keep(call: Call, kind: str, key: str, card: Fields, brief: Fields, terms: di
     body, moment = write_json(card), real_seconds()
     active = int(card.get("Active", True) is not False)
     changed = call.store.run(
-        "UPDATE card SET before = body, active = ?, body = ?, brief = ?, modified = ?, changed = ? WHERE tenant = ? AND kind = ? AND key = ?",
+        "UPDATE card SET before = body, active = ?, body = ?, brief = ?, modified = ?, changed = ? "
+        "WHERE tenant = ? AND kind = ? AND key = ?",
         active, body, write_json(brief), call.stamp, moment, call.tenant, kind, key,
     )  # fmt: skip
     if not changed:

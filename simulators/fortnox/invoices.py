@@ -249,7 +249,10 @@ _ORDER = {
     "total": "total, number",
 }
 _NO_VAT = ("SEREVERSEDVAT", "EUREVERSEDVAT", "EXPORT")
-_PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+_PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+    b"trailer<</Root 1 0 R>>\n%%EOF\n"
+)
 
 
 def create(call: Call) -> Answer:
@@ -599,13 +602,13 @@ def _new_row(call: Call, invoice: Fields, sent: Fields, vat_type: str, customer:
         line["Discount"], line["DiscountType"] = decimal(customer["InvoiceDiscount"]), "PERCENT"
     if "VAT" not in sent and (article is not None or sent.get("DeliveredQuantity")):
         line["VAT"] = ZERO if vat_type in _NO_VAT else decimal(article["VAT"]) if article else Decimal(25)
-    _lay_row(call, line, sent)
+    _lay_row(call, line, sent, invoice["InvoiceDate"])
     if "AccountNumber" not in sent and (article is not None or decimal(line["DeliveredQuantity"]) or decimal(line["Price"])):
         line["AccountNumber"] = _sales_account(call, article, vat_type, decimal(line["VAT"]), customer)
     return line
 
 
-def _lay_row(call: Call, line: Fields, sent: Fields) -> None:
+def _lay_row(call: Call, line: Fields, sent: Fields, day: str) -> None:
     for name, value in sent.items():
         if name == "AccountNumber" and value is None:
             line[name] = 0  # as measured: null is stored as account 0
@@ -619,12 +622,12 @@ def _lay_row(call: Call, line: Fields, sent: Fields) -> None:
         line["VAT"] = VAT_CODES[sent["VATCode"]]
     elif line.get("VATCode") is None:
         line.pop("VATCode", None)
-    if decimal(line["VAT"]) not in [Decimal(str(rate)) for rate in call.knobs["registeredVat"]]:
+    if decimal(line["VAT"]) not in call.knobs["registeredVat"]:
         raise invalid(call.knobs.code("unknownVat"), "Kunde inte hitta moms.")
-    if sent.get("Unit") and not cards.exists(call, "unit", sent["Unit"]):
-        raise invalid(2000432, "Kan inte hitta enheten.")
+    if sent.get("Unit"):
+        _check_unit(call, sent["Unit"])
     if sent.get("AccountNumber"):
-        _check_account(call, sent["AccountNumber"])
+        _check_account(call, sent["AccountNumber"], day)
     if decimal(line["DeliveredQuantity"]) > 0 and not line["Description"] and not line["ArticleNumber"]:
         raise invalid(2003977, "Rad med antal måste ha artikel eller benämning.")
 
@@ -641,36 +644,48 @@ def _changed_rows(call: Call, invoice: Fields, sent: list[Fields], vat_type: str
             if not line.get("RowId"):
                 result.append(_new_row(call, invoice, line, vat_type, card))
             elif line["RowId"] in by_id:
-                result.append(_inherited(call, by_id[line["RowId"]], line))
+                result.append(_inherited(call, invoice, by_id[line["RowId"]], line))
             else:
                 raise invalid(call.knobs.code("rowNotFound"), f"Kan inte hitta raden {line['RowId']}.")
         return result
-    kept = [_inherited(call, before, line) for before, line in zip(old, sent, strict=False)]
+    kept = [_inherited(call, invoice, before, line) for before, line in zip(old, sent, strict=False)]
     return kept + [_new_row(call, invoice, line, vat_type, card) for line in sent[len(old) :]]
 
 
-def _inherited(call: Call, before: Fields, sent: Fields) -> Fields:
+def _inherited(call: Call, invoice: Fields, before: Fields, sent: Fields) -> Fields:
     line = dict(before)
     article = _article(call, sent.get("ArticleNumber"))
     if article is not None and sent["ArticleNumber"] != before["ArticleNumber"] and "Description" not in sent:
         line["Description"] = article["Description"]
-    _lay_row(call, line, sent)
+    _lay_row(call, line, sent, invoice["InvoiceDate"])
     return line
 
 
 def _article(call: Call, key: str | None) -> Fields | None:
     if not key:
         return None
-    article = cards.find(call, articles.KIND, key)
+    if ("article", key) not in call.looked_up:
+        call.looked_up["article", key] = cards.find(call, articles.KIND, key)
+    article: Fields | None = call.looked_up["article", key]
     if article is None:
         raise invalid(2000428, "Kan inte hitta artikeln.")
     return article
 
 
-def _check_account(call: Call, account: int) -> None:
-    year = ledger.preselected(call)
-    if year is not None:
-        ledger.usable_account(call, year["id"], account, absent=2001303)
+def _check_unit(call: Call, unit: str) -> None:
+    if ("unit", unit) not in call.looked_up:
+        call.looked_up["unit", unit] = cards.exists(call, "unit", unit)
+    if not call.looked_up["unit", unit]:
+        raise invalid(2000432, "Kan inte hitta enheten.")
+
+
+def _check_account(call: Call, account: int, day: str) -> None:
+    """Refuse an account that the year of the invoice does not have, or has put out of use."""
+    if ("account", account) not in call.looked_up:
+        year = ledger.year_of(call, day) or ledger.preselected(call)
+        if year is not None:
+            ledger.usable_account(call, year["id"], account, absent=2001303)
+        call.looked_up["account", account] = True
 
 
 def _sales_account(call: Call, article: Fields | None, vat_type: str, rate: Decimal, customer: Fields) -> int:

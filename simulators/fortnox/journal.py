@@ -45,7 +45,8 @@ class Journal:
     def add(self, entry: Entry) -> int:
         wrote = [{"kind": item.kind, "number": item.number, "reference": item.reference} for item in entry.wrote]
         self._store.run(
-            "INSERT INTO log (at, real, tenant, client, method, path, route, status, fault, kind, wrote, applied, late, refused429, arrived_as) "
+            "INSERT INTO log "
+            "(at, real, tenant, client, method, path, route, status, fault, kind, wrote, applied, late, refused429, arrived_as) "
             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             self._clock.now().isoformat(), entry.real, entry.tenant, entry.client, entry.method, entry.path, entry.route,
             entry.status, entry.fault,

@@ -47,9 +47,9 @@ def _sie_vouchers(call: Call, year: int) -> list[str]:
         "SELECT body FROM voucher WHERE tenant = ? AND year = ? ORDER BY series, number", call.tenant, year
     ):
         voucher = held(row)
-        text_now = voucher["Description"]
+        day = _compact(voucher["TransactionDate"])
         lines += [
-            f"#VER {voucher['VoucherSeries']} {voucher['VoucherNumber']} {_compact(voucher['TransactionDate'])} {_quoted(text_now)}",
+            f"#VER {voucher['VoucherSeries']} {voucher['VoucherNumber']} {day} {_quoted(voucher['Description'])}",
             "{",
         ]
         for line in voucher["VoucherRows"]:

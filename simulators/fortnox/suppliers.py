@@ -131,7 +131,8 @@ _FILTERS = {
     "cancelled": "json_extract(body, '$.Cancelled') = 1",
     "fullypaid": "json_extract(body, '$.FinalPayDate') IS NOT NULL",
     "unpaid": "json_extract(body, '$.Booked') = 1 AND json_extract(body, '$.FinalPayDate') IS NULL",
-    "unpaidoverdue": "json_extract(body, '$.Booked') = 1 AND json_extract(body, '$.FinalPayDate') IS NULL AND json_extract(body, '$.DueDate') < ?",
+    "unpaidoverdue": "json_extract(body, '$.Booked') = 1 AND json_extract(body, '$.FinalPayDate') IS NULL "
+    "AND json_extract(body, '$.DueDate') < ?",
     "unbooked": "json_extract(body, '$.Booked') = 0 AND json_extract(body, '$.Cancelled') = 0",
     "pendingpayment": "json_extract(body, '$.PaymentPending') = 1",
     "authorizepending": "json_extract(body, '$.Booked') = 0 AND json_extract(body, '$.Cancelled') = 0",

@@ -92,7 +92,8 @@ _ROLES = text(
     """
     select r.rolname as name, r.rolsuper as super, r.rolbypassrls as bypass, r.rolcreaterole as creates, r.rolcanlogin as logs_in,
       pg_has_role(r.oid, 'lagerbro_owner', 'member') as owner
-    from pg_roles r where r.rolname like 'lagerbro\\_%'
+    from pg_roles r where r.rolname in
+      ('lagerbro_owner', 'lagerbro_erp', 'lagerbro_app', 'lagerbro_relay', 'lagerbro_intake', 'lagerbro_verify')
     """
 )
 _WRITES = text(

@@ -36,6 +36,7 @@ CHECKS: tuple[Check | Probe, ...] = (
 LISTED = 20
 
 _SNAPSHOT = text("set transaction isolation level repeatable read, read only")
+_ROOM = text("select set_config('work_mem', '128MB', true), set_config('jit', 'off', true)")
 _WHO = text(
     """
     select current_user as name, pg_has_role(current_user, 'lagerbro_verify', 'usage') as sees_all,
@@ -80,6 +81,7 @@ async def verify(database: Database, *, merchant: str | None = None, online: Onl
     """
     async with database.engine.connect() as connection:
         await connection.execute(_SNAPSHOT)
+        await connection.execute(_ROOM)
         try:
             await _can_see(connection, merchant)
         except (CannotCheck, SQLAlchemyError) as why:

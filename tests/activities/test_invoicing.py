@@ -156,6 +156,7 @@ async def test_a_pick_after_the_end_is_booked_shipped_and_invoiced(shop: Shop) -
     await shop.invoice(await shop.look())
     assert await shop.status() == "completed"
     await shop.floor("pick", lines={1: 2})
+    await shop.floor("send")
     state = await shop.look_until_calm()
     assert len(state.to_invoice) == 1
     ended = await shop.invoice(state)
@@ -174,8 +175,12 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("rate-limited", {"retryAfter": 0}),
     ("rate-limited", {}),
     ("html-200", {}),
+    ("html-200", {"applied": True}),
     ("empty-200", {}),
+    ("empty-200", {"applied": True}),
+    ("http", {"status": 502, "applied": True}),
     ("truncated", {}),
+    ("error-in-200", {}),
 ]
 
 
@@ -381,7 +386,7 @@ async def test_a_changed_customer_is_changed_over_there_too(shop: Shop) -> None:
 
 async def test_what_fortnox_refuses_is_a_refusal_even_inside_a_200(shop: Shop) -> None:
     state = await owed(shop)
-    async with shop.fortnox.fault("POST /3/invoices", "error-in-200"):
+    async with shop.fortnox.fault("POST /3/invoices", "error-in-200", code=2000106, message="Ogiltigt värde"):
         refusal = await refused(shop, state)
     assert refusal.code == "invoice-refused"
     assert [state for state, _ in await shop.read(CALLS)] == ["refused"]
