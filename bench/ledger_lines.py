@@ -141,7 +141,9 @@ def _prepare(merchant: str, pools: dict[Place, Pool], shipments: int, accounts: 
     for number in range(1, shipments + 1):
         lines = shipment(number)
         movements = [
-            Movement(Step(line.line, 1, line.picked, Decimal(0), line.picked), (line.article_number, WAREHOUSE), line.picked_at, TODAY)
+            Movement(
+                Step(line.line, 1, line.picked, Decimal(0), line.picked), (line.article_number, WAREHOUSE), line.picked_at, TODAY
+            )
             for line in lines
             if line.picked_at
         ]

@@ -82,16 +82,15 @@ class Settings(BaseModel):
             if not variable.startswith(PREFIX):
                 continue
             name = variable.removeprefix(PREFIX).lower()
-            if name.endswith("_file") and name not in cls.model_fields:
+            if name.removesuffix("_file") in cls.secrets() - {name}:
                 name = name.removesuffix("_file")
-                if name in cls.secrets():
-                    if variable.removesuffix("_FILE") in env:
-                        problems.append(f"{variable} and {variable.removesuffix('_FILE')} are both set: keep one of them")
-                    try:
-                        values[name] = Path(value).read_text(encoding="utf-8").strip()
-                    except (OSError, UnicodeDecodeError) as why:
-                        problems.append(f"{variable} names {value}, which cannot be read: {_reason(why)}")
-                    continue
+                if variable.removesuffix("_FILE") in env:
+                    problems.append(f"{variable} and {variable.removesuffix('_FILE')} are both set: keep one of them")
+                try:
+                    values[name] = Path(value).read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError) as why:
+                    problems.append(f"{variable} names {value}, which cannot be read: {_reason(why)}")
+                continue
             if name not in cls.model_fields or name == "temporal":
                 problems.append(f"{variable} is not a setting{_nearest(variable)}")
             else:

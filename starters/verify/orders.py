@@ -83,26 +83,31 @@ CHECKS: list[Check | Probe] = [
         Stage.SHIPPED,
         "select merchant_id, count(*) as n from erp.shipment_line group by 1",
         """
-        with shipped as (
-          select merchant_id, order_number, line_number, sum(quantity) as quantity from erp.shipment_line group by 1, 2, 3),
-        counted as (
-          select c.merchant_id, w.document as order_number, c.line_number, sum(c.shipped) as quantity
-          from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
-          where c.kind = 'sales-order' and c.what = 'picked' and c.line_number is not null group by 1, 2, 3)
-        select merchant_id, order_number || ' line ' || line_number as document,
-          'shipments add up to ' || coalesce(s.quantity, 0) || ', counters have shipped ' || coalesce(c.quantity, 0) as detail
-        from shipped s full join counted c using (merchant_id, order_number, line_number)
-        left join erp.sales_order_line l using (merchant_id, order_number, line_number)
-        left join erp.article a using (merchant_id, article_number)
-        where coalesce(s.quantity, 0) < 0
-          or (coalesce(s.quantity, 0) <> coalesce(c.quantity, 0) and (c.quantity is not null or coalesce(a.stock_article, true)))
+        with lines as (
+          select merchant_id, order_number, line_number, coalesce(sum(shipped), 0) as shipped, sum(counted) as counted,
+            sum(ordered) as ordered
+          from (
+            select merchant_id, order_number, line_number, quantity as shipped, null::numeric as counted, null::numeric as ordered
+              from erp.shipment_line
+            union all select c.merchant_id, w.document, c.line_number, null, c.shipped, null
+              from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
+              where c.kind = 'sales-order' and c.what = 'picked' and c.line_number is not null
+            union all select merchant_id, order_number, line_number, null, null, quantity from erp.sales_order_line) as sides
+          group by 1, 2, 3
+          having coalesce(sum(shipped), 0) < 0 or coalesce(sum(shipped), 0) <> coalesce(sum(counted), 0)
+            or sum(shipped) > sum(ordered))
+        select d.merchant_id, d.order_number || ' line ' || d.line_number as document,
+          'shipments add up to ' || d.shipped || ', counters have shipped ' || coalesce(d.counted, 0) as detail
+        from lines d left join erp.sales_order_line l using (merchant_id, order_number, line_number)
+        left join erp.article a on a.merchant_id = l.merchant_id and a.article_number = l.article_number
+        where d.shipped < 0
+          or (d.shipped <> coalesce(d.counted, 0) and (d.counted is not null or coalesce(a.stock_article, true)))
         union all
-        select s.merchant_id, s.order_number || ' line ' || s.line_number,
-          'ordered ' || l.quantity || ', shipped ' || s.quantity || ' without an exception over-delivery'
-        from shipped s join erp.sales_order_line l using (merchant_id, order_number, line_number)
-        join erp.sales_order o using (merchant_id, order_number)
-        where s.quantity > l.quantity and o.version = 1 and not exists (
-          select from bridge.exception x where x.merchant_id = s.merchant_id and x.document = s.order_number
+        select d.merchant_id, d.order_number || ' line ' || d.line_number,
+          'ordered ' || d.ordered || ', shipped ' || d.shipped || ' without an exception over-delivery'
+        from lines d join erp.sales_order o using (merchant_id, order_number)
+        where d.shipped > d.ordered and o.version = 1 and not exists (
+          select from bridge.exception x where x.merchant_id = d.merchant_id and x.document = d.order_number
             and x.code = 'over-delivery')
         union all
         select s.merchant_id, s.order_number, 'shipment ' || s.shipment_no || ' has no lines'

@@ -64,14 +64,11 @@ _HEADS = text(
     where coalesce(cast(:merchant as text), merchant_id) = merchant_id order by 1
     """
 )
-_COUNT_HEAD, _COUNT_TAIL = (
-    "select coalesce(sum(n), 0)::bigint as n from (",
-    ") as counted where " + ("coalesce(cast(:merchant as text), merchant_id) = merchant_id"),
-)
-_LIST_HEAD, _LIST_TAIL = (
-    "select count(*) over () as total, merchant_id, document, detail from (",
-    ") as listed where " + ("coalesce(cast(:merchant as text), merchant_id) = merchant_id limit :most"),
-)
+_COUNTED = "select coalesce(sum(n), 0)::bigint as n from ("
+_OF_ALL = ") as counted"
+_OF_ONE = ") as counted where merchant_id = :merchant"
+_LISTED = "select count(*) over () as total, merchant_id, document, detail from ("
+_MOST = " limit :most"
 
 
 async def verify(database: Database, *, merchant: str | None = None, online: Online | None, temporal: Client | None) -> Report:
@@ -149,15 +146,23 @@ def _verdict(found: Found, expected: bool) -> Verdict:
 
 
 async def _by_sql(connection: AsyncConnection, check: Check, merchant: str | None) -> Found:
-    counted = (await one(connection, text(_COUNT_HEAD + check.rows + _COUNT_TAIL), merchant=merchant)).n
+    counted = await one(connection, text(_COUNTED + check.rows + _whose(merchant)), **_key(merchant))
     found = await _violations(connection, check.violations, merchant, SAMPLES)
-    return Found(int(counted), found.violations, found.samples)
+    return Found(int(counted.n), found.violations, found.samples)
 
 
 async def _violations(connection: AsyncConnection, statement: str, merchant: str | None, most: int) -> Found:
-    found = await rows(connection, text(_LIST_HEAD + statement + _LIST_TAIL), merchant=merchant, most=most)
+    found = await rows(connection, text(_LISTED + statement + _whose(merchant) + _MOST), **_key(merchant), most=most)
     samples = [Violation(row.merchant_id, row.document or "", row.detail or "") for row in found]
     return Found(0, found[0].total if found else 0, samples)
+
+
+def _whose(merchant: str | None) -> str:
+    return _OF_ALL if merchant is None else _OF_ONE
+
+
+def _key(merchant: str | None) -> dict[str, str]:
+    return {} if merchant is None else {"merchant": merchant}
 
 
 async def _asked(

@@ -109,7 +109,12 @@ async def test_a_connection_to_another_company_is_refused_before_anything_is_wri
     async with shop.worker.database.merchant(shop.merchant) as session:
         change = "update bridge.connection set settings = settings || cast(:s as jsonb), version = version + 1 where system = 'fortnox'"
         await session.execute(text(change), {"s": json.dumps({"tenant_id": 424242})})
-    other = {"tenantId": 424242, "name": "Annan AB", "organisationNumber": "556000-0002", "clientId": f"client-{shop.goods_owner}"}
+    other = {
+        "tenantId": 424242,
+        "name": "Annan AB",
+        "organisationNumber": "556000-0002",
+        "clientId": f"client-{shop.goods_owner}",
+    }
     await shop.fortnox("PUT", "companies", other | {"clientSecret": shop.secrets["fortnox"]})
     async with shop.fortnox.fault(
         "GET /3/companyinformation",
@@ -117,9 +122,11 @@ async def test_a_connection_to_another_company_is_refused_before_anything_is_wri
         status=200,
         body={"CompanyInformation": {"DatabaseNumber": 999999, "CompanyName": "Annan AB"}},
     ):
-        with pytest.raises(Refused) as refusal:
-            await again(shop.worker.fortnox.invoice_shipment, state.to_invoice[0])
-    assert refusal.value.code == "wrong-company"
+        waiting = await attempt(shop.worker.fortnox.invoice_shipment, state.to_invoice[0])
+    assert waiting.code == "connection-blocked"
+    problem = "select state, problem from bridge.connection where merchant_id = :m and system = 'fortnox'"
+    expected = "the credentials open company 999999, the connection says 424242"
+    assert await shop.read(problem) == [("blocked", expected)]
     assert await shop.invoices() == []
 
 

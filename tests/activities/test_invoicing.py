@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from clients.errors import Unavailable
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.errors import Waiting
+from clients.errors import Unavailable
 from domain.errors import Refused
 from domain.keys import BasisKey, OrderState
 from tests.activities.world import HOW_OFTEN, Shop, again, new_worker, rule
@@ -45,7 +45,9 @@ async def booked_once(shop: Shop, net: str) -> dict[str, Any]:
     """The one live invoice: booked, with our figures, and our books say so."""
     [found] = live(await shop.invoices())
     assert (found["booked"], D(str(found["net"]))) == (True, D(net))
-    [row] = await shop.read("select state, fortnox_invoice_number, fortnox_net, reference from erp.invoice_basis where merchant_id = :m")
+    [row] = await shop.read(
+        "select state, fortnox_invoice_number, fortnox_net, reference from erp.invoice_basis where merchant_id = :m"
+    )
     assert row == ("booked", int(found["number"]), D(net), found["reference1"])
     return found
 
@@ -73,7 +75,8 @@ async def test_freight_discount_and_vat_of_several_rates_come_out_as_the_order_s
     state = await owed(shop, lines=lines, freight="49.50", discount_percent=5)
     await shop.invoice(state)
     amounts = {
-        n: D(amount) for n, amount in await shop.read("select line_number, amount from erp.invoice_basis_row where merchant_id = :m")
+        n: D(amount)
+        for n, amount in await shop.read("select line_number, amount from erp.invoice_basis_row where merchant_id = :m")
     }
     expected = {None: D("49.50"), 1: D("85.49"), 2: D("0.47"), 3: D("189.99"), 4: D("237.50")}
     assert amounts == expected
@@ -360,7 +363,9 @@ async def test_a_customer_that_fortnox_does_not_take_is_named(shop: Shop) -> Non
     state = await owed(shop, customer_number="K 1 ö")
     assert (await refused(shop, state)).code == "customer-number-not-accepted"
     state = await owed(shop, "SO-2")
-    async with shop.fortnox.fault("POST /3/customers", "http", status=400, body={"ErrorInformation": {"error": 1, "message": "Nej", "code": 2000357}}):  # noqa: E501
+    async with shop.fortnox.fault(
+        "POST /3/customers", "http", status=400, body={"ErrorInformation": {"error": 1, "message": "Nej", "code": 2000357}}
+    ):
         refusal = await refused(shop, state)
     assert refusal.code == "customer-refused"
     assert await shop.invoices() == []

@@ -254,8 +254,9 @@ async def test_an_answer_that_cannot_be_read_books_nothing(shop: Shop) -> None:
 
 
 async def again_at_most_once(shop: Shop) -> OrderState:
-    from clients.errors import Unavailable
     from temporalio.testing import ActivityEnvironment
+
+    from clients.errors import Unavailable
 
     try:
         state: OrderState = await ActivityEnvironment().run(shop.worker.ongoing.look_at_sales_order, shop.key())

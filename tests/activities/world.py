@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import httpx
-from clients.errors import Rejected, Unavailable
 from temporalio.testing import ActivityEnvironment
 
 from activities.connections import Connections
@@ -24,6 +23,7 @@ from activities.errors import Waiting
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
 from activities.watch import Watch
+from clients.errors import Unavailable
 from domain.errors import LookAgain
 from domain.keys import OrderKey, OrderState
 from erp.database import Database

@@ -78,13 +78,13 @@ class Processes:
         workflow_id = self.shop.key(number).workflow_id + ("" if run == 1 else f"/{run}")
         return self.client.get_workflow_handle_for(FulfilSalesOrder.run, workflow_id)
 
-    async def begin(self, number: str = "SO-1", lines: Sequence[Any] = (), **columns: Any) -> WorkflowHandle[FulfilSalesOrder, str]:
+    async def begin(
+        self, number: str = "SO-1", lines: Sequence[Any] = (), **columns: Any
+    ) -> WorkflowHandle[FulfilSalesOrder, str]:
         """Release an order in the ERP and let the relay start its process."""
         from tests.erp.data import add_order, line
 
-        await add_order(
-            self.shop.erp, self.shop.merchant, number, lines or [line("A", 3, 10), line("B", 2, "5.50")], **columns
-        )
+        await add_order(self.shop.erp, self.shop.merchant, number, lines or [line("A", 3, 10), line("B", 2, "5.50")], **columns)
         await self.deliver()
         return self.of(number)
 
