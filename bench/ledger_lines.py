@@ -223,8 +223,8 @@ async def raw_round(app: Database, app_url: str, merchant: Merchant, pools: dict
             " where merchant_id = $1 and kind = $2 and doc_id = $3"
         )
         count = await connection.prepare(
-            "insert into bridge.counted (merchant_id, kind, doc_id, what, line_id, line_number, article_number, ordered, booked, step,"
-            " reported_known) select $1, $2, $3, $4, l, l, a, 3, q, 1, 0"
+            "insert into bridge.counted (merchant_id, kind, doc_id, what, line_id, line_number, article_number, ordered, booked,"
+            " step, reported_known) select $1, $2, $3, $4, l, l, a, 3, q, 1, 0"
             " from unnest($5::bigint[], $6::text[], $7::numeric[]) as n(l, a, q)"
         )
         book = await connection.prepare(

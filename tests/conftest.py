@@ -10,6 +10,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ from workflows import attributes
 REPOSITORY = Path(__file__).resolve().parents[1]
 PASSWORD = "only-for-tests"
 TEMPLATE = "lagerbro_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "stack: starts the whole embedded stack; `-m 'not stack'` leaves these out")
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,29 @@ class TestDatabase:
         return {f"LAGERBRO_{role.upper()}_DATABASE_URL": self.url(role) for role in (*LOGINS, "owner")}
 
 
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder for PostgreSQL, which as root runs as another user: pytest's own close their parent whenever a run begins."""
+    with passable_folder() as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def passable_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="lagerbro-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+async def cluster() -> AsyncIterator[Cluster]:
     """One server for all tests. It need not survive a power cut, so it does not wait for the disk."""
-    folder = tmp_path_factory.mktemp("postgres")
+    with passable_folder() as folder:
+        async with _cluster(folder) as running:
+            yield running
+
+
+@contextlib.asynccontextmanager
+async def _cluster(folder: Path) -> AsyncIterator[Cluster]:
     (port,) = free_ports(1)
     found = Cluster(port)
     data = folder / "data"

@@ -150,12 +150,13 @@ class Patient:
             lines += [
                 "",
                 f"**Stands still since {self._blocked_at:%Y-%m-%d %H:%M} UTC:** {reason.sentence}",
+                "",
                 f"- what: {self._blocked_text}",
                 f"- who acts: {reason.who}",
                 f"- what to do: {reason.remedy}",
                 '- then send the update `retry_now` with `{"by": "your name", "reason": "what was mended"}`',
             ]
-        lines += ["", "What has happened:", *(f"- {line}" for line in self._story)] if self._story else []
+        lines += ["", "What has happened:", "", *(f"- {line}" for line in self._story)] if self._story else []
         workflow.set_current_details("\n".join(lines))
 
     def _retry(self) -> None:

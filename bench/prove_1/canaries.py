@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from temporalio.client import Client
 
 from bench.prove_1.proof import Proof
 from erp.database import Database, one, rows
+from erp.opening import OpeningBalance
+from starters.cli_orders import open_stock
 from starters.connect import GOODS_OWNER_ID, MERCHANT, SECRETS_FILE, TENANT_ID
 from starters.stack import Stack
 from worker.keyring import KeyRing
@@ -91,7 +94,7 @@ async def run(sealing: str) -> tuple[Sinks, dict[str, str], list[str]]:
             secrets = _secrets(stack)
             erp, verify = Database(settings.database("erp"), 2), Database(settings.database("verify"), 2)
             try:
-                short = await _plant_and_provoke(stack, erp, verify)
+                short = await _plant_and_provoke(stack, settings, erp, verify)
                 short += await _where_they_belong(settings, verify, secrets)
             finally:
                 await erp.close()
@@ -110,9 +113,10 @@ def _secrets(stack: Stack) -> dict[str, str]:
     return found | {f"password of {role}": password for role, password in stack.home.passwords().items()}
 
 
-async def _plant_and_provoke(stack: Stack, erp: Database, verify: Database) -> list[str]:
+async def _plant_and_provoke(stack: Stack, settings: Settings, erp: Database, verify: Database) -> list[str]:
     control = _Control(stack)
     await _customer(erp)
+    await open_stock(settings, MERCHANT, [OpeningBalance("KAN-ARTIKEL", Decimal(1000), Decimal(3))])
     short = []
 
     await _order(erp, "KAN-1", "KAN-ARTIKEL")

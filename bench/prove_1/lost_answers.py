@@ -84,16 +84,16 @@ async def _lose(stand: Accounting, faults: Faults) -> None:
 
 async def _invoice(stand: Accounting, gate: asyncio.Semaphore, basis: BasisKey) -> None:
     """As Temporal would: call, and call again after the pause that was asked for."""
-    while True:
-        try:
-            async with gate:
+    async with gate:
+        while True:
+            try:
                 await stand.fortnox.invoice_shipment(basis)
-            return
-        except Waiting as waiting:
-            pause = waiting.seconds
-        except Unavailable:
-            pause = 0.5
-        await asyncio.sleep(pause)
+                return
+            except Waiting as waiting:
+                pause = waiting.seconds
+            except Unavailable:
+                pause = 0.5
+            await asyncio.sleep(pause)
 
 
 async def _sweep(stand: Accounting) -> int:

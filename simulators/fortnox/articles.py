@@ -153,10 +153,10 @@ def listing(call: Call) -> Answer:
     wanted.modified()
     wanted.visible()
     order = {
-        "articlenumber": "CAST(key AS INTEGER), key",
-        "quantityinstock": "json_extract(body, '$.QuantityInStock'), key",
-        "reservedquantity": "json_extract(body, '$.ReservedQuantity'), key",
-        "stockvalue": "json_extract(body, '$.StockValue'), key",
+        "articlenumber": "CAST(key AS INTEGER) then key",
+        "quantityinstock": "json_extract(body, '$.QuantityInStock') then key",
+        "reservedquantity": "json_extract(body, '$.ReservedQuantity') then key",
+        "stockvalue": "json_extract(body, '$.StockValue') then key",
     }
     return lists.page(wanted, "Articles", "card", order, order["articlenumber"])
 
@@ -211,9 +211,9 @@ def delete_price(call: Call, price_list: str, article: str, start: str) -> Answe
     return Answer(204)
 
 
-def price_sublist(call: Call, price_list: str, article: str = "") -> Answer:
+def price_sublist(call: Call, price_list: str, article: str) -> Answer:
     wanted = lists.Wanted(call)
-    head = f"{price_list}\x1f{article}\x1f" if article else f"{price_list}\x1f"
+    head = f"{price_list}\x1f{article}\x1f"
     wanted.where("kind = ? AND key >= ? AND key < ?", PRICE, head, _after(head))
     return lists.page(wanted, "Prices", "card", {}, "key")
 

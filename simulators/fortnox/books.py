@@ -336,12 +336,12 @@ def _vouchers(call: Call, series: str | None, *, dates: bool) -> Answer:
         wanted.where("cost_center = ?", center)
     wanted.visible()
     order = {
-        "vouchernumber": "number, series",
-        "voucherseries": "series, number",
-        "referencenumber": "reference, series, number",
-        "referencetype": "reference_type, series, number",
+        "vouchernumber": "number then series",
+        "voucherseries": "series then number",
+        "referencenumber": "reference then series then number",
+        "referencetype": "reference_type then series then number",
     }
-    return lists.page(wanted, "Vouchers", "voucher", order, "series, number")
+    return lists.page(wanted, "Vouchers", "voucher", order, "series then number")
 
 
 def _row(call: Call, year: int, line: Fields) -> ledger.Row:

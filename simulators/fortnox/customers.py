@@ -174,7 +174,7 @@ def listing(call: Call) -> Answer:
     wanted.visible()
     if call.query.get("sortby") not in (None, "", "customernumber", "name"):
         raise bad_parameter()
-    order = {"customernumber": "CAST(key AS INTEGER), key", "name": "json_extract(body, '$.Name'), key"}
+    order = {"customernumber": "CAST(key AS INTEGER) then key", "name": "json_extract(body, '$.Name') then key"}
     return lists.page(wanted, "Customers", "card", order, order["customernumber"])
 
 

@@ -241,12 +241,12 @@ _FILTERS = {
     "unbooked": "booked = 0 AND cancelled = 0",
 }
 _ORDER = {
-    "customername": "customer_name, number",
-    "customernumber": "customer, number",
+    "customername": "customer_name then number",
+    "customernumber": "customer then number",
     "documentnumber": "number",
-    "invoicedate": "date, number",
-    "ocr": "ocr, number",
-    "total": "total, number",
+    "invoicedate": "date then number",
+    "ocr": "ocr then number",
+    "total": "total then number",
 }
 _NO_VAT = ("SEREVERSEDVAT", "EUREVERSEDVAT", "EXPORT")
 _PDF = (

@@ -13,6 +13,12 @@ from simulators.fortnox.store import Store
 from simulators.fortnox.wire import Fields, read_json, write_json
 
 LOST = ("lost-answer", "lost-answer-500", "late", "token-loss")
+_COUNTS = f"""
+SELECT route, method, CASE late WHEN 0 THEN status END AS answered, sum(late = 0) AS times,
+  sum(late = 0 AND coalesce(kind, '') IN ({",".join("?" * len(LOST))}) AND (applied = 1 OR kind = 'late')) AS lost,
+  sum(late = 1 AND applied = 1) AS arrived
+FROM log GROUP BY 1, 2, 3
+"""
 
 
 @dataclass(slots=True)
@@ -80,24 +86,20 @@ class Journal:
 
     def summary(self, window: float) -> Fields:
         """Count per route, lost answers of applied requests, late arrivals, and the fullest rate window."""
-        routes: dict[str, dict[str, int]] = {}
-        for row in self._store.all(
-            "SELECT route, method, status, count(*) AS times FROM log WHERE late = 0 GROUP BY route, method, status"
-        ):
+        routes: dict[str, Fields] = {}
+        for row in self._store.all(_COUNTS, *LOST):
             name = f"{row['method']} {row['route']}"
-            routes.setdefault(name, {})[str(row["status"]) if row["status"] else "none"] = row["times"]
-        marks = ",".join("?" * len(LOST))
-        lost = self._store.value(
-            f"SELECT count(*) FROM log WHERE late = 0 AND kind IN ({marks}) AND (applied = 1 OR kind = 'late')", *LOST
-        )
+            told = routes.setdefault(name, {"route": name, "requests": 0, "statuses": {}, "lostAnswers": 0, "lateArrivals": 0})
+            told["requests"] += row["times"]
+            told["lostAnswers"] += row["lost"]
+            told["lateArrivals"] += row["arrived"]
+            if row["times"]:
+                told["statuses"][str(row["answered"] or "none")] = row["times"]
         return {
-            "routes": [
-                {"route": name, "requests": sum(statuses.values()), "statuses": statuses}
-                for name, statuses in sorted(routes.items())
-            ],
-            "requests": self._store.value("SELECT count(*) FROM log WHERE late = 0"),
-            "lostAnswers": lost,
-            "lateArrivals": self._store.value("SELECT count(*) FROM log WHERE late = 1 AND applied = 1"),
+            "routes": [told for _, told in sorted(routes.items())],
+            "requests": sum(told["requests"] for told in routes.values()),
+            "lostAnswers": sum(told["lostAnswers"] for told in routes.values()),
+            "lateArrivals": sum(told["lateArrivals"] for told in routes.values()),
             "refused429": self._store.value("SELECT count(*) FROM log WHERE refused429 = 1"),
             "faults": {
                 row["kind"]: row["times"]

@@ -87,7 +87,7 @@ def known_parameters(call: Call, names: frozenset[str]) -> None:
 
 
 def page(wanted: Wanted, key: str, table: str, order: dict[str, str], default: str) -> Answer:
-    """Answer one page of list rows, each already written as JSON."""
+    """Answer one page of list rows, each already written as JSON; an order is "this then that"."""
     call = wanted.call
     limit, start, number = _window(call)
     column = order.get(call.query.get("sortby", ""), default)
@@ -96,12 +96,11 @@ def page(wanted: Wanted, key: str, table: str, order: dict[str, str], default: s
     direction = call.query.get("sortorder", "ascending")
     if direction not in ("ascending", "descending"):
         raise bad_parameter()
-    if direction == "descending":
-        column = ", ".join(f"{part.strip()} DESC" for part in column.split(","))
+    ordered = ", ".join(f"{part} {'DESC' if direction == 'descending' else 'ASC'}" for part in column.split(" then "))
     rule = " AND ".join(["tenant = ?", *wanted.conditions])
     values = (call.tenant, *wanted.values)
     total = int(call.store.value(f"SELECT count(*) FROM {table} WHERE {rule}", *values))
-    rows = call.store.all(f"SELECT brief FROM {table} WHERE {rule} ORDER BY {column} LIMIT ? OFFSET ?", *values, limit, start)
+    rows = call.store.all(f"SELECT brief FROM {table} WHERE {rule} ORDER BY {ordered} LIMIT ? OFFSET ?", *values, limit, start)
     return written(key, [row["brief"] for row in rows], total, limit, number)
 
 

@@ -112,7 +112,7 @@ def listing(call: Call) -> Answer:
         wanted.where("invoice = ?", invoice)
     wanted.modified()
     wanted.visible()
-    return lists.page(wanted, "InvoicePayments", "payment", {"paymentdate": "date, number"}, "number")
+    return lists.page(wanted, "InvoicePayments", "payment", {"paymentdate": "date then number"}, "number")
 
 
 def bookkeep(call: Call, key: str) -> Answer:

@@ -26,7 +26,7 @@ class Register:
         wanted = lists.Wanted(call)
         wanted.where("kind = ?", self.kind)
         wanted.modified()
-        return lists.page(wanted, self.plural, "card", {"code": "key"}, "CAST(key AS INTEGER), key")
+        return lists.page(wanted, self.plural, "card", {"code": "key"}, "CAST(key AS INTEGER) then key")
 
     def get(self, call: Call, key: str) -> Answer:
         found = cards.text_of(call, self.kind, key)

@@ -42,7 +42,6 @@ ROUTES: list[Route] = [
     *_resource("customers", "customer", customers),
     *_resource("articles", "article", articles),
     Route("POST", "prices", articles.create_price, "price"),
-    Route("GET", "prices/sublist/*", articles.price_sublist, "price"),
     Route("GET", "prices/sublist/*/*", articles.price_sublist, "price"),
     Route("GET", "prices/*/*", articles.get_price, "price"),
     Route("PUT", "prices/*/*", articles.update_price, "price"),

@@ -176,7 +176,7 @@ def listing(call: Call) -> Answer:
         "Suppliers",
         "card",
         {"suppliernumber": "key", "name": "json_extract(body, '$.Name')"},
-        "CAST(key AS INTEGER), key",
+        "CAST(key AS INTEGER) then key",
     )
 
 
@@ -233,7 +233,7 @@ def list_invoices(call: Call) -> Answer:
     wanted.between("json_extract(body, '$.InvoiceDate')")
     wanted.modified()
     wanted.visible()
-    return lists.page(wanted, "SupplierInvoices", "card", {}, "CAST(key AS INTEGER), key")
+    return lists.page(wanted, "SupplierInvoices", "card", {}, "CAST(key AS INTEGER) then key")
 
 
 def bookkeep_invoice(call: Call, key: str) -> Answer:

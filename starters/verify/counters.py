@@ -9,23 +9,29 @@ CHECKS: list[Check | Probe] = [
         Stage.BOOKED,
         "select merchant_id, count(*) as n from bridge.counted group by 1",
         """
-        with steps as (
-          select merchant_id, kind, doc_id, line_id, what, step, quantity, from_value, to_value,
-            row_number() over line as next_step, lag(to_value, 1, 0::numeric) over line as next_from
-          from bridge.booking window line as (partition by merchant_id, kind, doc_id, line_id, what order by step)),
-        unmoved as (
+        with unmoved as (
           select merchant_id, kind, doc_id, line_id, what, step, sum(counted) as counted, sum(moved) as moved from (
             select merchant_id, kind, doc_id, line_id, what, step, quantity as counted, null::numeric as moved from bridge.booking
             union all
             select merchant_id, booking_kind, booking_doc_id, booking_line_id, booking_what, booking_step, null, quantity
             from erp.stock_entry where booking_step is not null) as both_sides
           group by 1, 2, 3, 4, 5, 6 having sum(counted) is distinct from -sum(moved))
-        select s.merchant_id, s.kind || '/' || s.doc_id || '/' || s.line_id as document,
-          'step ' || s.step || ' from ' || from_value || ' to ' || to_value || ' by ' || quantity || ': expected was step '
-          || next_step || ' from ' || next_from || '; counted are ' || coalesce(c.step::text, 'no') || ' steps' as detail
-        from steps s left join bridge.counted c using (merchant_id, kind, doc_id, line_id, what)
-        where s.step <> next_step or from_value <> next_from or to_value <> from_value + quantity or quantity = 0 or to_value < 0
-          or c.line_id is null or s.step > c.step
+        select b.merchant_id, b.kind || '/' || b.doc_id || '/' || b.line_id as document,
+          'step ' || b.step || ' from ' || b.from_value || ' to ' || b.to_value || ' by ' || b.quantity || ': the step before '
+          || coalesce('ends at ' || p.to_value, 'is missing') as detail
+        from bridge.booking b left join bridge.booking p on p.merchant_id = b.merchant_id and p.kind = b.kind
+          and p.doc_id = b.doc_id and p.line_id = b.line_id and p.what = b.what and p.step = b.step - 1
+        where b.step <> 1 and (p.step is null or p.to_value <> b.from_value)
+        union all
+        select merchant_id, kind || '/' || doc_id || '/' || line_id,
+          'step ' || step || ' from ' || from_value || ' to ' || to_value || ' by ' || quantity
+        from bridge.booking
+        where to_value <> from_value + quantity or quantity = 0 or to_value < 0 or step < 1 or (step = 1 and from_value <> 0)
+        union all
+        select b.merchant_id, b.kind || '/' || b.doc_id || '/' || b.line_id,
+          'step ' || b.step || ' was booked, counted are ' || coalesce(c.step || ' steps', 'no such lines')
+        from bridge.booking b left join bridge.counted c using (merchant_id, kind, doc_id, line_id, what)
+        where c.step is null or b.step > c.step
         union all
         select c.merchant_id, c.kind || '/' || c.doc_id || '/' || c.line_id,
           'booked is ' || c.booked || ' after step ' || c.step || ', that step ends at ' || coalesce(b.to_value, 0)

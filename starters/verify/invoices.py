@@ -2,8 +2,7 @@
 
 from starters.verify.check import Check, Probe, Stage
 
-_BILLABLE = """
-    with lines as (
+_LINES = """
       select s.merchant_id, s.order_number, s.shipment_no, l.unit_price,
         l.discount_percent + o.discount_percent - l.discount_percent * o.discount_percent / 100 as discount,
         case when coalesce((ms.settings->>'invoice_over_delivery')::boolean, false) then null else l.quantity end as most,
@@ -12,6 +11,8 @@ _BILLABLE = """
       join erp.sales_order_line l using (merchant_id, order_number, line_number)
       join erp.sales_order o using (merchant_id, order_number)
       left join bridge.merchant_settings ms on ms.merchant_id = s.merchant_id
+"""
+_DUE = """
       window same as (partition by s.merchant_id, s.order_number, s.line_number order by s.shipment_no)),
     expected as (
       select l.merchant_id, l.order_number, l.shipment_no,
@@ -21,11 +22,30 @@ _BILLABLE = """
     due as (
       select e.merchant_id, e.order_number, e.shipment_no, o.version,
         e.goods + case when e.shipment_no = 1 then o.freight else 0 end as amount
-      from expected e join erp.sales_order o using (merchant_id, order_number)),
+      from expected e join erp.sales_order o using (merchant_id, order_number))
+"""
+# What each shipment is worth by the agreed prices; for a shipment without basis alone, or for all of them.
+_UNBILLED = (
+    """
+    with unbilled as (
+      select merchant_id, order_number, shipment_no from erp.shipment
+      except select merchant_id, order_number, shipment_no from erp.invoice_basis where state <> 'cancelled'),
+    lines as (
+"""
+    + _LINES
+    + "      where (s.merchant_id, s.order_number) in (select merchant_id, order_number from unbilled)"
+    + _DUE
+)
+_ALL = (
+    "    with lines as ("
+    + _LINES
+    + _DUE
+    + """,
     billed as (
       select merchant_id, order_number, shipment_no, sum(amount) as amount from erp.invoice_basis
       where state <> 'cancelled' group by 1, 2, 3)
 """
+)
 
 CHECKS: list[Check | Probe] = [
     Check(
@@ -36,11 +56,11 @@ CHECKS: list[Check | Probe] = [
         select merchant_id, sum(n)::bigint as n from (select merchant_id, count(*) as n from erp.invoice_basis group by 1
           union all select merchant_id, count(*) from erp.shipment group by 1) as both_sides group by 1
         """,
-        _BILLABLE
+        _UNBILLED
         + """
         select d.merchant_id, d.order_number as document,
           'shipment ' || d.shipment_no || ' is worth ' || d.amount || ' and has no invoice basis' as detail
-        from due d left join billed b using (merchant_id, order_number, shipment_no) where d.amount <> 0 and b.amount is null
+        from due d join unbilled using (merchant_id, order_number, shipment_no) where d.amount <> 0
         union all
         select merchant_id, order_number, 'shipment ' || shipment_no || ' has ' || count(distinct basis_no) || ' bases, part '
           || part || ' stands ' || count(*) || ' times'
@@ -84,7 +104,7 @@ CHECKS: list[Check | Probe] = [
         "An invoice is its rows, the rows are shipment times agreed price, and Fortnox's totals are ours within the rounding",
         Stage.BILLED,
         "select merchant_id, count(*) as n from erp.invoice_basis group by 1",
-        _BILLABLE
+        _ALL
         + """,
         rates as (
           select r.merchant_id, r.basis_no, r.part, r.vat_rate, sum(r.amount) as amount, count(*) as n,

@@ -55,9 +55,9 @@ STOCK = (
         (ENTRY,),
         (
             "alter table erp.stock_entry drop constraint uq_stock_entry_merchant_id_cause_article_number_warehouse",
-            "insert into erp.stock_entry (merchant_id, entry_no, transaction_no, article_number, warehouse, kind, quantity, value,"
-            " document, cause, occurred_at) select merchant_id, 99, transaction_no, article_number, warehouse, kind, quantity, value,"
-            " document, cause, occurred_at from erp.stock_entry where merchant_id = 'alfa' and entry_no = 1",
+            "insert into erp.stock_entry (merchant_id, entry_no, transaction_no, article_number, warehouse, kind, quantity,"
+            " value, document, cause, occurred_at) select merchant_id, 99, transaction_no, article_number, warehouse, kind,"
+            " quantity, value, document, cause, occurred_at from erp.stock_entry where merchant_id = 'alfa' and entry_no = 1",
         ),
     ),
     Plant(
@@ -98,8 +98,8 @@ STOCK = (
         "the function that makes the hashes was replaced by one that approves of everything",
         (),
         (
-            "create or replace function erp.ledger_digest(the_merchant text, the_transaction bigint, previous bytea, heading text)"
-            " returns bytea language sql stable as $$ select hash from erp.ledger_transaction"
+            "create or replace function erp.ledger_digest(the_merchant text, the_transaction bigint, previous bytea,"
+            " heading text) returns bytea language sql stable as $$ select hash from erp.ledger_transaction"
             " where merchant_id = the_merchant and transaction_no = the_transaction $$",
             "alter table erp.stock_entry disable trigger all",
             "update erp.stock_entry set document = 'sales-order/SO-9' where merchant_id = 'alfa' and entry_no = 4",
@@ -184,8 +184,8 @@ BOOKS = (
         "a posting books less than its goods were worth",
         (POSTING_ROW,),
         (
-            "update erp.posting_row set debit = case when debit > 0 then 1 else 0 end, credit = case when credit > 0 then 1 else 0"
-            " end where merchant_id = 'alfa' and posting_no = 2",
+            "update erp.posting_row set debit = case when debit > 0 then 1 else 0 end,"
+            " credit = case when credit > 0 then 1 else 0 end where merchant_id = 'alfa' and posting_no = 2",
         ),
     ),
     Plant(
@@ -422,8 +422,9 @@ INVOICES = (
             "create temp table again on commit drop as select * from erp.invoice_basis where basis_no = 1",
             "update again set basis_no = 77, reference = replace(reference, '000000000001', '000000000077')",
             "insert into erp.invoice_basis select * from again",
-            "insert into erp.invoice_basis_row select merchant_id, 77, part, row_no, kind, line_number, article_number, description,"
-            " quantity, unit_price, discount_percent, amount, vat_rate, account, folded from erp.invoice_basis_row where basis_no = 1",
+            "insert into erp.invoice_basis_row select merchant_id, 77, part, row_no, kind, line_number, article_number,"
+            " description, quantity, unit_price, discount_percent, amount, vat_rate, account, folded"
+            " from erp.invoice_basis_row where basis_no = 1",
         ),
     ),
     Plant(
@@ -461,7 +462,8 @@ INVOICES = (
         (),
         (
             "update erp.invoice_basis_row set unit_price = 1, amount = quantity where basis_no = 5",
-            "update erp.invoice_basis set amount = 1, net = 1, vat = 0.25, fortnox_net = 1, fortnox_vat = 0.25 where basis_no = 5",
+            "update erp.invoice_basis set amount = 1, net = 1, vat = 0.25, fortnox_net = 1, fortnox_vat = 0.25"
+            " where basis_no = 5",
         ),
     ),
     Plant(

@@ -29,6 +29,7 @@ from starters.verify.run import CHECKS, examine, reached
 from starters.verify.stuck import PLANTED, scratch_temporal
 
 _AS_VERIFY = text("set local role lagerbro_verify")
+_DURABLE = text("set local synchronous_commit = on")
 _AS_OURSELVES = text("reset role")
 _TABLES = text(
     """
@@ -37,7 +38,6 @@ _TABLES = text(
     """
 )
 _SET_MERCHANT = text("select set_config('lagerbro.merchant', :merchant, true)")
-_TRIALS = ("seen without a merchant", "seen by another merchant", "written into another merchant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,13 @@ async def prove(owner_url: str) -> ProveReport:
     async with _scratch(owner_url) as engine:
         await fill(engine)
         unwell = await _healthy(engine)
-        proofs = [await _prove(engine, plant) for plant in PLANTS]
+        before = {_words(sample) for result in unwell for sample in result.samples}
+        proofs = [await _prove(engine, plant, before) for plant in PLANTS]
         proofs += await _tried(engine)
         proofs += await _in_temporal(engine)
     proved = {proof.invariant for proof in proofs if proof.found}
-    unproved = sorted({check.invariant for check in CHECKS} | {"X6"} - proved - {proof.invariant for proof in proofs})
-    unproved = [name for name in unproved if name not in proved]
-    return ProveReport(proofs, unwell, unproved, round(time.monotonic() - began, 1))
+    unproved = ({check.invariant for check in CHECKS} | {"X6"}) - proved
+    return ProveReport(proofs, unwell, sorted(unproved), round(time.monotonic() - began, 1))
 
 
 @asynccontextmanager
@@ -118,16 +118,18 @@ async def _scratch(owner_url: str) -> AsyncIterator[AsyncEngine]:
 
 async def _healthy(engine: AsyncEngine) -> list[Result]:
     async with engine.begin() as connection:
+        await connection.execute(_DURABLE)
         await connection.execute(_AS_VERIFY)
         stages = await reached(connection, None)
         results = [await examine(connection, check, None, stages) for check in CHECKS]
     return [result for result in results if result.verdict != Verdict.CLEAN]
 
 
-async def _prove(engine: AsyncEngine, plant: Plant) -> Proof:
+async def _prove(engine: AsyncEngine, plant: Plant, before: set[str]) -> Proof:
     async with engine.connect() as connection:
         transaction = await connection.begin()
         try:
+            await connection.execute(_DURABLE)
             await _plant(connection, plant)
             await connection.execute(_AS_VERIFY)
             results = [await examine(connection, c, None, set(Stage)) for c in CHECKS if c.invariant == plant.invariant]
@@ -135,7 +137,7 @@ async def _prove(engine: AsyncEngine, plant: Plant) -> Proof:
             return Proof(plant.invariant, plant.what, False, "", f"could not be planted: {str(refused.orig).splitlines()[0]}")
         finally:
             await transaction.rollback()
-    return _proof(plant.invariant, plant.what, results)
+    return _proof(plant, results, before)
 
 
 async def _plant(connection: AsyncConnection, plant: Plant) -> None:
@@ -145,12 +147,13 @@ async def _plant(connection: AsyncConnection, plant: Plant) -> None:
         await connection.execute(text(statement))
 
 
-def _proof(invariant: str, what: str, results: list[Result]) -> Proof:
-    said = next((sample for result in results for sample in result.samples), None)
+def _proof(plant: Plant, results: list[Result], before: set[str]) -> Proof:
+    """Found means that something is said which the healthy books did not say."""
+    said = [words for result in results for sample in result.samples if (words := _words(sample)) not in before]
     unchecked = [result.why for result in results if result.verdict == Verdict.NOT_CHECKED]
-    if said is None and unchecked:
-        return Proof(invariant, what, False, "", unchecked[0])
-    return Proof(invariant, what, said is not None, _words(said) if said else "")
+    if not said and unchecked:
+        return Proof(plant.invariant, plant.what, False, "", unchecked[0])
+    return Proof(plant.invariant, plant.what, bool(said), said[0] if said else "")
 
 
 def _words(violation: Violation) -> str:
@@ -197,7 +200,7 @@ async def _tried(engine: AsyncEngine) -> list[Proof]:
         ("tried: the application sees every merchant", "alter policy app on erp.sales_order using (true)"),
         ("tried: row security is off on a table", "alter table erp.stock_entry disable row level security"),
         ("tried: the application writes for another merchant", "alter policy app on bridge.exception with check (true)"),
-        ("tried: nothing is planted", "select 1"),
+        ("tried: nothing is planted and nothing must be found", "select 1"),
     ):
         async with engine.connect() as connection:
             transaction = await connection.begin()

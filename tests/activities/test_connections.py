@@ -107,7 +107,9 @@ async def test_a_connection_to_another_company_is_refused_before_anything_is_wri
     await shop.pick_and_send()
     state = await shop.look()
     async with shop.worker.database.merchant(shop.merchant) as session:
-        change = "update bridge.connection set settings = settings || cast(:s as jsonb), version = version + 1 where system = 'fortnox'"
+        change = """
+            update bridge.connection set settings = settings || cast(:s as jsonb), version = version + 1 where system = 'fortnox'
+        """
         await session.execute(text(change), {"s": json.dumps({"tenant_id": 424242})})
     other = {
         "tenantId": 424242,

@@ -7,7 +7,9 @@ import pytest
 from domain.keys import Blocked
 from tests.activities.world import HOW_OFTEN, Shop
 
-ROWS = "select code, detail, blocking, closed_at is null, closed_by from bridge.exception where merchant_id = :m order by exception_no"
+ROWS = """
+    select code, detail, blocking, closed_at is null, closed_by from bridge.exception where merchant_id = :m order by exception_no
+"""
 
 
 @pytest.mark.parametrize("often", HOW_OFTEN, ids=lambda often: often.__name__)

@@ -108,7 +108,7 @@ async def test_a_foreign_currency_is_invoiced_at_the_orders_rate(shop: Shop) -> 
 
 
 async def test_an_order_without_a_customer_is_billed_to_its_countrys_collective_one(shop: Shop) -> None:
-    where = {"name": "Anna Exempel", "address1": "G 1", "post_code": "1", "city": "S", "country": "SE"}
+    where: dict[str, Any] = {"name": "Anna Exempel", "address1": "G 1", "post_code": "1", "city": "S", "country": "SE"}
     state = await owed(shop, customer_number=None, **{f"delivery_{name}": value for name, value in where.items()})
     await shop.invoice(state)
     assert (await booked_once(shop, "41.00"))["customer"] == "KOLLEKTIV-SE"

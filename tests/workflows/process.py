@@ -20,7 +20,7 @@ from worker.__main__ import workers
 from worker.keyring import KeyRing
 from worker.settings import Settings
 from workflows import attributes
-from workflows.sales_order import FulfilSalesOrder
+from workflows.sales_order import Correction, FulfilSalesOrder
 
 
 class LosesFirstAnswers(ClientInterceptor, WorkerInterceptor):
@@ -93,7 +93,7 @@ class Processes:
         while await self.relay.deliver_outbox() + await self.relay.drain_inbox():
             continue
 
-    async def stage(self, number: str = "SO-1") -> str | None:
+    async def stage(self, number: str = "SO-1") -> Any:
         return await self.shows(attributes.STAGE, number)
 
     async def shows(self, key: Any, number: str = "SO-1") -> Any:
@@ -106,6 +106,11 @@ class Processes:
 
     async def blocked_by(self, code: str | None, number: str = "SO-1", seconds: float = 20) -> None:
         await becomes(lambda: self.shows(attributes.BLOCKED_REASON, number), code, seconds)
+
+    async def retry(self, by: str, reason: str, number: str = "SO-1") -> str:
+        """What a person sends to an order that stands still."""
+        update: Any = FulfilSalesOrder.retry_now
+        return str(await self.of(number).execute_update(update, Correction(by, reason)))
 
     async def look(self, number: str = "SO-1") -> None:
         await self.of(number).signal(FulfilSalesOrder.look)

@@ -14,14 +14,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from erp.database import Database
 from starters.relay import Relay
-from tests.activities.world import Shop
+from tests.activities.world import Shop, again
 from tests.conftest import TestDatabase
 from tests.erp.data import article, insert, line, set_order
 from tests.workflows.process import LosesFirstAnswers, Processes, becomes, working
 from worker.keyring import KeyRing
 from worker.settings import Settings
 from workflows import attributes
-from workflows.sales_order import Correction, FulfilSalesOrder
 
 D = Decimal
 
@@ -100,7 +99,7 @@ async def test_the_outcome_is_the_same_when_every_first_answer_is_lost(losing: t
 
 async def test_a_blocked_order_says_why_and_goes_on_when_told(processes: Processes) -> None:
     shop = processes.shop
-    where = {"name": "N", "address1": "G 1", "post_code": None, "city": "S", "country": "SE"}
+    where: dict[str, Any] = {"name": "N", "address1": "G 1", "post_code": None, "city": "S", "country": "SE"}
     await processes.begin(**{f"delivery_{name}": value for name, value in where.items()})
     await processes.blocked_by("missing-address")
     shown = (await processes.of().describe()).typed_search_attributes
@@ -108,12 +107,12 @@ async def test_a_blocked_order_says_why_and_goes_on_when_told(processes: Process
     since = shown.get(attributes.BLOCKED_SINCE)
     assert since is not None and abs((datetime.now(UTC) - since).total_seconds()) < 60
     assert await shop.exceptions() == [("missing-address", True)]
-    told = await processes.of().execute_update(FulfilSalesOrder.retry_now, Correction("anna", "nothing mended yet"))
+    told = await processes.retry("anna", "nothing mended yet")
     assert told == "SO-1 is tried again"
     await becomes(lambda: shop.read("select count(*) from bridge.exception where merchant_id = :m"), [(1,)])
     await processes.blocked_by("missing-address")
     await set_order(shop.erp, shop.merchant, "SO-1", delivery_post_code="111 22")
-    await processes.of().execute_update(FulfilSalesOrder.retry_now, Correction("anna", "post code filled in"))
+    await processes.retry("anna", "post code filled in")
     await processes.reaches("at-warehouse")
     await processes.blocked_by(None)
     assert await shop.exceptions() == []
@@ -134,7 +133,7 @@ async def test_a_correction_of_the_erp_is_noticed_without_being_told(processes: 
 async def test_an_order_that_does_not_stand_still_cannot_be_retried(processes: Processes) -> None:
     await at_warehouse(processes)
     with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await processes.of().execute_update(FulfilSalesOrder.retry_now, Correction("anna", "impatience"))
+        await processes.retry("anna", "impatience")
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == "not-blocked"
     assert "there is nothing to retry" in str(refused.value.cause)
@@ -184,7 +183,7 @@ async def test_a_decision_during_a_long_pause_acts_at_once(processes: Processes)
         await processes.fast_forward(handle, timedelta(minutes=11))
         await processes.blocked_by("no-answer")
         await processes.fast_forward(handle, timedelta(hours=3))
-    await handle.execute_update(FulfilSalesOrder.retry_now, Correction("anna", "the warehouse is back"))
+    await processes.retry("anna", "the warehouse is back")
     await processes.reaches("at-warehouse", seconds=10)
 
 
@@ -244,19 +243,21 @@ async def test_an_unpick_while_the_invoice_is_blocked_is_booked_and_not_held_up(
     await processes.blocked_by("period-locked")
     assert await processes.shows(attributes.WAITING_FOR) == "accounting"
     await shop.floor("undo-pick", lines={1: 2})
-    await processes.look()
-    reversed_ = "select sum(quantity) from erp.stock_entry where merchant_id = :m and kind = 'pick-reversal'"
-    await becomes(lambda: shop.read(reversed_), [(D(2),)], seconds=30)
+
+    async def watched() -> list[tuple[Any, ...]]:
+        await again(shop.worker.watch.find_changes, shop.merchant)
+        await processes.deliver()
+        return await shop.read("select sum(quantity) from erp.stock_entry where merchant_id = :m and kind = 'pick-reversal'")
+
+    await becomes(watched, [(D(2),)], seconds=30)
     await shop.fortnox("PUT", "locked-period", {"tenantId": shop.tenant, "endDate": None})
     await processes.blocked_by("period-locked")
-    await processes.of().execute_update(FulfilSalesOrder.retry_now, Correction("anna", "period unlocked"))
+    await processes.retry("anna", "period unlocked")
     assert await processes.result(seconds=30) == "completed"
     assert await invoiced(shop) == [(D("41.00"), True, False), (D("-20.00"), True, False)]
 
 
 async def test_a_pick_after_the_end_starts_another_run(processes: Processes) -> None:
-    from tests.activities.world import again
-
     shop = processes.shop
     await at_warehouse(processes)
     await shop.floor("pick", lines={1: 1, 2: 2})
@@ -264,6 +265,7 @@ async def test_a_pick_after_the_end_starts_another_run(processes: Processes) -> 
     await processes.look()
     assert await processes.result() == "completed"
     await shop.floor("pick", lines={1: 2})
+    await shop.floor("send")
     await again(shop.worker.watch.find_changes, shop.merchant)
     await processes.deliver()
     async with asyncio.timeout(20):

@@ -1,0 +1,150 @@
+# ruff: noqa: F811  pytest hands fixtures over by name
+"""Comparing with the other systems: a warehouse and a Fortnox that agree, that differ, that do not answer."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from sqlalchemy import text
+
+from domain.keys import OrderKey
+from erp.migrate import engine_for
+from starters import verify as checker
+from starters.verify.report import Report, Result, Verdict
+from tests.activities.conftest import erp, fortnox, http, ongoing, shop, verify, workers  # noqa: F401  fixtures
+from tests.activities.world import Shop
+from tests.conftest import TestDatabase
+
+
+async def compared(shop: Shop) -> Report:
+    warehouse, accounting = shop.worker.connections
+    online = checker.Online(shop.worker.database, warehouse, accounting)
+    return await checker.verify(shop.verify, merchant=shop.merchant, online=online, temporal=None)
+
+
+def of(report: Report, system: str) -> Result:
+    [found] = [result for result in report.results if result.says.startswith(f"Online: {system}")]
+    return found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def delivered(shop: Shop) -> AsyncIterator[OrderKey]:
+    """An order that was picked, sent, invoiced and has ended."""
+    key = await shop.sent()
+    await shop.pick_and_send()
+    await shop.invoice(await shop.look_until_calm())
+    await shop.look()
+    assert await shop.status() == "completed"
+    yield key
+
+
+async def change(database: TestDatabase, statement: str, **parameters: Any) -> None:
+    engine = engine_for(database.url("owner"))
+    async with engine.begin() as connection:
+        await connection.execute(text(statement), parameters)
+    await engine.dispose()
+
+
+async def test_a_delivered_order_agrees_with_both_systems(shop: Shop, delivered: OrderKey) -> None:
+    report = await compared(shop)
+    for system, rows in (("Ongoing", 2), ("Fortnox", 1)):
+        result = of(report, system)
+        assert (result.verdict, result.rows, result.listed) == (Verdict.CLEAN, rows, []), result
+    # The tests' cluster does not wait for the disk, and their attempts settle before their deadline, to be quick.
+    assert {result.invariant for result in report.violated} <= {"A5", "X3"}, report.violated
+
+
+async def test_a_pick_that_a_living_process_has_yet_to_book_is_on_its_way(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    await shop.floor("pick", lines={1: 1})
+    result = of(await compared(shop), "Ongoing")
+    assert result.verdict == Verdict.CLEAN
+    assert any("shows 1" in item.detail for item in result.listed)
+
+
+async def test_a_pick_that_nobody_will_book_is_a_violation(shop: Shop, delivered: OrderKey, database: TestDatabase) -> None:
+    await change(
+        database,
+        "update bridge.counted set booked = booked - 1 where merchant_id = :m and line_number = 1",
+        m=shop.merchant,
+    )
+    result = of(await compared(shop), "Ongoing")
+    assert result.verdict == Verdict.VIOLATED
+    assert "SO-1" in result.samples[0].document and "picked" in result.samples[0].detail
+
+
+async def test_an_invoice_with_our_mark_and_no_basis_is_found(shop: Shop, delivered: OrderKey) -> None:
+    [[reference]] = [list(row) for row in await shop.read("select reference from erp.invoice_basis where merchant_id = :m")]
+    stranger = str(reference)[:-3] + "009"
+    await shop.call_fortnox(
+        "POST",
+        "invoices",
+        {
+            "Invoice": {
+                "CustomerNumber": "K-1",
+                "ExternalInvoiceReference1": stranger,
+                "InvoiceRows": [
+                    {"Description": "by hand", "DeliveredQuantity": "1", "Price": 1, "AccountNumber": 3001, "VAT": 25}
+                ],
+            }
+        },
+    )
+    result = of(await compared(shop), "Fortnox")
+    assert result.verdict == Verdict.VIOLATED
+    assert stranger in result.samples[0].detail
+
+
+async def test_a_second_live_invoice_with_one_reference_is_found(shop: Shop, delivered: OrderKey) -> None:
+    [[reference]] = [list(row) for row in await shop.read("select reference from erp.invoice_basis where merchant_id = :m")]
+    await shop.call_fortnox(
+        "POST",
+        "invoices",
+        {
+            "Invoice": {
+                "CustomerNumber": "K-1",
+                "ExternalInvoiceReference1": reference,
+                "InvoiceRows": [{"Description": "again", "DeliveredQuantity": "1", "Price": 1, "AccountNumber": 3001, "VAT": 25}],
+            }
+        },
+    )
+    result = of(await compared(shop), "Fortnox")
+    assert result.verdict == Verdict.VIOLATED
+    assert "live documents in Fortnox" in result.samples[0].detail
+
+
+async def test_totals_that_are_not_fortnoxs_are_found(shop: Shop, delivered: OrderKey, database: TestDatabase) -> None:
+    await change(
+        database, "update erp.invoice_basis set fortnox_vat = fortnox_vat + 0.01 where merchant_id = :m", m=shop.merchant
+    )
+    result = of(await compared(shop), "Fortnox")
+    assert result.verdict == Verdict.VIOLATED
+    assert "VAT in Fortnox is" in result.samples[0].detail
+
+
+async def test_a_surplus_invoice_that_lives_is_found(shop: Shop, delivered: OrderKey, database: TestDatabase) -> None:
+    [[number]] = [
+        list(row) for row in await shop.read("select fortnox_invoice_number from erp.invoice_basis where merchant_id = :m")
+    ]
+    await change(
+        database,
+        "insert into bridge.surplus_document (merchant_id, system, kind, their_id, business_key, fault, state, cancelled_at)"
+        " values (:m, 'fortnox', 'invoice', :n, 'lb', 'an answer was lost', 'cancelled', now())",
+        m=shop.merchant,
+        n=str(number),
+    )
+    result = of(await compared(shop), "Fortnox")
+    assert result.verdict == Verdict.VIOLATED
+    assert "not cancelled there" in result.samples[0].detail
+
+
+async def test_a_system_that_does_not_answer_is_not_checked(shop: Shop, delivered: OrderKey, database: TestDatabase) -> None:
+    await change(
+        database,
+        "update bridge.connection set settings = settings || jsonb_build_object('base_url', 'http://127.0.0.1:9')"
+        " where merchant_id = :m and system = 'ongoing'",
+        m=shop.merchant,
+    )
+    result = of(await compared(shop), "Ongoing")
+    assert result.verdict == Verdict.NOT_CHECKED
+    assert (await compared(shop)).exit_code != 0
