@@ -3,10 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from domain.errors import Refused
@@ -61,28 +62,28 @@ app.add_typer(keys, name="keys")
 
 def main() -> None:
     """Run a command; what can be said in a sentence is never a traceback."""
-    said = Console(stderr=True)
     try:
         app()
     except SettingsError as why:
         better = nothing_runs(why)
-        said.print(f"[red]{better or why}[/]", highlight=False)
-        sys.exit(NOT_RUNNING if better else WRONG)
+        _end(better or str(why), NOT_RUNNING if better else WRONG)
     except SAID as why:
-        said.print(f"[red]{why}[/]", highlight=False)
-        sys.exit(WRONG)
+        _end(str(why), WRONG)
     except DBAPIError as why:
-        gone = why.connection_invalidated or isinstance(why, OperationalError | InterfaceError)
-        said.print(f"[red]The database {'does not answer' if gone else 'refuses'}:[/] {why.orig}", highlight=False)
-        sys.exit(NOT_RUNNING if gone else WRONG)
+        if why.connection_invalidated or isinstance(why, OperationalError | InterfaceError):
+            _end("The database does not answer: `lagerbro status` shows what is not up.", NOT_RUNNING)
+        _end(f"The database refuses: {why.orig}", WRONG)
     except (ConnectionError, TimeoutError) as why:
-        said.print(f"[red]No answer[/] ({type(why).__name__}): `lagerbro status` shows what is not up.", highlight=False)
-        sys.exit(NOT_RUNNING)
+        _end(f"No answer ({type(why).__name__}): `lagerbro status` shows what is not up.", NOT_RUNNING)
     except RuntimeError as why:
         if not str(why).startswith("Failed client connect"):
             raise
-        said.print("[red]Temporal does not answer:[/] `lagerbro status` shows what is not up.", highlight=False)
-        sys.exit(NOT_RUNNING)
+        _end("Temporal does not answer: `lagerbro status` shows what is not up.", NOT_RUNNING)
+
+
+def _end(text: str, code: int) -> NoReturn:
+    Console(stderr=True).print(escape(text), style="red", highlight=False, soft_wrap=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

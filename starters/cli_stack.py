@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import psutil
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from erp.database import Database
@@ -65,7 +67,7 @@ async def _up(home: Home, auto_warehouse: bool, port_base: int | None) -> int:
             console.print(f"Up after {time.monotonic() - began:.1f} s; state in {home.folder}. Ctrl-C stops everything.")
             _print_addresses(stack.addresses)
             works.set()
-            await stop.wait()
+            await _until_asked_or_forgotten(stop, home)
             console.print("Stopping.")
 
     running = asyncio.create_task(run())
@@ -80,6 +82,15 @@ async def _up(home: Home, auto_warehouse: bool, port_base: int | None) -> int:
     finally:
         asked.cancel()
     return DONE
+
+
+async def _until_asked_or_forgotten(stop: asyncio.Event, home: Home) -> None:
+    """A state folder that somebody removed under a running stack leaves nothing to keep running."""
+    while home.exists:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 2.0)
+            return
+    console.print(f"[red]{home.folder} is gone.[/]", soft_wrap=True)
 
 
 def _detached(home: Home, auto_warehouse: bool, port_base: int | None) -> int:
@@ -270,7 +281,7 @@ def nothing_runs(why: SettingsError) -> str | None:
 
 
 def _aside(text: str) -> None:
-    console.print(f"[dim]{text}[/]", highlight=False)
+    console.print(escape(text), style="dim", highlight=False, soft_wrap=True)
 
 
 def _print_addresses(addresses: Mapping[str, str]) -> None:

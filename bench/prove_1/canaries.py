@@ -2,9 +2,9 @@
 
 A customer and the orders of a day are planted with words that exist nowhere else, and everything that can be refused is
 refused: an unknown article, half an address, both vendors quoting personal data back at us, a row the database turns away,
-credentials that no longer hold. Then every sink is searched, byte by byte. A control word, the unknown article's number,
-proves that each search works: it must be found in every sink of Temporal's when sealing is off, and only in our logs (where
-an article belongs) when it is on.
+credentials that no longer hold. Then every sink is searched, byte by byte. Control words prove that each search works: the
+unknown article's number, which must be found in every sink of Temporal's when sealing is off and in none when it is on, and
+an order's number, which belongs in our log.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from worker.keyring import KeyRing
 from worker.settings import Settings
 
 CONTROL = "CONTROLWORD-7F3A"
+LOG_CONTROL = "KAN-2"
 PERSONAL = {
     "name": "Zyxkanarie Personsson",
     "address": "Zyxfjaderstigen 77",
@@ -293,7 +294,8 @@ def judge(sealing: str, sinks: Sinks, secrets: dict[str, str]) -> list[str]:
     """What was found where it must not be, and controls that were not found where they must."""
     temporals = {"histories", "failures", "Temporal's files", "Temporal's tables"}
     found = set(sinks.holding(CONTROL))
-    short = [] if "worker.log" in found else ["the control word is not in worker.log: the search of logs proves nothing"]
+    logged = "worker.log" in sinks.holding(LOG_CONTROL)
+    short = [] if logged else ["the order's number is not in worker.log: the search of logs proves nothing"]
     if sealing == OPEN:
         missing = sorted(temporals - found)
         return short + [f"sealing off: the control word is not in {name}: the search proves nothing" for name in missing]

@@ -75,10 +75,10 @@ async def run(server: str, faults: Faults, invoices: int) -> tuple[str, list[str
 async def _lose(stand: Accounting, faults: Faults) -> None:
     for name, kind, count, probability, parameters in (
         ("lost", "lost-answer", faults.lost, 0.5, {}),
-        ("too-late", "late", faults.too_late, 0.3, {"seconds": TOO_LATE_SECONDS}),
-        ("late", "late", faults.late, 0.9, {"seconds": LATE_SECONDS}),
+        ("too-late", "late", faults.too_late, 0.7, {"seconds": TOO_LATE_SECONDS}),
+        ("late", "late", faults.late, 1.0, {"seconds": LATE_SECONDS}),
     ):
-        fault = {"id": name, "route": ROUTE, "kind": kind, "count": count, "probability": probability, "seed": 4}
+        fault = {"id": name, "route": ROUTE, "kind": kind, "count": count, "probability": probability, "seed": 1}
         await stand.control("POST", "faults", fault | {"params": parameters})
 
 

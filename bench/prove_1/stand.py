@@ -23,7 +23,6 @@ from starters.stack.child import start as start_child
 REPOSITORY = Path(__file__).resolve().parents[2]
 RETAIL_FILE = REPOSITORY.parent / "shared" / "data" / "online-retail-2010-12.csv"
 READY_SECONDS = 30.0
-PASSWORD = "only-for-proofs"
 
 
 @asynccontextmanager
@@ -63,11 +62,16 @@ class Scratch:
         self._server = make_url(server_url)
         self.name = name
 
+    @property
+    def password(self) -> str:
+        """What the roles log in with: the server's own password. It is a throwaway server, and so are they."""
+        return str(self._server.password or "only-for-proofs")
+
     def url(self, role: str | None = None) -> str:
         """As `lagerbro_<role>`, or as the superuser."""
         url = self._server.set(database=self.name)
         if role:
-            url = url.set(username=f"lagerbro_{role}", password=PASSWORD)
+            url = url.set(username=f"lagerbro_{role}", password=self.password)
         return url.render_as_string(hide_password=False)
 
 
@@ -77,7 +81,7 @@ async def scratch_database(server_url: str) -> AsyncIterator[Scratch]:
     scratch = Scratch(server_url, f"lagerbro_proof_{secrets.token_hex(4)}")
     await _as_superuser(server_url, f"create database {scratch.name}")
     try:
-        await prepare_async(scratch.url(), dict.fromkeys(LOGINS, PASSWORD))
+        await prepare_async(scratch.url(), dict.fromkeys(LOGINS, scratch.password))
         yield scratch
     finally:
         await _as_superuser(server_url, f"drop database {scratch.name} with (force)")

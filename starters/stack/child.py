@@ -106,8 +106,8 @@ def started_at(pid: int) -> float:
 
 
 def make_room(log: Path) -> None:
-    """Make the log's folder; put a log that has grown large aside, over the one put aside before."""
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the log's folder beside the rest; put a log that has grown large aside, over the one put aside before."""
+    log.parent.mkdir(mode=0o700, exist_ok=True)
     with suppress(FileNotFoundError):
         if log.stat().st_size > LARGEST_LOG:
             log.replace(log.with_suffix(".log.1"))

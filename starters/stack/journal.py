@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +19,9 @@ class Journal:
 
     def note(self, event: str, name: str = "", text: str = "") -> None:
         line = {"timestamp": datetime.now(UTC).isoformat(), "event": event, "name": name, "text": text}
-        make_room(self._log)
-        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as out:
-            out.write(json.dumps({key: value for key, value in line.items() if value}, ensure_ascii=False) + "\n")
+        with suppress(FileNotFoundError):  # the folder may be removed under a running stack
+            make_room(self._log)
+            with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as out:
+                out.write(json.dumps({key: value for key, value in line.items() if value}, ensure_ascii=False) + "\n")
         if self._tell is not None:
             self._tell(" ".join(part for part in (name, event, f"({text})" if text else "") if part))

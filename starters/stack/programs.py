@@ -15,7 +15,10 @@ from starters.stack.child import Program
 from starters.stack.home import Home, write_private
 
 ROLES = ("app", "relay", "intake", "erp", "verify")
-PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+PASSED_ON = (
+    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
+    *("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE"),
+)
 NAMESPACE = "default"
 
 

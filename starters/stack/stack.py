@@ -113,11 +113,7 @@ class Stack:
         try:
             await asyncio.wait_for(self._children[name].ready.wait(), seconds)
         except TimeoutError:
-            state = self._children[name].state()
-            raise StackError(
-                f"{name} does not work after {seconds:.0f} s ({state['last_exit'] or 'it runs but does not answer'}): "
-                f"read {state['log']}"
-            ) from None
+            raise StackError(f"{name} does not work after {seconds:.0f} s: {self._why_not(name)}") from None
 
     def state(self) -> dict[str, Any]:
         """What is written to stack.json. No secrets."""
@@ -139,7 +135,7 @@ class Stack:
             self._supervise(program)
         await asyncio.to_thread(postgres.initialise, self.home.postgres, self.home.passwords()["postgres"])
         self._supervise(programs.postgres())
-        await self.ready("postgres", START_SECONDS)
+        await self._all_ready("postgres")
         await self._migrate()
         await self._all_ready("temporal", "ongoing", "fortnox", "codec")
         await temporal.keep_closed_workflows(self.addresses["temporal"])
@@ -165,7 +161,21 @@ class Stack:
             (await http.put(f"{self.addresses['ongoing']}/_control/auto", json=body)).raise_for_status()
 
     async def _all_ready(self, *names: str) -> None:
-        await asyncio.gather(*(self.ready(name, START_SECONDS) for name in names))
+        """Wait for children at the start, where one that dies again and again is a reason to give up at once."""
+        for name in names:
+            child = self._children[name]
+            waiting = [asyncio.create_task(event.wait()) for event in (child.ready, child.looping)]
+            try:
+                await asyncio.wait(waiting, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in waiting:
+                    each.cancel()
+            if not child.ready.is_set():
+                raise StackError(f"{name} does not come up: {self._why_not(name)}")
+
+    def _why_not(self, name: str) -> str:
+        state = self._children[name].state()
+        return f"{state['last_exit'] or 'it runs but does not answer'}; read {state['log']}"
 
     def _supervise(self, program: Program) -> None:
         child = Supervised(program, self._journal, self._write)
@@ -173,7 +183,8 @@ class Stack:
         child.begin()
 
     def _write(self) -> None:
-        self.home.write_state(self.state())
+        if self.home.exists:
+            self.home.write_state(self.state())
 
     async def _take_down(self) -> None:
         """Those who use the servers first, then the servers."""

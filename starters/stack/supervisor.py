@@ -22,12 +22,13 @@ CRASH_LOOP = 4
 
 
 class Supervised:
-    """A program under supervision. `ready` is set while it works."""
+    """A program under supervision. `ready` is set while it works, `looping` while it dies again and again before that."""
 
     def __init__(self, program: Program, journal: Journal, changed: Callable[[], None]) -> None:
         self.program = program
         self.process: subprocess.Popen[bytes] | None = None
         self.ready = asyncio.Event()
+        self.looping = asyncio.Event()
         self.starts = 0
         self._journal = journal
         self._changed = changed
@@ -47,7 +48,7 @@ class Supervised:
 
     def state(self) -> dict[str, Any]:
         """What `status` shows."""
-        if self._failures >= CRASH_LOOP:
+        if self.looping.is_set():
             word = "crash loop"
         elif self.ready.is_set():
             word = "running"
@@ -83,6 +84,7 @@ class Supervised:
             self._note()
             self._journal.note("is gone and is started again", self.name, self._last_exit or "")
             if self._failures == CRASH_LOOP:
+                self.looping.set()
                 self._journal.note("does not come up; it is tried more and more seldom", self.name, str(self.program.log))
             await asyncio.sleep(PAUSES[min(self._failures, len(PAUSES) - 1)])
 
@@ -105,6 +107,7 @@ class Supervised:
                     break
             await asyncio.sleep(LOOK_SECONDS)
         self._failures = 0
+        self.looping.clear()
         self.ready.set()
         self._note()
 

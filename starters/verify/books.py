@@ -122,7 +122,7 @@ CHECKS: list[Check | Probe] = [
             coalesce(lag(keep) over place, 1) as kept, coalesce(lag(epoch) over place, 1) as former_epoch,
             lead(kind) over place as next_kind, lead(entry_no) over place as next_entry
           from erp.stock_entry
-          window place as (partition by merchant_id, article_number, warehouse order by entry_no),
+          window place as (partition by merchant_id, article_number collate "C", warehouse order by entry_no),
             before as (place rows between unbounded preceding and 1 preceding))
         select merchant_id, 'entry ' || entry_no || ' (' || article_number || ')' as document,
           case

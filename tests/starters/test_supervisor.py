@@ -73,7 +73,7 @@ async def test_a_killed_child_is_back_at_once_and_the_journal_says_so(tmp_path: 
             began = time.monotonic()
             os.kill(before, signal.SIGKILL)
             await becomes(back_as_another(child, before))
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 5 * max(1.0, os.getloadavg()[0] / 2)
             assert (child.state()["restarts"], child.state()["last_exit"]) == (killed, "killed by SIGKILL")
     assert (tmp_path / "logs" / "supervisor.log").read_text(encoding="utf-8").count("is gone and is started again") == 6
 

@@ -1,0 +1,9 @@
+"""The proof of lost answers, a few of each kind."""
+
+from bench.prove_1.lost_answers import Faults, run
+from tests.conftest import Cluster
+
+
+async def test_every_invoice_is_booked_once_though_answers_get_lost_and_requests_come_late(cluster: Cluster) -> None:
+    figure, short = await run(cluster.url(), Faults(lost=6, late=3, too_late=3), invoices=16)
+    assert short == [], figure

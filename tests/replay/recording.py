@@ -1,0 +1,85 @@
+"""Orders whose histories are kept. Not collected with the tests: run by `python -m tests.replay.record`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from tests.erp.data import article, insert, line, set_order
+from tests.workflows.process import Processes, becomes
+
+HERE = Path(__file__).parent
+
+
+async def save(handle: WorkflowHandle[Any, Any], name: str) -> None:
+    history = await handle.fetch_history()
+    (HERE / f"{name}.json").write_text(history.to_json() + "\n", encoding="utf-8")
+
+
+async def at_warehouse(processes: Processes, number: str) -> None:
+    await processes.begin(number)
+    await processes.reaches("at-warehouse", number)
+    await processes.shop.stock(articles=["A", "B"])
+
+
+async def test_good(processes: Processes) -> None:
+    await at_warehouse(processes, "SO-GOOD")
+    await processes.shop.floor("pick", "SO-GOOD")
+    await processes.look("SO-GOOD")
+    await becomes(lambda: processes.shop.read("select count(*) from bridge.booking where merchant_id = :m"), [(2,)])
+    await processes.shop.floor("send", "SO-GOOD")
+    await processes.look("SO-GOOD")
+    assert await processes.result("SO-GOOD") == "completed"
+    await save(processes.of("SO-GOOD"), "good")
+
+
+async def test_blocked_and_mended(processes: Processes) -> None:
+    shop = processes.shop
+    await processes.begin("SO-MENDED", lines=[line("A"), line("NEW")])
+    await processes.blocked_by("unknown-article", "SO-MENDED")
+    await processes.retry("anna", "nothing mended yet", "SO-MENDED")
+    await processes.blocked_by("unknown-article", "SO-MENDED")
+    async with shop.erp.everyone() as session:
+        await insert(session, "erp.article", article(shop.merchant, "NEW"))
+    await processes.retry("anna", "article added", "SO-MENDED")
+    await processes.reaches("at-warehouse", "SO-MENDED")
+    await shop.stock(articles=["A", "NEW"])
+    await shop.pick_and_send("SO-MENDED")
+    await processes.look("SO-MENDED")
+    assert await processes.result("SO-MENDED") == "completed"
+    await save(processes.of("SO-MENDED"), "blocked-and-mended")
+
+
+async def test_short(processes: Processes) -> None:
+    await processes.shop.settings(short_grace_seconds=1)
+    await at_warehouse(processes, "SO-SHORT")
+    await processes.shop.floor("pick", "SO-SHORT", {1: 1})
+    await processes.shop.floor("finish-short", "SO-SHORT")
+    await processes.look("SO-SHORT")
+    assert await processes.result("SO-SHORT") == "completed"
+    await save(processes.of("SO-SHORT"), "short")
+
+
+async def test_unpicked(processes: Processes) -> None:
+    await at_warehouse(processes, "SO-UNPICKED")
+    await processes.shop.floor("pick", "SO-UNPICKED")
+    await processes.look("SO-UNPICKED")
+    await becomes(lambda: processes.shop.read("select count(*) from bridge.booking where merchant_id = :m"), [(2,)])
+    await processes.shop.floor("undo-pick", "SO-UNPICKED", {1: 1})
+    await processes.look("SO-UNPICKED")
+    await becomes(lambda: processes.shop.read("select count(*) from bridge.booking where merchant_id = :m"), [(3,)])
+    await processes.shop.floor("pick", "SO-UNPICKED")
+    await processes.shop.floor("send", "SO-UNPICKED")
+    await processes.look("SO-UNPICKED")
+    assert await processes.result("SO-UNPICKED") == "completed"
+    await save(processes.of("SO-UNPICKED"), "unpicked")
+
+
+async def test_cancelled(processes: Processes) -> None:
+    shop = processes.shop
+    await at_warehouse(processes, "SO-CANCELLED")
+    await set_order(shop.erp, shop.merchant, "SO-CANCELLED", cancel_requested_at=datetime.now(UTC))
+    await processes.deliver()
+    assert await processes.result("SO-CANCELLED") == "cancelled"
+    await save(processes.of("SO-CANCELLED"), "cancelled")
