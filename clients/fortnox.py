@@ -504,15 +504,19 @@ class FortnoxClient:
         Fortnox finds parts of a reference as well. A hit that does not even contain it means that the search was not
         applied, and then nothing is known.
         """
-        if not reference.strip():
+        return [hit for hit in await self.find_invoices_by_prefix(reference) if hit.external_invoice_reference1 == reference]
+
+    async def find_invoices_by_prefix(self, prefix: str) -> list[InvoiceHit]:
+        """Every invoice whose `ExternalInvoiceReference1` begins with this, cancelled ones too, by number."""
+        if not prefix.strip():
             raise ValueError("an empty reference finds everything")
-        parameters = [("externalinvoicereference1", reference), ("sortby", "documentnumber"), ("sortorder", "ascending")]
+        parameters = [("externalinvoicereference1", prefix), ("sortby", "documentnumber"), ("sortorder", "ascending")]
         found: dict[int, InvoiceHit] = {}
         async for answer, hit in self._pages("invoices", "Invoices", _INVOICE_HIT, parameters):
             held = hit.external_invoice_reference1 or ""
-            if reference.casefold() not in held.casefold():
+            if prefix.casefold() not in held.casefold():
                 raise Unreadable(f"{answer.call}: invoice {hit.document_number} does not match the search: it was not applied")
-            if held == reference:
+            if held.startswith(prefix):
                 found[hit.document_number] = hit
         return [found[number] for number in sorted(found)]
 

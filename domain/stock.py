@@ -1,7 +1,8 @@
 """From counted steps to ledger entries and postings: what a pick does to stock and to the books.
 
 A pick takes the pool's cost out and lays it on cost of goods sold. A pick that is undone takes back the line's own entries,
-last first, at the value they left with; when an entry is undone in full its last piece carries the rest.
+last first, at the value they left with: by running totals, so that the parts of an entry add up to it and the last piece
+carries the rest.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -124,7 +125,8 @@ def _taken_back(quantity: Decimal, earlier: Iterable[Earlier]) -> list[Earlier]:
         part = min(quantity, entry.quantity_left)
         if part <= 0:
             continue
-        value = entry.value_left if part == entry.quantity_left else rounded(entry.value * part / entry.quantity)
+        back_after = entry.quantity - entry.quantity_left + part
+        value = rounded(entry.value * back_after / entry.quantity) - (entry.value - entry.value_left)
         taken.append(Earlier(entry.entry_no, part, value, ZERO, ZERO))
         quantity -= part
     if quantity:

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,7 +36,6 @@ PAGE = 100
 AT_ONCE = 6
 FRESH = timedelta(minutes=10)
 ZERO = Decimal(0)
-_HIT = TypeAdapter(InvoiceHit)
 
 Client = TypeVar("Client")
 
@@ -304,13 +302,8 @@ def _mark(merchant: str) -> str:
 
 async def _ours_in_fortnox(client: FortnoxClient, mark: str) -> dict[str, list[InvoiceHit]]:
     """Every invoice over there whose reference begins with our mark, by reference."""
-    parameters = [("externalinvoicereference1", mark), ("sortby", "documentnumber"), ("sortorder", "ascending")]
-    found: dict[int, InvoiceHit] = {}
-    async for _, hit in client._pages("invoices", "Invoices", _HIT, parameters):
-        if (hit.external_invoice_reference1 or "").startswith(mark):
-            found[hit.document_number] = hit
     by_reference: dict[str, list[InvoiceHit]] = {}
-    for _, hit in sorted(found.items()):
+    for hit in await client.find_invoices_by_prefix(mark):
         by_reference.setdefault(hit.external_invoice_reference1 or "", []).append(hit)
     return by_reference
 

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from domain.keys import OrderKey
 from tests.replay.converter import CONVERTER
 from worker.__main__ import WORKFLOWS
 
@@ -25,7 +26,7 @@ class ForgetsToSend:
     """What a careless change would look like: the first step is gone."""
 
     @workflow.run
-    async def run(self, order: dict[str, str]) -> str:
+    async def run(self, order: OrderKey) -> str:
         await workflow.wait_condition(lambda: False)
         return "never"
 

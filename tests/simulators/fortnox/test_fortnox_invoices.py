@@ -229,6 +229,8 @@ def test_a_whole_amount_to_pay_is_a_setting(company: Company) -> None:
     booked = company.booked([row(1, "99.90")])
     assert (booked["Total"], booked["RoundOff"], booked["TotalToPay"]) == (D("124.88"), D("0.12"), 125)
     assert company.voucher_of(booked) == {1510: 125, 3001: D("-99.9"), 2611: D("-24.98"), 3740: D("-0.12")}
+    assert company.invoice([row(1, "99.60")])["TotalToPay"] == 125  # 124.50: half goes up
+    assert company.invoice([row(1, "99.60")], Currency="EUR")["RoundOff"] == 0
 
 
 def test_booking_makes_a_voucher_and_moves_the_balances(company: Company) -> None:
