@@ -88,6 +88,7 @@ class Ground:
     http: httpx.AsyncClient
     bare_worker: int
     ran: Counter[str]
+    lines: int
     numbers: list[str] = field(default_factory=list)
 
     async def control(self, method: str, path: str, body: Any = None) -> None:
@@ -107,10 +108,10 @@ def _used(pid: int) -> float:
     return float(times.user + times.system)
 
 
-async def measure(rounds: int = 3, orders: int = 40, shipments: int = 150) -> dict[str, Any]:
+async def measure(rounds: int = 3, orders: int = 40, lines: int = 3, shipments: int = 150) -> dict[str, Any]:
     """All figures, medians of the rounds; `short` names each that falls short of what the issue asks."""
     with tempfile.TemporaryDirectory(prefix="lagerbro-bench-") as folder:
-        async with Stack.start(Path(folder) / "home") as stack, _ground(stack, Path(folder)) as ground:
+        async with Stack.start(Path(folder) / "home") as stack, _ground(stack, Path(folder), lines) as ground:
             await _prepare(ground)
             await _products(ground, 8)  # warms every process
             await _bares(ground, 8, bare.BareOrder, bare.ORDERS_QUEUE, looks=2)
@@ -122,9 +123,9 @@ async def measure(rounds: int = 3, orders: int = 40, shipments: int = 150) -> di
                 found["bare"].append(await _bares(ground, orders, bare.BareOrder, bare.ORDERS_QUEUE, looks=2))
                 found["floor"].append(await _bares(ground, orders, bare.Floor, bare.FLOOR_QUEUE, looks=1))
             settings = Settings.from_environment(stack.environment())
-            lines = await ledger_lines(settings.database("app"), settings.database("erp"), rounds, shipments)
+            ledger = await ledger_lines(settings.database("app"), settings.database("erp"), rounds, shipments)
             delays = await _pick_to_booked(ground, orders)
-    return _report(shape, found, lines, delays)
+    return _report(shape, found, ledger, delays)
 
 
 def _report(shape: Shape, found: dict[str, list[Figures]], lines: Sequence[Any], delays: list[float]) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def _report(shape: Shape, found: dict[str, list[Figures]], lines: Sequence[Any],
 
 
 @asynccontextmanager
-async def _ground(stack: Stack, folder: Path) -> AsyncIterator[Ground]:
+async def _ground(stack: Stack, folder: Path, lines: int = 3) -> AsyncIterator[Ground]:
     settings = Settings.from_environment(stack.environment())
     erp, app, verify = (Database(settings.database(role), pool_size=4) for role in ("erp", "app", "verify"))
     beat = folder / "bare.alive"
@@ -187,7 +188,7 @@ async def _ground(stack: Stack, folder: Path) -> AsyncIterator[Ground]:
 
         await _until(up, "the bare worker is up")
         async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
-            yield Ground(stack, await connect(settings), erp, app, verify, http, worker.pid, ran)
+            yield Ground(stack, await connect(settings), erp, app, verify, http, worker.pid, ran, lines)
     finally:
         worker.terminate()
         await worker.wait()
@@ -255,11 +256,12 @@ async def _release(ground: Ground, numbers: Sequence[str]) -> None:
             await session.execute(
                 text(
                     "insert into erp.sales_order (merchant_id, order_number, delivery_name, delivery_address1,"
-                    " delivery_post_code, delivery_city, delivery_country) values (:m, :n, 'Bench', 'Gatan 1', '111 22', 'Stad', 'SE')"
+                    " delivery_post_code, delivery_city, delivery_country)"
+                    " values (:m, :n, 'Bench', 'Gatan 1', '111 22', 'Stad', 'SE')"
                 ),
                 {"m": MERCHANT, "n": number},
             )
-            for line, article in enumerate(ARTICLES, start=1):
+            for line, article in enumerate(ARTICLES[: ground.lines], start=1):
                 await session.execute(
                     text(
                         "insert into erp.sales_order_line (merchant_id, order_number, line_number, article_number, quantity,"
@@ -482,9 +484,10 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench.cost", description=(__doc__ or "").split("\n\n")[0])
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--orders", type=int, default=40, help="orders in each round")
+    arguments.add_argument("--lines", type=int, default=3, choices=(1, 2, 3), help="lines of each order")
     arguments.add_argument("--json", action="store_true")
     asked = arguments.parse_args()
-    report = asyncio.run(measure(asked.rounds, asked.orders))
+    report = asyncio.run(measure(asked.rounds, asked.orders, asked.lines))
     if asked.json:
         print(json.dumps(report, indent=2))
     else:

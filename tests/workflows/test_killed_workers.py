@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -16,14 +15,14 @@ from temporalio.client import Client
 from erp.database import Database
 from starters.relay import Relay
 from tests.activities.world import Shop, again
-from tests.conftest import TemporalServer, TestDatabase
+from tests.conftest import REPOSITORY, TemporalServer, TestDatabase
 from tests.erp.data import add_order, line
 from worker.codec import data_converter
 from worker.keyring import KeyRing
 from worker.settings import Settings
 
 D = Decimal
-ORDERS, KILLS, SEED = 10, 8, 20261125
+ORDERS, KILLS, SEED = 10, 6, 20261125
 SECONDS = 120.0
 
 
@@ -35,27 +34,23 @@ class WorkerProcess:
         self._log = folder / "worker.log"
         told = {name: value for name, value in os.environ.items() if not name.startswith(("LAGERBRO_", "TEMPORAL_"))}
         self._environment = told | settings.environment() | {"LAGERBRO_HEALTH_FILE": str(self._beat)}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         self._beat.unlink(missing_ok=True)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "worker"],
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                cwd=Path(__file__).resolve().parents[2],
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "worker", env=self._environment, stdout=log, stderr=log, cwd=REPOSITORY
             )
         async with asyncio.timeout(30):
             while not self._beat.exists():
-                assert self._process.poll() is None, self._log.read_text(errors="replace")[-2000:]
+                assert self._process.returncode is None, self._log.read_text(errors="replace")[-2000:]
                 await asyncio.sleep(0.05)
 
-    def kill(self) -> None:
-        if self._process is not None:
+    async def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
+            await self._process.wait()
 
 
 @pytest.mark.timeout(240)
@@ -100,14 +95,14 @@ async def test_ten_orders_end_right_with_the_worker_killed_at_random_moments(
         await shop.ongoing("PUT", "auto", auto)
         for _ in range(KILLS):
             await asyncio.sleep(random_moments.uniform(0.2, 1.5))
-            worker.kill()
+            await worker.kill()
             await worker.start()
         completed = "select count(*) from erp.sales_order where merchant_id = :m and status = 'completed'"
         await until(shop, completed, ORDERS, SECONDS)
     finally:
         stop.set()
         await nudger
-        worker.kill()
+        await worker.kill()
     await everything_is_right(shop)
 
 

@@ -151,6 +151,13 @@ def test_accounts_and_series_belong_to_a_year(company: Company) -> None:
     assert company.refusal("POST", "vouchers", voucher((4960, 10), (1460, -10)), financialyear=year) == 2999013
 
 
+def test_an_account_that_the_chart_lacks_is_made_for_every_year(company: Company) -> None:
+    made = company.simulator.ask("POST", "accounts/4972", {"tenantId": company.tenant, "description": "Svinn", "active": True})
+    assert len(made["financialYears"]) == 19
+    account = company.call("GET", "accounts/4972", financialyear=company.year("2010-12-01"))["Account"]
+    assert (account["Description"], account["Active"]) == ("Svinn", True)
+
+
 def test_an_account_can_demand_a_cost_centre(company: Company) -> None:
     company.call("PUT", "accounts/4960", {"Account": {"CostCenterSettings": "MANDATORY"}}, financialyear=company.year())
     body = voucher((4960, 10), (1460, -10))
