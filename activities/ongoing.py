@@ -318,9 +318,7 @@ class Ongoing:
         """Note for a person what does not hold the order up."""
         await open_exception(session, key.merchant, counters.SALES_ORDER, key.number, code, detail, False)
 
-    async def _state(
-        self, session: AsyncConnection, merchant: Merchant, key: OrderKey, just_looked: bool = False
-    ) -> OrderState:
+    async def _state(self, session: AsyncConnection, merchant: Merchant, key: OrderKey, just_looked: bool = False) -> OrderState:
         return await order_state(session, merchant, key, self._rules.patience.total_seconds(), just_looked)
 
 

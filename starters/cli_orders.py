@@ -191,8 +191,9 @@ def import_command(
 
     Prices are in the merchant's currency, without VAT unless --with-vat. Missing articles are made; an order without an address
     gets a placeholder, one without a customer is billed to a collective customer of its country. What is not taken is
-    listed with its reason: C invoices, lines without a quantity or price above 0, orders that are there already. With --with-stock each stock
-    article opens with what the file's orders take, at half of its highest price in whole öre (this needs the simulated warehouse:
+    listed with its reason: C invoices, lines without a quantity or price above 0, orders that are there already.
+
+    With --with-stock each stock article opens with what the file's orders take, at half of its highest price in whole öre (this needs the simulated warehouse:
     a real one cannot be given stock).
 
     Exit code 0: every line is taken or listed. 1: the file or the merchant is not usable, and nothing was written.

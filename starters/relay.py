@@ -24,7 +24,7 @@ from erp.database import Database, rows
 from worker.health import alive
 from worker.logs import configure_logs
 from worker.settings import Settings
-from worker.temporal import connect
+from worker.temporal import SERVER_MAY_COME_LATER, connect
 from workflows import attributes, options
 from workflows.sales_order import FulfilSalesOrder
 
@@ -263,7 +263,7 @@ async def main() -> None:
     settings = Settings.from_environment()
     configure_logs(settings.log_level)
     database = Database(settings.database("relay"), pool_size=AT_ONCE + 4)
-    relay = Relay(database, await connect(settings))
+    relay = Relay(database, await connect(settings, SERVER_MAY_COME_LATER))
     stop, outbox, inbox = asyncio.Event(), asyncio.Event(), asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

@@ -20,7 +20,7 @@ from worker.interceptors import Meaning
 from worker.keyring import KeyRing
 from worker.logs import configure_logs
 from worker.settings import Settings
-from worker.temporal import connect
+from worker.temporal import SERVER_MAY_COME_LATER, connect
 from worker.wiring import fortnox_connections, ongoing_connections
 from workflows import options
 from workflows.sales_order import FulfilSalesOrder
@@ -85,7 +85,7 @@ async def main() -> None:
     logging.getLogger("temporalio").setLevel(logging.WARNING)
     keys = settings.key_ring()
     database = Database(settings.database("app"), pool_size=max(10, settings.worker_concurrency))
-    client = await connect(settings)
+    client = await connect(settings, SERVER_MAY_COME_LATER)
     running, connections = workers(client, database, keys, settings)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
