@@ -2,7 +2,7 @@
 
 The content of a webhook is never booked: it only says which document to look at. The address names the merchant, the
 `X-Auth-Token` header proves the sender; both are compared as hashes, in constant time. Whatever is wrong with a request is a
-4xx, and nothing of it is kept.
+4xx, and nothing of it is kept. While the database is away the answer is 503, and the sender tries again.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from typing import Any
 import structlog
 import uvicorn
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,11 +70,16 @@ def application(database: Database) -> Starlette:
             await session.execute(text("select 1"))
         return Response("ok")
 
+    async def no_database(_request: Request, error: Exception) -> Response:
+        log.warning("no database", error=type(error).__name__)
+        return Response(status_code=503, headers={"Retry-After": "5"})
+
     return Starlette(
+        exception_handlers={DBAPIError: no_database, OSError: no_database, PoolTimeout: no_database},
         routes=[
             Route("/webhooks/ongoing/{secret}", webhook, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
-        ]
+        ],
     )
 
 
