@@ -25,7 +25,7 @@ from domain.text import cleaned
 from erp import calls
 from erp.calls import Call, CallKey
 from erp.database import Database
-from erp.invoices import Customer, InvoiceBasis, basis_booked, load_basis
+from erp.invoices import Customer, InvoiceBasis, basis_booked, load_basis, revise
 from erp.links import links, save_link
 from erp.merchants import Merchant
 from erp.orders import order_state
@@ -48,6 +48,14 @@ class WriteRules:
     patience: timedelta
 
 
+class CancelledByHand(Exception):
+    """Somebody cancelled the invoice over there; `revision` is that of the basis it was made from."""
+
+    def __init__(self, text: str, revision: int) -> None:
+        super().__init__(text)
+        self.revision = revision
+
+
 class Fortnox:
     """Invoices of a merchant's shipments, each written exactly once."""
 
@@ -64,22 +72,38 @@ class Fortnox:
         what a person must decide (the period is locked, somebody edited the draft, two are booked).
         """
         async with self._connections.using(key.merchant) as (merchant, client):
-            async with self._database.merchant(key.merchant) as session:
-                basis = await load_basis(session, merchant, key)
-                if basis.state != "open":
-                    return await order_state(session, merchant, _order(key), self._rules.patience.total_seconds())
-                call_key = CallKey(key.merchant, SYSTEM, CREATE_INVOICE, basis.reference)
-                payload = to_fortnox_invoice(basis, merchant)
-                call = await calls.intend(session, call_key, payload.model_dump())
-            number = int(call.their_id) if call.state == "done" and call.their_id else None
+            try:
+                return await self._invoice(client, merchant, key)
+            except CancelledByHand as cancelled:
+                if not key.again:
+                    raise Refused("invoice-cancelled-by-hand", str(cancelled)) from None
+                async with self._database.merchant(key.merchant) as session:
+                    await revise(session, key, cancelled.revision + 1)
+            return await self._invoice(client, merchant, key)
+
+    async def _invoice(self, client: FortnoxClient, merchant: Merchant, key: BasisKey) -> OrderState:
+        async with self._database.merchant(key.merchant) as session:
+            basis = await load_basis(session, merchant, key)
+            if basis.state != "open":
+                return await order_state(session, merchant, _order(key), self._rules.patience.total_seconds())
+            call_key = CallKey(key.merchant, SYSTEM, CREATE_INVOICE, basis.reference)
+            payload = to_fortnox_invoice(basis, merchant)
+            call = await calls.intend(session, call_key, payload.model_dump())
+        number = int(call.their_id) if call.state == "done" and call.their_id else None
+        try:
             if number is None:
                 await self._ensure_customer(client, merchant, basis.customer, basis.currency)
                 number = await self._create(client, call_key, call, basis, payload)
             invoice = await self._book(client, call_key, call, basis, number)
-            async with self._database.merchant(key.merchant) as session:
-                voucher = f"{invoice.voucher_series or ''}{invoice.voucher_number or ''}"
-                await basis_booked(session, key, number, voucher, invoice.net_total, invoice.total_vat or ZERO)
-                return await order_state(session, merchant, _order(key), self._rules.patience.total_seconds())
+        except Refused as refusal:
+            if refusal.code == "invoice-cancelled-by-hand":
+                raise CancelledByHand(str(refusal), basis.revision) from None
+            raise
+        async with self._database.merchant(key.merchant) as session:
+            voucher = f"{invoice.voucher_series or ''}{invoice.voucher_number or ''}"
+            vat = invoice.total_vat or ZERO
+            await basis_booked(session, key, invoice.document_number, voucher, invoice.net_total, vat)
+            return await order_state(session, merchant, _order(key), self._rules.patience.total_seconds())
 
     # --- the write protocol -------------------------------------------------------------------------------------------
 
@@ -160,13 +184,14 @@ class Fortnox:
     async def _book(self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, number: int) -> Invoice:
         if call.attempt > 0:
             # An earlier attempt may have arrived after the one we adopted: exactly one document may be booked.
-            await self._adopt(client, key, await client.find_invoices_by_reference(basis.reference), call, number)
+            hits = await client.find_invoices_by_reference(basis.reference)
+            number = await self._adopt(client, key, hits, call, number) or number
         invoice = await client.get_invoice(number)
         if invoice.cancelled:
             raise Refused("invoice-cancelled-by-hand", f"invoice {number} ({basis.reference}) was cancelled in Fortnox")
+        compare(basis, invoice)
         if invoice.booked:
             return invoice
-        compare(basis, invoice)
         try:
             if invoice.not_completed:
                 await client.complete_invoice(number)
@@ -234,9 +259,12 @@ class Fortnox:
                 found += max(0, len([hit for hit in hits if not hit.cancelled]) - 1)
                 try:
                     await self._adopt(client, key, hits, call, int(call.their_id) if call.their_id else None)
-                except Refused as refusal:
+                except Unauthorised:
+                    raise
+                except (Refused, Rejected) as refusal:
+                    code = refusal.code if isinstance(refusal, Refused) else "unexpected-refusal"
                     async with self._database.merchant(merchant_id) as session:
-                        await calls.note_refusal(session, key, refusal.code, str(refusal))
+                        await calls.note_refusal(session, key, code, str(refusal))
                 activity.heartbeat(number)
         return found
 

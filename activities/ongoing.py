@@ -30,7 +30,7 @@ from erp.database import Database
 from erp.exceptions import open_exception
 from erp.links import Link, linked_to, links, save_link
 from erp.merchants import Merchant
-from erp.orders import CANCELLED, OrderDocument, end_process, load_order, move_status, order_state
+from erp.orders import CANCELLED, OrderDocument, end_process, load_order, lock_order, move_status, order_state
 from erp.shipping import ToShip, check_billing, close_shipment, due
 
 SYSTEM = "ongoing"
@@ -68,24 +68,59 @@ class Ongoing:
                 order = await load_order(session, key)
                 link = (await links(session, key.merchant, SYSTEM, "sales-order", [key.number])).get(key.number)
                 if link and link.confirmed and link.sent_version == order.version:
-                    if key.run > 1:  # a follow-up looks first: it was started because something differs
-                        return OrderState(order.status, look_after=0.0)
                     return await self._state(session, merchant, key)
-                if order.cancel_requested and link is None:
-                    await move_status(session, key.merchant, key.number, order.status, CANCELLED, "cancelled before it was sent")
-                    await end_process(session, key, CANCELLED)
-                    return OrderState(CANCELLED, outcome=CANCELLED)
+            if order.cancel_requested and link is None and order.status == "released":
+                return await self._cancel_unsent(client, merchant, order, key)
+            async with self._database.merchant(key.merchant) as session:
                 _check(order, merchant)
                 if not order.stock_lines:
                     return await self._ship_services(session, merchant, order, key)
                 unsent = await unsent_articles(session, key.merchant, [line.article_number for line in order.stock_lines])
             await send_articles(self._database, client, key.merchant, unsent, activity.heartbeat)
-            held = await self._put(client, order, link, fresh_articles=bool(unsent))
+            try:
+                held = await self._put(client, order, link, fresh_articles=bool(unsent))
+            except Refused as refusal:
+                if link is None:
+                    raise
+                # The warehouse has begun: the ERP is told, and the order goes on true to what the warehouse does.
+                async with self._database.merchant(key.merchant) as session:
+                    await self._flag(session, key, refusal.code, f"change not taken: {refusal}")
+                return OrderState(order.status, look_after=0.0)
+            await self._watch(merchant, key, order, held)
             _compare(order, held)
             async with self._database.merchant(key.merchant) as session:
-                await save_link(session, key.merchant, SYSTEM, "sales-order", key.number, str(held.order_id), None, order.version)
-                await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days)
+                await self._link(session, key, order, held, confirmed=True)
                 return await self._state(session, merchant, key)
+
+    async def _cancel_unsent(self, client: OngoingClient, merchant: Merchant, order: OrderDocument, key: OrderKey) -> OrderState:
+        """Cancel an order that we have no answer for: perhaps an earlier attempt arrived all the same."""
+        held = await client.find_order(order.number)
+        if held and _is_ours(held, order.number):
+            await self._watch(merchant, key, order, held)
+            return await self._cancel_watched(client, merchant, key)
+        async with self._database.merchant(key.merchant) as session:
+            await move_status(session, key.merchant, key.number, order.status, CANCELLED, "cancelled before it was sent")
+            await end_process(session, key, CANCELLED)
+        return OrderState(CANCELLED, outcome=CANCELLED)
+
+    async def _watch(self, merchant: Merchant, key: OrderKey, order: OrderDocument, held: GetOrder) -> None:
+        """From the moment we know its id over there the document is watched, whatever else may be wrong with it."""
+        async with self._database.merchant(key.merchant) as session:
+            await self._link(session, key, order, held, confirmed=False)
+            await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days)
+
+    @staticmethod
+    async def _link(session: AsyncConnection, key: OrderKey, order: OrderDocument, held: GetOrder, confirmed: bool) -> None:
+        await save_link(
+            session,
+            key.merchant,
+            SYSTEM,
+            "sales-order",
+            key.number,
+            str(held.order_id),
+            sent_version=order.version,
+            confirmed=confirmed,
+        )
 
     async def _ship_services(
         self, session: AsyncConnection, merchant: Merchant, order: OrderDocument, key: OrderKey
@@ -125,20 +160,21 @@ class Ongoing:
         cannot be billed is refused only after the stock that moved has been booked.
         """
         async with self._connections.using(key.merchant) as (merchant, client):
-            async with self._database.merchant(key.merchant) as session:
-                looks = await counters.begin_look(session, key.merchant, key.number)
-                if not looks:
-                    return await self._state(session, merchant, key)
-            held = [await _ask(client, look, key) for look in looks]
-            back_orders = await self._back_orders(client, merchant, key, held)
-            if back_orders:
-                raise Waiting("unclear-answer", f"sales order {key.number} has a back order", 0.1)
-            state, refusal, owed = await self._book(merchant, key, looks, held)
-            if owed and refusal is None:
-                state = await self._report(client, merchant, key, owed, state)
+            return await self._look(client, merchant, key)
+
+    async def _look(self, client: OngoingClient, merchant: Merchant, key: OrderKey) -> OrderState:
+        async with self._database.merchant(key.merchant) as session:
+            looks = await counters.begin_look(session, key.merchant, key.number)
+            if not looks:
+                return await self._state(session, merchant, key)
+        held = [await _ask(client, look, key) for look in looks]
+        back_orders = await self._back_orders(client, merchant, key, held)
+        if back_orders:
+            raise Waiting("unclear-answer", f"sales order {key.number} has a back order", 0.1)
+        state, refusal, owed = await self._book(merchant, key, looks, held)
         if refusal:
             raise refusal
-        return state
+        return await self._report(client, merchant, key, owed, state) if owed else state
 
     async def _back_orders(self, client: OngoingClient, merchant: Merchant, key: OrderKey, held: Sequence[GetOrder]) -> list[int]:
         """Back orders of a short shipment that we do not watch yet; from now on we do."""
@@ -159,10 +195,12 @@ class Ongoing:
     ) -> tuple[OrderState, Refused | None, list[tuple[Line, Decimal]]]:
         refusal: Refused | None = None
         async with self._database.merchant(key.merchant) as session:
+            await lock_order(session, key)
             watched = await counters.lock(session, key.merchant, key.number, looks)
             if watched.outran:
                 raise Waiting("unclear-answer", f"sales order {key.number}: another look was booked meanwhile", 0.2)
             order = await load_order(session, key)
+            _forget_dropped_lines(watched, order)
             seen, refusal = await _counted(session, key.merchant, order, held)
             plan = await counters.book(session, key.merchant, watched, seen, looks, self._rules.patience)
             by_line = {line.line: line for line in seen}
@@ -267,8 +305,9 @@ class Ongoing:
     ) -> OrderState:
         """Tell the warehouse what we have booked, in absolute figures, after our commit."""
         told: list[tuple[Line, Decimal]] = []
+        many = len(owed) > merchant.settings.report_singly_up_to
         try:
-            if len(owed) > merchant.settings.report_singly_up_to:
+            if many:
                 for doc_id in sorted({line[0] for line, _ in owed}):
                     await client.report_all_picked(doc_id)
                 return replace(state, look_after=0.05, outcome=None) if state.outcome is None else state
@@ -282,6 +321,9 @@ class Ongoing:
         except Rejected as refusal:
             async with self._database.merchant(key.merchant) as session:
                 await self._flag(session, key, "report-refused", str(refusal))
+                if many:
+                    await counters.owe_nothing(session, key.merchant, key.number)
+                    state = await self._state(session, merchant, key, just_looked=True)
         if told:
             async with self._database.merchant(key.merchant) as session:
                 await counters.reported(session, key.merchant, told)
@@ -300,18 +342,24 @@ class Ongoing:
     @activity.defn
     async def cancel_sales_order(self, key: OrderKey) -> OrderState:
         """Ask the warehouse to stop the order, and read back whether it has. Too late is a state, not an error."""
-        async with self._connections.using(key.merchant) as (_, client):
-            async with self._database.merchant(key.merchant) as session:
-                looks = await counters.begin_look(session, key.merchant, key.number)
-            for look in looks:
-                try:
-                    await client.cancel_order(look.doc_id)
-                except Unauthorised:
-                    raise
-                except Rejected as refusal:
-                    async with self._database.merchant(key.merchant) as session:
-                        await self._flag(session, key, "too-late-to-cancel", f"sales order {key.number}: {refusal}")
-        return await self.look_at_sales_order(key)
+        async with self._connections.using(key.merchant) as (merchant, client):
+            return await self._cancel_watched(client, merchant, key)
+
+    async def _cancel_watched(self, client: OngoingClient, merchant: Merchant, key: OrderKey) -> OrderState:
+        async with self._database.merchant(key.merchant) as session:
+            looks = await counters.begin_look(session, key.merchant, key.number)
+        for look in looks:
+            try:
+                await client.cancel_order(look.doc_id)
+            except Unauthorised:
+                raise
+            except Rejected as refusal:
+                held = await client.get_order(look.doc_id)
+                if merchant.settings.statuses.get(str(held.status)) == "cancelled":
+                    continue  # an earlier attempt, whose answer was lost, has cancelled it
+                async with self._database.merchant(key.merchant) as session:
+                    await self._flag(session, key, "too-late-to-cancel", f"sales order {key.number}: {refusal}")
+        return await self._look(client, merchant, key)
 
     @staticmethod
     async def _flag(session: AsyncConnection, key: OrderKey, code: str, detail: str) -> None:
@@ -432,6 +480,23 @@ def _line(document: GetOrder, line: GetOrderLine, line_number: int | None, moves
     )
 
 
+def _forget_dropped_lines(watched: Watched, order: OrderDocument) -> None:
+    """A line that the ERP has dropped and that was never picked need not be there any more: its absence says nothing."""
+    ours = {line.line_number for line in order.lines}
+    for line, counter in list(watched.counters.items()):
+        number = watched.line_numbers[line]
+        if number is not None and number not in ours and counter.step == 0:
+            del watched.counters[line]
+
+
+def _kept_after_cancel(order: OrderDocument, seen: Sequence[CountedLine], meanings: dict[int, str]) -> bool:
+    """Goods that are picked on a document that is cancelled, by the warehouse or by us."""
+    return any(
+        line.picked and (meanings.get(line.line[0]) == "cancelled" or order.status == CANCELLED) and line.moves_stock
+        for line in seen
+    )
+
+
 def _doubted(watched: Watched, line: Line, settled: Sequence[Line]) -> bool:
     counter = watched.counters.get(line)
     return counter is not None and counter.doubt is not None and line not in settled
@@ -464,6 +529,8 @@ def _due(
         if line.line_number is not None and line.line[0] in gone
     ]
     counted = [row for row in counted if row[0][0] not in cancelled or row[2] < row[3]]
+    if all(booked <= shipped_before for _, _, booked, shipped_before in counted):
+        shipped_at = watched.now  # what comes back is dated when it was seen, not when the goods once left
     return due("at-once" if at_once else "sent", shipped_at, counted)
 
 
@@ -480,6 +547,9 @@ def _compare(order: OrderDocument, held: GetOrder) -> None:
     """What the warehouse holds must be what we sent, line by line."""
     wanted = {str(line.line_number): (line.article_number, line.quantity) for line in order.stock_lines}
     got = {line.row_number: (line.article_number, line.ordered) for line in held.lines}
+    for row in got:
+        if row not in wanted:
+            raise Refused("order-differs", f"sales order {order.number}: the warehouse holds line {row}, which we did not send")
     for row, line in wanted.items():
         if row not in got:
             raise LookAgain(f"sales order {order.number}: line {row} is not in the warehouse yet")

@@ -20,12 +20,13 @@ from sqlalchemy import make_url, text
 from domain.costing import Pool
 from domain.stock import Movement, Place, StockAccounts, move_stock, opening
 from erp import counters, ledger
-from erp.counters import CountedLine
+from erp.counters import CountedLine, Look
 from erp.database import Database
 from erp.merchants import Merchant, load_merchant
 
 LINES = 20
 ARTICLES = 200
+TURN = 10
 PATIENCE = timedelta(seconds=30)
 KIND, WHAT, WAREHOUSE = counters.SALES_ORDER, counters.PICKED, "MAIN"
 TODAY = date(2026, 11, 25)
@@ -85,18 +86,27 @@ def shipment(number: int) -> list[CountedLine]:
     ]
 
 
-async def product_round(app: Database, merchant: Merchant, shipments: int) -> float:
-    """Look numbers, locks, plan, cost, entries, postings, chain: what `look_at_sales_order` does with the database."""
-    who = merchant.merchant_id
-    for number in range(1, shipments + 1):
-        async with app.merchant(who) as session:
-            await counters.watch(session, who, f"SO-{number}", number, 400)
-    began = time.perf_counter()
-    for number in range(1, shipments + 1):
-        document = f"SO-{number}"
-        async with app.merchant(who) as session:
-            looks = await counters.begin_look(session, who, document)
-        async with app.merchant(who) as session:
+class Product:
+    """Locks, plan, cost, entries, postings, chain: what a look does with the database once the warehouse has answered.
+
+    The look's number is drawn beforehand, as it is in the product: before the warehouse is asked.
+    """
+
+    def __init__(self, app: Database, merchant: Merchant) -> None:
+        self._app = app
+        self._merchant = merchant
+        self._looks: dict[int, list[Look]] = {}
+
+    async def prepare(self, shipments: int) -> None:
+        who = self._merchant.merchant_id
+        for number in range(1, shipments + 1):
+            async with self._app.merchant(who) as session:
+                await counters.watch(session, who, f"SO-{number}", number, 400)
+                self._looks[number] = await counters.begin_look(session, who, f"SO-{number}")
+
+    async def book(self, number: int) -> None:
+        merchant, who, document, looks = self._merchant, self._merchant.merchant_id, f"SO-{number}", self._looks[number]
+        async with self._app.merchant(who) as session:
             watched = await counters.lock(session, who, document, looks)
             seen = shipment(number)
             plan = await counters.book(session, who, watched, seen, looks, PATIENCE)
@@ -120,7 +130,6 @@ async def product_round(app: Database, merchant: Merchant, shipments: int) -> fl
                 "bench",
             )
             await counters.draw_fence(session, who, document, False, {number: (400, None, False)})
-    return shipments * LINES / (time.perf_counter() - began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,60 +217,86 @@ def _prepare(merchant: str, pools: dict[Place, Pool], shipments: int, accounts: 
     return ready
 
 
-async def raw_round(app: Database, app_url: str, merchant: Merchant, pools: dict[Place, Pool], shipments: int) -> float:
+class Raw:
     """The same rows under the same constraints and the same chain, by prepared statements with ready values."""
-    who = merchant.merchant_id
-    ready = _prepare(who, dict(pools), shipments, merchant.settings.stock_accounts)
-    async with app.merchant(who) as session:
-        for number in range(1, shipments + 1):
-            await counters.watch(session, who, f"SO-{number}", number, 400)
-    connection = await asyncpg.connect(make_url(app_url).set(drivername="postgresql").render_as_string(hide_password=False))
-    try:
-        set_merchant = await connection.prepare("select set_config('lagerbro.merchant', $1, true)")
-        fence = await connection.prepare(
-            "update bridge.watched set fence = nextval('bridge.look_no'), look_owed = false, status = 400, looked_at = now()"
-            " where merchant_id = $1 and kind = $2 and doc_id = $3"
-        )
-        count = await connection.prepare(
-            "insert into bridge.counted (merchant_id, kind, doc_id, what, line_id, line_number, article_number, ordered, booked,"
-            " step, reported_known) select $1, $2, $3, $4, l, l, a, 3, q, 1, 0"
-            " from unnest($5::bigint[], $6::text[], $7::numeric[]) as n(l, a, q)"
-        )
-        book = await connection.prepare(
-            "insert into bridge.booking (merchant_id, kind, doc_id, what, line_id, step, look, quantity, from_value, to_value,"
-            " occurred_at) select $1, $2, $3, $4, l, 1, 1, q, 0, q, $7 from unnest($5::bigint[], $6::numeric[]) as n(l, q)"
-        )
-        lock = await connection.prepare(
-            "select 1 from erp.stock_balance where merchant_id = $1 and warehouse = 'MAIN' and article_number = any($2::text[])"
-            " order by article_number for update"
-        )
-        append = await connection.prepare("select erp.append_to_ledger($1, $2::jsonb, $3::jsonb, $4::jsonb, $5::jsonb)")
-        began = time.perf_counter()
-        for number, values in enumerate(ready, start=1):
-            async with connection.transaction():
-                await set_merchant.fetch(who)
-                await count.fetch(*values.counted)
-                await book.fetch(*values.booked)
-                await lock.fetch(who, values.articles)
-                await append.fetch(*values.ledger)
-                await fence.fetch(who, KIND, number)
-        return shipments * LINES / (time.perf_counter() - began)
-    finally:
-        await connection.close()
+
+    def __init__(self, app: Database, url: str, merchant: Merchant, pools: dict[Place, Pool]) -> None:
+        self._app = app
+        self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._merchant = merchant
+        self._pools = pools
+        self._ready: list[_Ready] = []
+        self._prepared: dict[str, Any] = {}
+        self._connection: Any = None
+
+    async def prepare(self, shipments: int) -> None:
+        who = self._merchant.merchant_id
+        self._ready = _prepare(who, dict(self._pools), shipments, self._merchant.settings.stock_accounts)
+        async with self._app.merchant(who) as session:
+            for number in range(1, shipments + 1):
+                await counters.watch(session, who, f"SO-{number}", number, 400)
+        self._connection = await asyncpg.connect(self._url)
+        for name, statement in STATEMENTS.items():
+            self._prepared[name] = await self._connection.prepare(statement)
+
+    async def book(self, number: int) -> None:
+        who, values, run = self._merchant.merchant_id, self._ready[number - 1], self._prepared
+        async with self._connection.transaction():
+            await run["merchant"].fetch(who)
+            await run["count"].fetch(*values.counted)
+            await run["book"].fetch(*values.booked)
+            await run["lock"].fetch(who, values.articles)
+            await run["append"].fetch(*values.ledger)
+            await run["fence"].fetch(who, KIND, number)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+STATEMENTS = {
+    "merchant": "select set_config('lagerbro.merchant', $1, true)",
+    "count": (
+        "insert into bridge.counted (merchant_id, kind, doc_id, what, line_id, line_number, article_number, ordered, booked,"
+        " step, reported_known) select $1, $2, $3, $4, l, l, a, 3, q, 1, 0"
+        " from unnest($5::bigint[], $6::text[], $7::numeric[]) as n(l, a, q)"
+    ),
+    "book": (
+        "insert into bridge.booking (merchant_id, kind, doc_id, what, line_id, step, look, quantity, from_value, to_value,"
+        " occurred_at) select $1, $2, $3, $4, l, 1, 1, q, 0, q, $7 from unnest($5::bigint[], $6::numeric[]) as n(l, q)"
+    ),
+    "lock": (
+        "select 1 from erp.stock_balance where merchant_id = $1 and warehouse = 'MAIN' and article_number = any($2::text[])"
+        " order by article_number for update"
+    ),
+    "append": "select erp.append_to_ledger($1, $2::jsonb, $3::jsonb, $4::jsonb, $5::jsonb)",
+    "fence": (
+        "update bridge.watched set fence = nextval('bridge.look_no'), look_owed = false, status = 400, looked_at = now()"
+        " where merchant_id = $1 and kind = $2 and doc_id = $3"
+    ),
+}
 
 
 async def ledger_lines(app_url: str, erp_url: str, rounds: int = 3, shipments: int = 150) -> list[Round]:
-    """Rounds in turn, each on merchants of its own."""
+    """Rounds on merchants of their own; within a round the two take turns, a few shipments each, so that noise hits both."""
     app, erp = Database(app_url, pool_size=2), Database(erp_url, pool_size=2)
     found = []
     try:
         for number in range(rounds + 1):
-            merchant, _ = await new_merchant(erp, app)
-            product = await product_round(app, merchant, shipments)
-            merchant, pools = await new_merchant(erp, app)
-            raw = await raw_round(app, app_url, merchant, pools, shipments)
+            product = Product(app, (await new_merchant(erp, app))[0])
+            raw = Raw(app, app_url, *await new_merchant(erp, app))
+            await product.prepare(shipments)
+            await raw.prepare(shipments)
+            sides: tuple[Product | Raw, ...] = (product, raw)
+            seconds = [0.0, 0.0]
+            for start in range(1, shipments + 1, TURN):
+                for which, side in enumerate(sides):
+                    began = time.perf_counter()
+                    for each in range(start, min(start + TURN, shipments + 1)):
+                        await side.book(each)
+                    seconds[which] += time.perf_counter() - began
+            await raw.close()
             if number:  # the first round warms caches and connections
-                found.append(Round(product, raw))
+                found.append(Round(*(shipments * LINES / taken for taken in seconds)))
     finally:
         await app.close()
         await erp.close()

@@ -7,6 +7,7 @@ rounding it makes. Fortnox keeps two decimals of quantity and price, so a row th
 the row's amount, with the true quantity in the text (`folded`).
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -80,8 +81,12 @@ def invoice_basis(
     now: Mapping[int, Decimal],
     freight_due: bool,
     settings: MerchantSettings,
+    billed: Mapping[int, Decimal] | None = None,
 ) -> list[BasisPart]:
-    """The parts that bill `now` (quantity per line number, negative for what came back) on top of what was billed `before`."""
+    """The parts that bill `now` (quantity per line number, negative for what came back) on top of what was billed `before`.
+
+    `billed` is what was billed for each line so far: what comes back is credited as it was billed, whatever the price is now.
+    """
     rows = []
     if freight_due and terms.freight:
         check_rate(terms.zone, terms.freight_vat_rate, "freight")
@@ -101,7 +106,9 @@ def invoice_basis(
             )
         )
     rows += [
-        _row(terms, line, before.get(line.line_number, ZERO), now[line.line_number], settings)
+        _row(
+            terms, line, before.get(line.line_number, ZERO), now[line.line_number], settings, (billed or {}).get(line.line_number)
+        )
         for line in lines
         if now.get(line.line_number)
     ]
@@ -124,11 +131,16 @@ def amount_for(quantity: Decimal, price: Decimal, discount: Decimal) -> Decimal:
     return rounded(quantity * price * (HUNDRED - discount) / HUNDRED)
 
 
-def _row(terms: Terms, line: BillableLine, before: Decimal, now: Decimal, settings: MerchantSettings) -> BasisRow:
+def _row(
+    terms: Terms, line: BillableLine, before: Decimal, now: Decimal, settings: MerchantSettings, billed: Decimal | None
+) -> BasisRow:
     name = f"line {line.line_number} ({line.article_number})"
     check_rate(terms.zone, line.vat_rate, name)
     discount = combined_discount(line.discount_percent, terms.discount_percent)
-    amount = amount_for(before + now, line.unit_price, discount) - amount_for(before, line.unit_price, discount)
+    if now < 0 and before > 0 and billed is not None:
+        amount = rounded(billed * (before + now) / before) - billed
+    else:
+        amount = amount_for(before + now, line.unit_price, discount) - amount_for(before, line.unit_price, discount)
     row = BasisRow(
         "goods" if line.stock_article else "service",
         line.line_number,
@@ -177,6 +189,7 @@ def compare_totals(price_basis: str, part: BasisPart, net: Decimal, vat: Decimal
         raise Refused("row-not-exact", f"VAT is {vat}, meant was {part.vat}, which may differ by {part.tolerance}")
 
 
-def reference(merchant_hash: str, basis_no: int, part: int, revision: int) -> str:
+def reference(merchant: str, basis_no: int, part: int, revision: int) -> str:
     """Our key on the invoice (`ExternalInvoiceReference1`): always 30 characters, so that no key is a part of another."""
-    return f"lb-{merchant_hash[:6]}-{basis_no:012d}-{part:03d}-{revision:03d}"
+    mark = hashlib.sha256(merchant.encode()).hexdigest()[:6]
+    return f"lb-{mark}-{basis_no:012d}-{part:03d}-{revision:03d}"

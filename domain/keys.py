@@ -13,19 +13,23 @@ class OrderKey:
 
     @property
     def workflow_id(self) -> str:
-        suffix = "" if self.run == 1 else f"/{self.run}"
-        return f"sales-order/{self.merchant}/{self.number}{suffix}"
+        """A sentence with the number in it; a later run has a suffix that no number can contain."""
+        number = self.number.replace("%", "%25").replace("#", "%23")
+        suffix = "" if self.run == 1 else f"#{self.run}"
+        return f"sales-order/{self.merchant}/{number}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
 class BasisKey:
-    """One invoice to write: a part of a shipment's invoice basis."""
+    """One invoice to write: a part of a shipment's invoice basis. `again`: a person wants it made anew, after somebody
+    cancelled it over there."""
 
     merchant: str
     order: str
     run: int
     basis: int
     part: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

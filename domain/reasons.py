@@ -33,9 +33,9 @@ REASONS: dict[str, Reason] = {
         "The warehouse refuses to be told what we have booked.", "warehouse", "Read its answer; our own books stand."
     ),
     "connection-blocked": Reason(
-        "The other system refuses our credentials.",
+        "The other system refuses our credentials, or they open another company.",
         "person",
-        "Correct the credentials (lagerbro connection set); everything waiting goes on by itself.",
+        "Correct the credentials (lagerbro connection set ... --credentials FILE); everything waiting goes on by itself.",
     ),
     "unknown-article": Reason(
         "An order line names an article that the ERP does not have.",
@@ -133,11 +133,6 @@ REASONS: dict[str, Reason] = {
     "financial-year-missing": Reason(
         "Fortnox has no financial year for the date.", "accounting", "Create the financial year in Fortnox, then retry."
     ),
-    "wrong-company": Reason(
-        "The Fortnox credentials belong to another company than the connection says.",
-        "person",
-        "Correct tenant or credentials (lagerbro connection set).",
-    ),
     "settings-wrong": Reason("The merchant's settings are not usable.", "person", "Correct the setting named."),
     "over-delivery": Reason(
         "The warehouse picked more than was ordered; the surplus is not invoiced.",
@@ -153,7 +148,6 @@ REASONS: dict[str, Reason] = {
     "stock-below-zero": Reason(
         "More was picked than our books hold; valued at the last known cost.", "person", "Book the missing receipt."
     ),
-    "handled-outside": Reason("A person says the step was done outside.", "person", "Nothing."),
     "unexpected-refusal": Reason(
         "The other system refuses the request for a reason we do not know.", "person", "Read its answer; correct, then retry."
     ),

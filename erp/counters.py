@@ -165,6 +165,9 @@ _SHIPPED = text(
     """
 )
 _IS_WATCHED = text("select 1 from bridge.watched where merchant_id = :merchant and kind = :kind and document = :document limit 1")
+_OWE_NOTHING = text(
+    "update bridge.watched set look_owed = false where merchant_id = :merchant and kind = :kind and document = :document"
+)
 _OWE_LOOK = text(
     "update bridge.watched set look_owed = true where merchant_id = :merchant and kind = :kind and document = :document"
 )
@@ -304,6 +307,11 @@ async def shipped(connection: AsyncConnection, merchant: str, values: Sequence[t
 async def owe_look(connection: AsyncConnection, merchant: str, document: str) -> None:
     """Note that a look is owed: an answer was unclear."""
     await connection.execute(_OWE_LOOK, {"merchant": merchant, "kind": SALES_ORDER, "document": document})
+
+
+async def owe_nothing(connection: AsyncConnection, merchant: str, document: str) -> None:
+    """No look is owed any more: what it was for has been refused for good."""
+    await connection.execute(_OWE_NOTHING, {"merchant": merchant, "kind": SALES_ORDER, "document": document})
 
 
 async def is_watched(connection: AsyncConnection, merchant: str, document: str) -> bool:

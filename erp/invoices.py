@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import Refused
-from domain.invoicing import BasisPart, BasisRow
+from domain.invoicing import BasisPart, BasisRow, reference
 from domain.keys import BasisKey
 from domain.vat import VatZone, vat_zone
 from erp.database import one, rows
@@ -40,6 +40,7 @@ class InvoiceBasis:
 
     key: BasisKey
     reference: str
+    revision: int
     state: str
     order_number: str
     shipment_no: int
@@ -67,6 +68,12 @@ _ROWS = text(
     from erp.invoice_basis_row where merchant_id = :merchant and basis_no = :basis and part = :part order by row_no
     """
 )
+_REVISE = text(
+    """
+    update erp.invoice_basis set revision = :revision, reference = :reference
+    where merchant_id = :merchant and basis_no = :basis and part = :part and state = 'open' and revision = :revision - 1
+    """
+)
 _BOOKED = text(
     """
     update erp.invoice_basis set state = 'booked', booked_at = now(), fortnox_invoice_number = :number, fortnox_voucher = :voucher,
@@ -83,6 +90,7 @@ async def load_basis(connection: AsyncConnection, merchant: Merchant, key: Basis
     return InvoiceBasis(
         key=key,
         reference=row.reference,
+        revision=row.revision,
         state=row.state,
         order_number=row.order_number,
         shipment_no=row.shipment_no,
@@ -132,5 +140,19 @@ async def basis_booked(connection: AsyncConnection, key: BasisKey, number: int, 
             "voucher": voucher,
             "net": net,
             "vat": vat,
+        },
+    )
+
+
+async def revise(connection: AsyncConnection, key: BasisKey, revision: int) -> None:
+    """Give the basis the next revision, and with it a new reference: the invoice is made anew under that."""
+    await connection.execute(
+        _REVISE,
+        {
+            "merchant": key.merchant,
+            "basis": key.basis,
+            "part": key.part,
+            "revision": revision,
+            "reference": reference(key.merchant, key.basis, key.part, revision),
         },
     )

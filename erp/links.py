@@ -9,10 +9,11 @@ from erp.database import one, rows
 
 _LINK = text(
     """
-    insert into bridge.link (merchant_id, system, kind, our_key, their_id, sent_hash, sent_version, confirmed)
+    insert into bridge.link as link (merchant_id, system, kind, our_key, their_id, sent_hash, sent_version, confirmed)
     values (:merchant, :system, :kind, :our_key, :their_id, :sent_hash, :sent_version, :confirmed)
     on conflict (merchant_id, system, kind, our_key) do update set their_id = excluded.their_id, sent_hash = excluded.sent_hash,
       sent_version = excluded.sent_version, confirmed = excluded.confirmed, updated_at = now()
+      where coalesce(excluded.sent_version, 0) >= coalesce(link.sent_version, 0)
     """
 )
 _LINKED = text(
@@ -44,7 +45,7 @@ async def save_link(
     sent_version: int | None = None,
     confirmed: bool = True,
 ) -> None:
-    """Remember which document of theirs is which of ours, and what we last sent."""
+    """Remember which document of theirs is which of ours, and what we last sent. An older version never replaces a newer one."""
     await connection.execute(
         _LINK,
         {

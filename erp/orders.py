@@ -140,7 +140,7 @@ _STATE = text(
     where o.merchant_id = :merchant and o.order_number = :number
     """
 )
-_LOCK = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :number for update")
+_LOCK = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :number for no key update")
 _END = text(
     """
     update bridge.process set ended_at = now(), outcome = :outcome
@@ -216,6 +216,11 @@ async def move_status(connection: AsyncConnection, merchant: str, number: str, c
         )
 
 
+async def lock_order(connection: AsyncConnection, key: OrderKey) -> None:
+    """The first lock of every booking: an ERP that holds its order open makes only that order wait."""
+    await connection.execute(_LOCK, {"merchant": key.merchant, "number": key.number})
+
+
 async def order_state(
     connection: AsyncConnection, merchant: Merchant, key: OrderKey, patience: float, just_looked: bool = False
 ) -> OrderState:
@@ -224,7 +229,7 @@ async def order_state(
     Only a look (`just_looked`) ends an order that was delivered short: what was picked meanwhile must have been seen.
     Locks the order's row first, in a statement of its own: what it then reads includes whatever the last holder committed.
     """
-    await connection.execute(_LOCK, {"merchant": key.merchant, "number": key.number})
+    await lock_order(connection, key)
     row = await one(connection, _STATE, merchant=key.merchant, number=key.number, kind=SALES_ORDER, what=PICKED)
     to_invoice = [
         BasisKey(key.merchant, key.number, key.run, basis, part) for basis, part in zip(row.bases, row.parts, strict=True)

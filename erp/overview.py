@@ -59,7 +59,7 @@ _LIST = text(
     from erp.sales_order o
     left join lateral (select code, opened_at from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order'
       and x.document = o.order_number and x.closed_at is null and x.blocking order by opened_at limit 1) as x on true
-    where (cast(:merchant as text) is null or o.merchant_id = :merchant) and (:all or o.status not in ('completed', 'cancelled'))
+    where (cast(:merchant as text) is null or o.merchant_id = :merchant) and (:all or :blocked or o.status not in ('completed', 'cancelled'))
       and (not :blocked or x.code is not null)
     order by o.status_changed_at limit :most
     """

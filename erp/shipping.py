@@ -1,6 +1,5 @@
 """Shipments and what they may be billed: written when goods have left, in the transaction that saw it."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +34,14 @@ _SHIPPED_BEFORE = text(
     """
     select line_number, sum(quantity) as quantity from erp.shipment_line
     where merchant_id = :merchant and order_number = :number group by line_number
+    """
+)
+_BILLED_BEFORE = text(
+    """
+    select r.line_number, sum(r.amount) as amount from erp.invoice_basis_row r
+    join erp.invoice_basis b using (merchant_id, basis_no, part)
+    where b.merchant_id = :merchant and b.order_number = :number and b.state <> 'cancelled' and r.line_number is not null
+    group by r.line_number
     """
 )
 _NEXT_SHIPMENT = text(
@@ -129,7 +136,9 @@ async def close_shipment(connection: AsyncConnection, merchant: Merchant, order:
     quantities = {line: quantity for line, quantity in ship.quantities.items() if quantity}
     if first:
         quantities |= {line.line_number: line.quantity for line in order.lines if line.stock_article is False}
-    parts, surplus = _parts(merchant, order, before, quantities, first)
+    back = any(quantity < 0 for quantity in quantities.values())
+    billed = {r.line_number: r.amount for r in await rows(connection, _BILLED_BEFORE, **key)} if back else {}
+    parts, surplus = _parts(merchant, order, before, quantities, first, billed)
     rate = rate_of(order, merchant)
 
     on = merchant.day_of(ship.at)
@@ -149,7 +158,7 @@ async def close_shipment(connection: AsyncConnection, merchant: Merchant, order:
                 | {
                     "basis_no": basis_no,
                     "part": number,
-                    "reference": reference(_hash(merchant.merchant_id), basis_no, number, 0),
+                    "reference": reference(merchant.merchant_id, basis_no, number, 0),
                     "shipment_no": shipment.shipment_no,
                     "currency": order.currency,
                     "exchange_rate": rate,
@@ -164,7 +173,12 @@ async def close_shipment(connection: AsyncConnection, merchant: Merchant, order:
 
 
 def _parts(
-    merchant: Merchant, order: OrderDocument, before: Mapping[int, Decimal], quantities: Mapping[int, Decimal], first: bool
+    merchant: Merchant,
+    order: OrderDocument,
+    before: Mapping[int, Decimal],
+    quantities: Mapping[int, Decimal],
+    first: bool,
+    amounts_billed: Mapping[int, Decimal],
 ) -> tuple[list[BasisPart], list[int]]:
     lines = billable_lines(order)
     billed: dict[int, Decimal] = {}
@@ -177,7 +191,7 @@ def _parts(
         now[line.line_number] = billable(line, after, merchant.settings) - billed[line.line_number]
         if after > line.quantity_ordered and after > delivered:
             surplus.append(line.line_number)
-    parts = invoice_basis(terms_of(order, merchant), lines, billed, now, first, merchant.settings)
+    parts = invoice_basis(terms_of(order, merchant), lines, billed, now, first, merchant.settings, amounts_billed)
     return [part for part in parts if any(row.amount for row in part.rows)], surplus
 
 
@@ -210,10 +224,6 @@ async def _write_part(connection: AsyncConnection, key: dict[str, object], part:
             "folded": [row.folded for row in part.rows],
         },
     )
-
-
-def _hash(merchant: str) -> str:
-    return hashlib.sha256(merchant.encode()).hexdigest()
 
 
 def due(reason: str, at: datetime, counted: Sequence[tuple[Line, int, Decimal, Decimal]]) -> ToShip | None:

@@ -232,6 +232,7 @@ sales_order = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     instant("cancel_requested_at", nullable=True),
     instant("released_at", nullable=True),
+    Column("released_in", BigInteger),
     instant("status_changed_at", default=True),
     instant("created_at", default=True),
     instant("updated_at", default=True),
@@ -275,6 +276,7 @@ sales_order_line = Table(
     between("discount_percent", "0", "100"),
     between("vat_rate", "0", "100"),
     CheckConstraint("account IS NULL OR account BETWEEN 1000 AND 9999", name="account_in_range"),
+    Index("ix_sales_order_line_article", "merchant_id", "article_number"),
     schema="erp",
 )
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from domain.errors import Refused
+from starters.cli_connection import connection
 from starters.cli_keys import keys
 from starters.cli_orders import erp, orders
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
@@ -57,6 +58,7 @@ app.command("wait")(wait)
 app.command("verify")(verify_command)
 app.add_typer(orders, name="order")
 app.add_typer(erp, name="erp")
+app.add_typer(connection, name="connection")
 app.add_typer(keys, name="keys")
 
 

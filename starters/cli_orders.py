@@ -27,7 +27,8 @@ from starters.import_orders import ImportResult, import_orders, release_orders
 from worker.settings import Settings
 from worker.temporal import connect
 from worker.wiring import ongoing_connections
-from workflows.sales_order import Correction, FulfilSalesOrder
+from workflows.patient import Correction
+from workflows.sales_order import FulfilSalesOrder
 
 orders = typer.Typer(no_args_is_help=True, help="Sales orders: start one, see one, see all that are under way, try one again.")
 erp = typer.Typer(no_args_is_help=True, help="Write into the ERP's tables as an ERP would.")
@@ -187,14 +188,14 @@ def import_command(
     release: Annotated[bool, typer.Option("--release/--draft", help="Release the orders, or leave drafts.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Load orders from a CSV into the ERP's tables: header, lines, release, each committed by itself.
+    """Load orders from a CSV into the ERP's tables, then release them. Drafts that an interrupted run left are released too.
 
     Prices are in the merchant's currency, without VAT unless --with-vat. Missing articles are made; an order without an address
     gets a placeholder, one without a customer is billed to a collective customer of its country. What is not taken is
     listed with its reason: C invoices, lines without a quantity or price above 0, orders that are there already.
 
-    With --with-stock each stock article opens with what the file's orders take, at half of its highest price in whole öre (this needs the simulated warehouse:
-    a real one cannot be given stock).
+    With --with-stock each stock article opens with what the file's orders take, at half of its highest price in whole öre (this
+    needs the simulated warehouse: a real one cannot be given stock).
 
     Exit code 0: every line is taken or listed. 1: the file or the merchant is not usable, and nothing was written.
     """
@@ -211,7 +212,7 @@ async def _import(
         if with_stock:
             await open_stock(settings, merchant, balances)
         if release:
-            await release_orders(database, merchant, result.orders)
+            await release_orders(database, merchant, [*result.already_there, *result.orders])
     except (ValueError, Refused) as wrong:
         console.print(f"[red]{wrong}[/]")
         return 1

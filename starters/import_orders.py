@@ -1,4 +1,4 @@
-"""Orders from a CSV into the ERP's tables, the way an ERP writes them: header, lines, release, each committed by itself.
+"""Orders from a CSV into the ERP's tables: each order with its lines in one transaction, its release in another.
 
 Nothing is dropped in silence: what is not taken is listed with its reason. Article numbers are taken exactly as they stand, and
 numbers that differ only in case, blanks or leading zeros are listed as near-twins.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from domain.money import rounded
 from domain.vat import VatZone, vat_zone
@@ -200,10 +200,14 @@ async def _articles(
     async with database.everyone() as session:
         for number, name in names.items():
             service = number in SERVICE_CODES
-            done = await session.execute(
-                _ARTICLE, {"merchant": merchant, "number": number, "name": name, "stock": not service, "vat": vat_rate}
-            )
-            result.new_articles += done.rowcount
+            values = {"merchant": merchant, "number": number, "name": name, "stock": not service, "vat": vat_rate}
+            try:
+                async with session.begin_nested():
+                    result.new_articles += (await session.execute(_ARTICLE, values)).rowcount
+            except DBAPIError as refused:
+                if refused.connection_invalidated:
+                    raise
+                continue  # its orders are refused, and listed, with the same article number
             if service:
                 result.service_articles.append(number)
     alike: dict[str, list[str]] = defaultdict(list)
@@ -218,13 +222,12 @@ async def _write(
     key = {"merchant": merchant, "number": order.number}
     name = f"Customer {order.customer}" if order.customer else "Customer not given"
     try:
-        if order.customer:
-            async with database.everyone() as session:
+        async with database.everyone() as session:
+            if order.customer:
                 await session.execute(
                     _CUSTOMER,
                     {"merchant": merchant, "number": order.customer, "name": name, "country": order.country} | PLACEHOLDER,
                 )
-        async with database.everyone() as session:
             await session.execute(
                 _ORDER,
                 key
@@ -232,7 +235,6 @@ async def _write(
                 | {"name": name, "country": order.country}
                 | PLACEHOLDER,
             )
-        async with database.everyone() as session:
             await session.execute(
                 _LINE,
                 [
@@ -248,8 +250,10 @@ async def _write(
                     for n, line in enumerate(order.lines, start=1)
                 ],
             )
-    except IntegrityError as refused:
-        constraint = getattr(refused.orig, "constraint_name", None) or str(refused.orig).splitlines()[0]
+    except DBAPIError as refused:
+        if refused.connection_invalidated:
+            raise
+        constraint = getattr(refused.orig, "constraint_name", None) or str(refused.orig).splitlines()[0][:200]
         result.listed += [
             Listed(line.row, order.number, line.article_number, f"the database refuses the order: {constraint}")
             for line in order.lines

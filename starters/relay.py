@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import text
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -79,11 +79,10 @@ _DOCUMENTS = text(
     """
 )
 _APPLIED = text("update bridge.inbox set applied_at = now(), outcome = :outcome where inbox_no = any(cast(:numbers as bigint[]))")
-_BLOCKED_BY_ARTICLE = text(
+_LOST = text(
     """
-    select distinct document from bridge.exception
-    where merchant_id = :merchant and kind = 'sales-order' and closed_at is null
-      and code in ('unknown-article', 'article-not-in-erp')
+    update bridge.process set ended_at = now(), outcome = 'lost'
+    where merchant_id = :merchant and kind = 'sales-order' and document = :document and run = :run and ended_at is null
     """
 )
 
@@ -121,17 +120,14 @@ class Relay:
                     outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.erp_changed)
                 case "sales-order.cancel":
                     outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.cancel_asked)
-                case "article.added":
-                    outcome = await self._tell_blocked_by(row.merchant_id)
                 case unknown:
                     outcome = f"unknown topic {unknown}"
                     log.error("unknown topic", topic=unknown, document=row.document)
-        except RPCError as error:
+        except Exception as error:
+            name = error.status.name if isinstance(error, RPCError) else type(error).__name__
             async with self._database.everyone() as session:
-                await session.execute(_FAILED, {"outbox_no": row.outbox_no, "error": f"{error.status.name}"})
-            log.warning(
-                "not delivered", merchant=row.merchant_id, document=row.document, topic=row.topic, error=error.status.name
-            )
+                await session.execute(_FAILED, {"outbox_no": row.outbox_no, "error": name})
+            log.warning("not delivered", document=row.document, topic=row.topic, error=name)
             return False
         async with self._database.everyone() as session:
             await session.execute(_DELIVERED, {"outbox_no": row.outbox_no, "outcome": outcome})
@@ -166,24 +162,28 @@ class Relay:
             found = await rows(session, _LAST_PROCESS, merchant=merchant, document=document)
         if not found or found[0].ended_at is not None:
             return "no process"
-        return await self._signal(self._client.get_workflow_handle(found[0].workflow_id), signal_method)
+        return await self._signal(OrderKey(merchant, document, found[0].run), signal_method)
 
-    async def _tell_blocked_by(self, merchant: str) -> str:
-        async with self._database.everyone() as session:
-            found = await rows(session, _BLOCKED_BY_ARTICLE, merchant=merchant)
-        for row in found:
-            await self._tell(merchant, row.document, FulfilSalesOrder.erp_changed)
-        return f"told {len(found)}"
-
-    @staticmethod
-    async def _signal(handle: WorkflowHandle[Any, Any], signal_method: Any) -> str:
+    async def _signal(self, key: OrderKey, signal_method: Any) -> str:
+        """Signal the process of this run. One that our row says is running and Temporal does not is started (again)."""
         try:
-            await handle.signal(signal_method)
+            await self._client.get_workflow_handle(key.workflow_id).signal(signal_method)
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
-                return "no running workflow"
-            raise
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return await self._revive(key)
         return "told"
+
+    async def _revive(self, key: OrderKey) -> str:
+        outcome = await self._start(key)
+        if outcome != "ran to its end":
+            return outcome
+        async with self._database.everyone() as session:
+            lost = await session.execute(_LOST, {"merchant": key.merchant, "document": key.number, "run": key.run})
+        if not lost.rowcount:
+            return "ended before"
+        log.warning("process was lost", merchant=key.merchant, document=key.number)
+        return await self._start(OrderKey(key.merchant, key.number, key.run + 1))
 
     async def drain_inbox(self) -> int:
         """One nudge for each document that something was said about; returns how many rows were taken."""
@@ -217,7 +217,7 @@ class Relay:
         if not found:
             return "no process"
         if found[0].ended_at is None:
-            return await self._signal(self._client.get_workflow_handle(found[0].workflow_id), FulfilSalesOrder.look)
+            return await self._signal(OrderKey(merchant, document, found[0].run), FulfilSalesOrder.look)
         if sources == {"webhook"}:
             # Most often the echo of what ended the process. If the warehouse differs from our books, the watcher says so.
             return "ended; left to the watcher"

@@ -16,6 +16,8 @@ PATIENCE = timedelta(minutes=10)
 SOON = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))
 LATER = RetryPolicy(initial_interval=timedelta(minutes=2), backoff_coefficient=2, maximum_interval=timedelta(minutes=30))
 
+UNATTENDED = timedelta(minutes=5)
+
 ONE_STEP = timedelta(minutes=3)
 LONG_STEP = timedelta(minutes=30)
 SIGN_OF_LIFE = timedelta(seconds=6)

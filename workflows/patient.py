@@ -5,6 +5,7 @@ slowly. A step that a person must cure says why, who, and what to send, and wait
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,15 @@ with workflow.unsafe.imports_passed_through():
     from domain.keys import Blocked
     from domain.reasons import REASONS
     from workflows import attributes, options
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person sends: who they are and why. Both are kept."""
+
+    by: str
+    reason: str
+
 
 GAVE_WAY = object()
 """What a blocked step returns when something more urgent than its own answer has turned up."""
@@ -36,6 +46,7 @@ class Patient:
         self._blocked_text = ""
         self._blocked_at: datetime | None = None
         self._answered = False
+        self._person_saw: str | None = None
 
     async def step(
         self,
@@ -44,15 +55,20 @@ class Patient:
         summary: str,
         queue: str,
         give_way: Callable[[], bool] = lambda: False,
+        try_again_after: timedelta | None = None,
         **settings: Any,
     ) -> Any:
-        """Run one activity to its end. Returns `GAVE_WAY` only while blocked, and only when `give_way` says so."""
+        """Run one activity to its end. Returns `GAVE_WAY` only while blocked, and only when `give_way` says so.
+
+        `argument` may be a function, asked anew for each try: what a person decided may have changed it. With
+        `try_again_after` a refusal too is tried again by itself, for processes that nobody waits for.
+        """
         patience: timedelta | None = options.PATIENCE
         while True:
             self._answered = False
             attempt = workflow.start_activity(
                 does,
-                argument,
+                argument() if callable(argument) else argument,
                 task_queue=queue,
                 summary=summary,
                 schedule_to_close_timeout=patience,
@@ -80,13 +96,20 @@ class Patient:
                     patience = None
                     continue
                 await self._block(cause.type if cause.type in REASONS else "unexpected-refusal", cause.message)
-                await workflow.wait_condition(lambda: self._answered or give_way())
-                if not self._answered:
+                if not await self._answer(give_way, try_again_after):
                     return GAVE_WAY
                 patience = options.PATIENCE
             else:
                 await self._free()
                 return result
+
+    async def _answer(self, give_way: Callable[[], bool], try_again_after: timedelta | None) -> bool:
+        """Wait until somebody says what to do; False when something more urgent has turned up."""
+        try:
+            await workflow.wait_condition(lambda: self._answered or give_way(), timeout=try_again_after)
+        except TimeoutError:
+            return True
+        return self._answered
 
     def _enter(self, stage: str, waiting_for: str | None = None) -> None:
         """Show where the process is. One update of the attributes, and only when the stage is new."""
@@ -130,6 +153,7 @@ class Patient:
                 attributes.WAITING_FOR.value_unset(),
             ]
         )
+        self._person_saw = None
         self._show()
         await self._note(Erp.close_exceptions, blocked)
 
@@ -161,6 +185,28 @@ class Patient:
 
     def _retry(self) -> None:
         self._answered = True
+
+    @workflow.update(description='Try again what stands still. {"by": "...", "reason": "..."}')
+    async def retry_now(self, correction: Correction) -> str:
+        """Try again what stands still. Refused when nothing does."""
+        self._decided(correction.by, correction.reason)
+        return f"{self.document} is tried again"
+
+    @retry_now.validator
+    def _may_retry(self, correction: Correction) -> None:
+        self._must_be_blocked()
+
+    @workflow.signal(name="retry_now", description="The same as the update, for many at once.")
+    def retry_now_signal(self, correction: dict[str, Any]) -> None:
+        """The same as the update, for many at once: a wrong shape is taken as no name, not dropped."""
+        if self._blocked is not None:
+            self._decided(str(correction.get("by", "somebody")), str(correction.get("reason", "no reason given")))
+
+    def _decided(self, by: str, reason: str) -> None:
+        """A person wants it tried again: what they were shown, `_person_saw`, is what they decided about."""
+        self._person_saw = self._blocked
+        self._tell(f"{by}: try again ({reason})")
+        self._retry()
 
     def _must_be_blocked(self) -> None:
         if self._blocked is None:

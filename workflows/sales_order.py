@@ -5,7 +5,7 @@ read from Ongoing's counters. Between two steps it waits, without a timer and wi
 a look is missed by nobody, because `WatchWarehouse` compares every document with our books.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,14 +17,6 @@ with workflow.unsafe.imports_passed_through():
     from domain.keys import BasisKey, OrderKey, OrderState
     from workflows import options
     from workflows.patient import GAVE_WAY, Patient
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What a person sends: who they are and why. Both are kept."""
-
-    by: str
-    reason: str
 
 
 @workflow.defn
@@ -41,7 +33,8 @@ class FulfilSalesOrder(Patient):
     async def run(self, order: OrderKey) -> str:
         """Returns how it ended: `completed` or `cancelled`. Never fails."""
         self.merchant, self.kind, self.document = order.merchant, "sales-order", order.number
-        state = await self._send(order)
+        # A later run was started because the warehouse differs from our books: it looks first.
+        state = OrderState("at-warehouse", look_after=0.0) if order.run > 1 else await self._send(order)
         while state.outcome is None:
             state = await self._invoice(state)
             if state.outcome is None:
@@ -68,10 +61,10 @@ class FulfilSalesOrder(Patient):
             basis: BasisKey = state.to_invoice[0]
             result = await self.step(
                 Fortnox.invoice_shipment,
-                basis,
+                lambda basis=basis: replace(basis, again=self._person_saw == "invoice-cancelled-by-hand"),
                 f"Invoice basis {basis.basis}, part {basis.part}",
                 options.FORTNOX_QUEUE,
-                give_way=lambda: self._look_owed,
+                give_way=self._something_to_do,
             )
             if result is GAVE_WAY:
                 return OrderState(state.stage)
@@ -84,16 +77,13 @@ class FulfilSalesOrder(Patient):
             stage = "waiting-for-the-rest" if state.stage == "waiting-for-the-rest" else "at-warehouse"
             self._enter(stage, "warehouse")
 
-        def something_to_do() -> bool:
-            return self._look_owed or self._changed or self._cancel_asked
-
         if state.look_after is None:
             # No deadline: an order waits for the warehouse as long as it takes; WatchWarehouse finds what nobody told.
-            await workflow.wait_condition(something_to_do)
+            await workflow.wait_condition(self._something_to_do)
             return
         try:
             await workflow.wait_condition(
-                something_to_do, timeout=timedelta(seconds=state.look_after), timeout_summary="Look again"
+                self._something_to_do, timeout=timedelta(seconds=state.look_after), timeout_summary="Look again"
             )
         except TimeoutError:
             self._look_owed = True
@@ -110,8 +100,12 @@ class FulfilSalesOrder(Patient):
         return await self._ask(Ongoing.look_at_sales_order, order, "Read what the warehouse has done")
 
     async def _ask(self, does: Any, order: OrderKey, summary: str) -> OrderState:
-        state: OrderState = await self.step(does, order, summary, options.ONGOING_QUEUE)
-        return state
+        """A step that reads the warehouse. While it is blocked, whatever is said anew makes it read again."""
+        state = await self.step(does, order, summary, options.ONGOING_QUEUE, give_way=self._something_to_do)
+        return OrderState("at-warehouse") if state is GAVE_WAY else state
+
+    def _something_to_do(self) -> bool:
+        return self._look_owed or self._changed or self._cancel_asked
 
     @workflow.signal(description="Something may have changed in the warehouse: look again. Saying it twice is harmless.")
     def look(self) -> None:
@@ -129,24 +123,6 @@ class FulfilSalesOrder(Patient):
         """The ERP asks to cancel the order."""
         self._cancel_asked = True
         self._retry()
-
-    @workflow.update(description='Try again what stands still. {"by": "...", "reason": "..."}')
-    async def retry_now(self, correction: Correction) -> str:
-        """Try again what stands still. Refused when nothing does."""
-        self._tell(f"{correction.by}: try again ({correction.reason})")
-        self._retry()
-        return f"{self.document} is tried again"
-
-    @retry_now.validator
-    def _may_retry(self, correction: Correction) -> None:
-        self._must_be_blocked()
-
-    @workflow.signal(name="retry_now", description="The same as the update, for many at once.")
-    def retry_now_signal(self, correction: dict[str, Any]) -> None:
-        """The same as the update, for many at once: a wrong shape is taken as no name, not dropped."""
-        if self._blocked is not None:
-            self._tell(f"{correction.get('by', 'somebody')}: try again ({correction.get('reason', 'no reason given')})")
-            self._retry()
 
     @workflow.query(description="Where the order is, in one object.")
     def where(self) -> dict[str, str | None]:

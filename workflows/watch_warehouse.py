@@ -42,6 +42,7 @@ class WatchWarehouse(Patient):
                     key.merchant,
                     "Nightly search for invoices that came late",
                     options.FORTNOX_QUEUE,
+                    try_again_after=options.UNATTENDED,
                     start_to_close_timeout=options.LONG_STEP,
                 )
             try:
@@ -60,6 +61,7 @@ class WatchWarehouse(Patient):
             self.merchant,
             summary,
             options.ONGOING_QUEUE,
+            try_again_after=options.UNATTENDED,
             start_to_close_timeout=options.LONG_STEP,
         )
         return found

@@ -59,9 +59,9 @@ async def cost(small: bool) -> Proof:
     order = found["order"]
     figure = (
         f"CPU {found['cpu_ratio_to_bare']} times a bare workflow's, {found['cpu_ratio_to_floor']} times the floor's; "
-        f"an order takes {order['remote_activities']} remote activities, {order['workflow_tasks']} tasks, {order['events']} events, "
-        f"{order['actions']} actions; ledger lines {found['ledger_ratio']} of raw asyncpg's; pick to booked stock "
-        f"{found['pick_to_booked_p50_ms']} ms (p99 {found['pick_to_booked_p99_ms']} ms)"
+        f"an order takes {order['remote_activities']} remote activities, {order['workflow_tasks']} tasks, "
+        f"{order['events']} events, {order['actions']} actions; ledger lines {found['ledger_ratio']} of raw asyncpg's; "
+        f"from pick to booked stock {found['pick_to_booked_p50_ms']} ms (p99 {found['pick_to_booked_p99_ms']} ms)"
     )
     return Proof("7", "cost of an order", figure, tuple(found["short"]))
 

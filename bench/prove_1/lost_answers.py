@@ -25,14 +25,14 @@ from clients.errors import Unavailable
 from domain.keys import BasisKey
 from erp.database import rows
 
-SETTLE_SECONDS = 5.0
-DEADLINE_SECONDS = 2.0
-LATE_SECONDS = 1.5
+SETTLE_SECONDS = 9.0
+DEADLINE_SECONDS = 4.0
+LATE_SECONDS = 2.0
 TOO_LATE_SECONDS = SETTLE_SECONDS + 4.0
-WINDOW = (400, 0.05)
-AT_ONCE = 120
+WINDOW = (100, 0.05)
+AT_ONCE = 150
 ROUTE = "POST /3/invoices"
-NEVER_SECONDS = 1500.0
+NEVER_SECONDS = 900.0
 
 _BOOKED = text(
     """

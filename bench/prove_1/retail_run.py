@@ -111,7 +111,13 @@ async def _command(stack: Stack, *arguments: str) -> tuple[int, Any]:
 
 
 def _unclean(report: Any) -> str:
-    return json.dumps(report, default=str)[:2000]
+    results = report.get("results", []) if isinstance(report, dict) else []
+    bad = [
+        f"{result['invariant']} {result['verdict']}: {result['says']}: {result['why'] or result['samples'][:3]}"
+        for result in results
+        if result["verdict"] != "clean"
+    ]
+    return " // ".join(bad)[:2000] or str(report)[:500]
 
 
 async def _release_slowly(erp: Database, numbers: list[str], killed_enough: Callable[[], bool]) -> None:

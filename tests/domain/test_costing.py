@@ -20,7 +20,7 @@ def test_seven_pieces_for_a_hundred_leave_exactly_a_hundred_in_parts() -> None:
         pool, cost = pool.issue(D(part))
         costs.append(cost)
     assert costs == [D("28.57"), D("28.57"), D("28.57"), D("14.29")]
-    assert (pool.quantity, pool.value) == (0, 0)
+    assert (pool.quantity, pool.value) == (D(0), D(0))
 
 
 def test_the_worked_moving_average_comes_out_row_by_row() -> None:
@@ -43,7 +43,7 @@ def test_stock_below_zero_leaves_at_last_cost_and_the_next_receipt_settles_it() 
 
 def test_an_article_never_received_leaves_at_zero() -> None:
     pool, cost = Pool().issue(D(3))
-    assert (cost, pool.quantity, pool.value) == (0, D(-3), 0)
+    assert (cost, pool.quantity, pool.value) == (D(0), D(-3), D(0))
 
 
 def test_the_keep_factor_is_what_is_left_of_an_earlier_receipt() -> None:
@@ -59,7 +59,7 @@ def test_the_keep_factor_is_what_is_left_of_an_earlier_receipt() -> None:
 def test_a_pool_that_runs_empty_begins_a_new_epoch() -> None:
     pool, _ = Pool().receive(D(4), D("10.00"))
     emptied, _ = pool.issue(D(4))
-    assert (emptied.epoch, emptied.keep) == (pool.epoch + 1, 1)
+    assert (emptied.epoch, emptied.keep) == (pool.epoch + 1, D(1))
 
 
 @given(st.lists(st.tuples(st.booleans(), quantities, values), min_size=1, max_size=40))

@@ -70,3 +70,14 @@ def test_an_opening_balance_lies_against_its_own_account() -> None:
 def test_what_has_no_value_has_no_posting() -> None:
     entries, _ = move_stock([movement("2")], {PLACE: Pool()}, {})
     assert postings(entries, ACCOUNTS) == ([], [None])
+
+
+def test_parts_of_an_undone_pick_add_up_to_it_however_cheap_it_was() -> None:
+    quantity_left, value_left, back = D(10), D("0.05"), []
+    for _ in range(10):
+        earlier = [Earlier(4, D(10), D("0.05"), quantity_left, value_left)]
+        entries, _ = move_stock([movement("-1")], {PLACE: pool("1", "1.00")}, {(1, 1): earlier})
+        back.append(entries[0].value)
+        quantity_left, value_left = quantity_left - 1, value_left - entries[0].value
+    assert sum(back) == D("0.05")
+    assert min(back) >= 0

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import text
 
 from erp.database import Database
-from erp.exceptions import open_exception
 from tests.erp.data import add_merchant, add_order, article, insert, line, read, set_order
 
 OUTBOX = "select topic, document from bridge.outbox where merchant_id = :m order by outbox_no"
@@ -99,16 +98,37 @@ async def test_what_we_write_ourselves_is_not_told(app: Database, erp: Database,
     assert await outbox(verify, merchant) == [("sales-order.released", "SO-1")]
 
 
-async def test_a_new_article_is_told_only_while_an_order_waits_for_one(app: Database, erp: Database, verify: Database) -> None:
+async def test_a_new_article_tells_the_orders_that_name_it(erp: Database, verify: Database) -> None:
     merchant = await add_merchant(erp)
+    await add_order(erp, merchant, lines=[line("N2")])
     async with erp.everyone() as session:
         await insert(session, "erp.article", article(merchant, "N1"))
-    assert await outbox(verify, merchant) == []
-    async with app.merchant(merchant) as session:
-        await open_exception(session, merchant, "sales-order", "SO-1", "unknown-article", "N2 is missing", True)
+    assert await outbox(verify, merchant) == [("sales-order.released", "SO-1")]
     async with erp.everyone() as session:
         await insert(session, "erp.article", article(merchant, "N2"))
-    assert await outbox(verify, merchant) == [("article.added", "N2")]
+    assert await outbox(verify, merchant) == [("sales-order.released", "SO-1"), ("sales-order.changed", "SO-1")]
+
+
+async def test_a_line_that_meets_a_release_halfway_is_told(erp: Database, verify: Database) -> None:
+    merchant = await add_merchant(erp)
+    await add_order(erp, merchant, release=False)
+    release = text("update erp.sales_order set status = 'released' where merchant_id = :m")
+    async with erp.everyone() as slow:
+        await slow.execute(text("select now()"))  # this transaction began before the release
+        async with erp.everyone() as quick:
+            await quick.execute(release, {"m": merchant})
+        await slow.execute(text("update erp.sales_order_line set quantity = 9 where merchant_id = :m"), {"m": merchant})
+    assert await outbox(verify, merchant) == [("sales-order.released", "SO-1"), ("sales-order.changed", "SO-1")]
+
+
+async def test_the_erp_cannot_set_the_version_itself(erp: Database, verify: Database) -> None:
+    merchant = await add_merchant(erp)
+    await add_order(erp, merchant)
+    async with erp.everyone() as session:
+        await session.execute(text("update erp.sales_order set version = 40 where merchant_id = :m"), {"m": merchant})
+    async with verify.everyone() as session:
+        found = await session.execute(text("select version from erp.sales_order where merchant_id = :m"), {"m": merchant})
+        assert found.scalar_one() == 1
 
 
 async def test_the_relay_is_woken_when_the_order_commits_and_not_before(erp: Database, relay: Database) -> None:

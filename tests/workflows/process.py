@@ -20,7 +20,8 @@ from worker.__main__ import workers
 from worker.keyring import KeyRing
 from worker.settings import Settings
 from workflows import attributes
-from workflows.sales_order import Correction, FulfilSalesOrder
+from workflows.patient import Correction
+from workflows.sales_order import FulfilSalesOrder
 
 
 class LosesFirstAnswers(ClientInterceptor, WorkerInterceptor):

@@ -570,6 +570,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("released_in", sa.BigInteger(), nullable=True),
         sa.Column("status_changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -772,6 +773,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("merchant_id", "order_number", "line_number", name=op.f("pk_sales_order_line")),
         schema="erp",
+    )
+    op.create_index(
+        "ix_sales_order_line_article", "sales_order_line", ["merchant_id", "article_number"], unique=False, schema="erp"
     )
     op.create_table(
         "shipment",

@@ -23,7 +23,8 @@ begin
         using errcode = 'check_violation';
     end if;
     new.version := 1;
-    if new.status = 'released' then new.released_at := clock_timestamp(); end if;
+    new.released_at := case when new.status = 'released' then clock_timestamp() end;
+    new.released_in := case when new.status = 'released' then pg_current_xact_id()::text::bigint end;
     return new;
   end if;
   new.updated_at := clock_timestamp();
@@ -37,11 +38,13 @@ begin
         new.order_number using errcode = 'check_violation';
     end if;
     new.status_changed_at := clock_timestamp();
-    if new.status = 'released' then new.released_at := clock_timestamp(); end if;
   end if;
+  new.released_at := case when old.status = 'draft' and new.status = 'released' then clock_timestamp() else old.released_at end;
+  new.released_in := case when old.status = 'draft' and new.status = 'released' then pg_current_xact_id()::text::bigint
+                          else old.released_in end;
   if not by_us then
-    new.released_at := case when new.status = old.status then old.released_at else new.released_at end;
-    if old.status <> 'draft' and old.released_at < now() and (
+    new.version := old.version;
+    if old.status <> 'draft' and old.released_in is distinct from pg_current_xact_id()::text::bigint and (
       (new.customer_number, new.currency, new.exchange_rate, new.price_basis, new.delivery_date, new.way_of_delivery,
        new.your_reference, new.freight, new.freight_vat_rate, new.discount_percent, new.delivery_name, new.delivery_address1,
        new.delivery_address2, new.delivery_post_code, new.delivery_city, new.delivery_country, new.delivery_email,
@@ -59,14 +62,20 @@ end $$;
 
 create trigger guard before insert or update on erp.sales_order for each row execute function erp.sales_order_guard();
 
-create function erp.sales_order_line_changed() returns trigger language plpgsql set search_path = pg_catalog as $$
+-- Lines that come with the release are the order; later ones are a change of it. The order's row is locked first, so that a line
+-- and a release at the same time see each other.
+create function erp.sales_order_line_changed() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare
+  the_line record;
   the_order record;
 begin
-  the_order := case when tg_op = 'DELETE' then old else new end;
-  update erp.sales_order set version = version + 1
-    where merchant_id = the_order.merchant_id and order_number = the_order.order_number
-      and status <> 'draft' and released_at < now();  -- lines that come with the release are the order, not a change of it
+  the_line := case when tg_op = 'DELETE' then old else new end;
+  select status, released_in into the_order from erp.sales_order
+    where merchant_id = the_line.merchant_id and order_number = the_line.order_number for share;
+  if the_order.status <> 'draft' and the_order.released_in is distinct from pg_current_xact_id()::text::bigint then
+    update erp.sales_order set version = version + 1
+      where merchant_id = the_line.merchant_id and order_number = the_line.order_number;
+  end if;
   return null;
 end $$;
 
@@ -104,12 +113,14 @@ end $$;
 create constraint trigger to_outbox after insert or update on erp.sales_order
   deferrable initially deferred for each row execute function bridge.sales_order_to_outbox();
 
+-- An article that comes after an order that names it: the order is told, whether it stands still already or is about to.
 create function bridge.article_to_outbox() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 begin
   insert into bridge.outbox (merchant_id, topic, document)
-    select new.merchant_id, 'article.added', new.article_number
-    where exists (select from bridge.exception x
-                  where x.merchant_id = new.merchant_id and x.code = 'unknown-article' and x.closed_at is null);
+    select distinct o.merchant_id, 'sales-order.changed', o.order_number
+    from erp.sales_order_line l join erp.sales_order o using (merchant_id, order_number)
+    where l.merchant_id = new.merchant_id and l.article_number = new.article_number
+      and o.status not in ('draft', 'completed', 'cancelled');
   if found then perform pg_notify('lagerbro_outbox', ''); end if;
   return null;
 end $$;

@@ -1,0 +1,91 @@
+"""Commands about a merchant's connections: see them, and give them new credentials."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from sqlalchemy import text
+
+from erp.database import Database, rows
+from erp.merchants import load_connection, save_connection
+from worker.settings import Settings
+
+connection = typer.Typer(no_args_is_help=True, help="How Ongoing and Fortnox are reached for a merchant.")
+console = Console()
+
+NEEDED = {"ongoing": ("username", "password"), "fortnox": ("client_id", "client_secret")}
+Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
+
+
+@connection.command("show")
+def show(
+    merchant: Merchant = "demo",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")] = False,
+) -> None:
+    """Address and state of each connection; credentials are never shown.
+
+    Exit code 0: working. 1: one is blocked, or none is there.
+    """
+    raise typer.Exit(asyncio.run(_show(merchant, as_json)))
+
+
+async def _show(merchant: str, as_json: bool) -> int:
+    database = Database(Settings.from_environment().database("verify"))
+    statement = text(
+        "select system, state, problem, problem_since, settings from bridge.connection where merchant_id = :m order by system"
+    )
+    async with database.everyone() as session:
+        found = [dict(row._mapping) for row in await rows(session, statement, m=merchant)]
+    await database.close()
+    if as_json:
+        print(json.dumps(found, default=str, indent=2))
+    for row in found if not as_json else []:
+        colour = {"working": "green", "blocked": "red"}.get(row["state"], "yellow")
+        since = f" since {row['problem_since']:%Y-%m-%d %H:%M}: {row['problem']}" if row["problem"] else ""
+        console.print(f"[bold]{row['system']}[/]: [{colour}]{row['state']}[/]{since}  {row['settings']}", highlight=False)
+    if not found and not as_json:
+        console.print(f"[red]Merchant {merchant} has no connections.[/]")
+    return 0 if found and all(row["state"] != "blocked" for row in found) else 1
+
+
+@connection.command("set")
+def set_credentials(
+    system: Annotated[str, typer.Argument(help="ongoing or fortnox.")],
+    credentials: Annotated[
+        Path,
+        typer.Option(
+            "--credentials", exists=True, dir_okay=False, help="JSON: username and password, or client_id and client_secret."
+        ),
+    ],
+    merchant: Merchant = "demo",
+) -> None:
+    """Give a connection new credentials, from a file so that they stand in no command line.
+
+    What waited for them goes on by itself.
+
+    Exit code 0: stored. 1: the file or the merchant is not usable, and nothing was changed.
+    """
+    raise typer.Exit(asyncio.run(_set(system, credentials.name, credentials.read_text(encoding="utf-8"), merchant)))
+
+
+async def _set(system: str, name: str, content: str, merchant: str) -> int:
+    if system not in NEEDED:
+        console.print(f"[red]{system!r} is not ongoing or fortnox.[/]")
+        return 1
+    try:
+        given: dict[str, Any] = json.loads(content)
+        secret = json.dumps({field: str(given[field]) for field in NEEDED[system]})
+    except (ValueError, KeyError, TypeError):
+        console.print(f"[red]{name} is not JSON with {' and '.join(NEEDED[system])}.[/]")
+        return 1
+    settings = Settings.from_environment()
+    database = Database(settings.database("app"))
+    async with database.merchant(merchant) as session:
+        known = await load_connection(session, merchant, system)
+        await save_connection(session, merchant, system, known.settings, settings.key_ring().seal(merchant, system, secret))
+    await database.close()
+    console.print(f"{system} of {merchant} has new credentials; they are tried with the next call.")
+    return 0
