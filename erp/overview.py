@@ -55,13 +55,18 @@ _EXCEPTIONS = text(
 )
 _LIST = text(
     """
-    select o.merchant_id, o.order_number, o.status, o.status_changed_at, x.code as blocked, x.opened_at as blocked_since
+    select o.merchant_id, o.order_number, o.status, o.status_changed_at,
+      case when o.status in ('completed', 'cancelled') then null when o.status = 'draft' then 'the ERP to release it'
+           when exists (select from erp.invoice_basis b where b.merchant_id = o.merchant_id and b.order_number = o.order_number
+                        and b.state = 'open') then 'accounting'
+           when o.status = 'released' then 'being sent' else 'the warehouse' end as waits_for,
+      x.code as blocked, x.opened_at as blocked_since
     from erp.sales_order o
     left join lateral (select code, opened_at from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order'
       and x.document = o.order_number and x.closed_at is null and x.blocking order by opened_at limit 1) as x on true
     where (cast(:merchant as text) is null or o.merchant_id = :merchant) and (:all or :blocked or o.status not in ('completed', 'cancelled'))
       and (not :blocked or x.code is not null)
-    order by o.status_changed_at limit :most
+    order by o.status_changed_at desc limit :most
     """
 )
 _TOTALS = text(

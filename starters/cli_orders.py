@@ -5,7 +5,7 @@ import json
 from collections.abc import Coroutine
 from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 
 from activities.ongoing import send_articles, unsent_articles
 from domain.errors import Refused
+from domain.reasons import REASONS
 from erp.database import Database, one
 from erp.merchants import load_connection, load_merchant, utc_now
 from erp.opening import OpeningBalance, book_opening
@@ -36,6 +37,10 @@ erp = typer.Typer(no_args_is_help=True, help="Write into the ERP's tables as an 
 Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
 console = Console()
+
+
+LONG = frozenset(["reference", "basis_no", "looked_at", "started_at"])
+"""Columns that only programs ask for: --json has them."""
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:
@@ -110,9 +115,15 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
     console.print(
         f"[bold]{number}[/] of {merchant}: [bold]{found['status']}[/] since {found['status_changed_at']:%Y-%m-%d %H:%M}"
     )
-    for name in ("exceptions", "lines", "shipments", "invoices", "warehouse_documents", "processes"):
+    for row in found["exceptions"]:
+        if row["closed_at"] is None:
+            reason = REASONS[row["code"]]
+            console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
+            console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
+    for name in ("lines", "shipments", "invoices", "warehouse_documents", "processes"):
         if found[name]:
-            console.print(_table(name.replace("_", " "), found[name]))
+            shown = [{column: row[column] for column in row if column not in LONG} for row in found[name]]
+            console.print(_table(name.replace("_", " "), shown))
     return 0
 
 
@@ -121,10 +132,10 @@ def listed(
     merchant: Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant; all without it.")] = None,
     blocked: Annotated[bool, typer.Option("--blocked", help="Only orders that stand still.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Completed and cancelled orders too.")] = False,
-    most: Annotated[int, typer.Option("--most", help="How many rows at the most.")] = 50,
+    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="How many rows at the most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Orders under way, the longest unchanged first, with the reason of those that stand still. Exit code 0."""
+    """Orders under way, the last changed first: what each waits for, and why some stand still. Exit code 0."""
     _run(_listed(merchant, everything, blocked, most, as_json))
 
 
@@ -136,7 +147,11 @@ async def _listed(merchant: str | None, everything: bool, blocked: bool, most: i
     if as_json:
         _print_json(found)
     elif found:
-        console.print(_table("orders", found))
+        console.print(
+            _table("orders", [{name: row[name] for name in row if name != "merchant_id" or not merchant} for row in found])
+        )
+        if len(found) == most:
+            console.print(f"The first {most}; --most shows more.")
     else:
         console.print("No orders under way." if not blocked else "Nothing stands still.")
     return 0
@@ -159,9 +174,15 @@ async def _retry(merchant: str, number: str, by: str, reason: str) -> int:
     async with database.everyone() as session:
         found = await order_overview(session, merchant, number)
     await database.close()
-    running = [process for process in (found or {}).get("processes", []) if process["ended_at"] is None]
+    if found is None:
+        console.print(f"[red]There is no sales order {number} of merchant {merchant}.[/]")
+        return 1
+    if not (by.strip() and reason.strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        return 1
+    running = [process for process in found["processes"] if process["ended_at"] is None]
     if not running:
-        console.print(f"[red]Sales order {number} of {merchant} has no running process.[/]")
+        console.print(f"[red]Sales order {number} of {merchant} is {found['status']}: it has no running process.[/]")
         return 1
     client = await connect(settings)
     handle = client.get_workflow_handle(running[-1]["workflow_id"])
@@ -199,7 +220,14 @@ def import_command(
 
     Exit code 0: every line is taken or listed. 1: the file or the merchant is not usable, and nothing was written.
     """
-    _run(_import(file, merchant, with_stock, Decimal(vat_rate), gross, release, as_json))
+    try:
+        rate = Decimal(vat_rate)
+    except InvalidOperation:
+        rate = Decimal(-1)
+    if not 0 <= rate <= 100:
+        console.print(f"[red]--vat-rate is {vat_rate!r}: give a percentage from 0 to 100.[/]")
+        raise typer.Exit(1)
+    _run(_import(file, merchant, with_stock, rate, gross, release, as_json))
 
 
 async def _import(
@@ -280,7 +308,8 @@ def _print_result(result: ImportResult) -> None:
     for item in result.listed:
         reasons[item.reason] = reasons.get(item.reason, 0) + 1
     for reason, count in sorted(reasons.items(), key=lambda pair: -pair[1]):
-        console.print(f"  {count:>5}  {reason}")
+        where = [str(item.row) for item in result.listed if item.reason == reason]
+        console.print(f"  {count:>5}  {reason} (rows {', '.join(where[:8])}{', ...' if len(where) > 8 else ''})", highlight=False)
     if result.near_twins:
         console.print(f"Near-twins, kept apart: {', '.join(' / '.join(twins) for twins in result.near_twins)}")
     if result.service_articles:

@@ -246,6 +246,7 @@ async def _wait(timeout: float, as_json: bool) -> int:
     finally:
         await database.close()
     seconds = round(time.monotonic() - began, 1)
+    calm = 2 if calm and timeout <= 0 else calm
     if as_json:
         print(json.dumps({"at_rest": calm >= 2, "seconds": seconds} | now, indent=2))
     elif calm >= 2:

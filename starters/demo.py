@@ -71,7 +71,10 @@ async def run(home: Path | None) -> int:
         client = await connect(settings)
         async with open_online(settings) as online:
             report = await verify(verifying, merchant=MERCHANT, online=online, temporal=client)
-        print_report(report)
+        if report.exit_code:
+            print_report(report)
+        else:
+            console.print(f"[green]verify --online: clean[/], {len(report.results)} checks, no violation.")
         await verifying.close()
         console.print(
             f"Took {time.monotonic() - began:.0f} s. To look around: [bold].venv/bin/lagerbro up[/], then the address it prints."
@@ -197,6 +200,8 @@ async def _summary(database: Database) -> None:
     for name, value in figures.items():
         table.add_row(name.replace("_", " "), str(value))
     console.print(table)
+    if standing:
+        console.print("One order is written without an address on purpose, to show what stands still:")
     for row in standing:
         kind = "[red]stands still[/]" if row["blocking"] else "[yellow]noted[/]"
         console.print(f"  {kind}: {row['kind']} {row['document']}: [bold]{row['code']}[/] {row['detail']}")

@@ -5,6 +5,7 @@ numbers that differ only in case, blanks or leading zeros are listed as near-twi
 """
 
 import csv
+import io
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -150,44 +151,64 @@ async def release_orders(database: Database, merchant: str, numbers: list[str]) 
 
 def _read(file: Path, result: ImportResult) -> dict[str, _Order]:
     orders: dict[str, _Order] = {}
-    with file.open(encoding="utf-8-sig", newline="") as stream:
+    unreadable: set[str] = set()
+    try:
+        content = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{file.name} is not UTF-8: save it as UTF-8 (in a spreadsheet: CSV UTF-8)") from None
+    with io.StringIO(content, newline="") as stream:
         reader = csv.DictReader(stream)
         columns = reader.fieldnames or []
         price_column = next((name for name in columns if name.startswith("unit_price")), None)
         missing = {"invoice_no", "stock_code", "description", "quantity", "invoice_date", "customer_id", "country"} - set(columns)
         if missing or price_column is None:
-            raise ValueError(f"{file.name}: columns missing: {', '.join(sorted(missing) or ['unit_price'])}")
+            lacking = sorted(missing | ({"unit_price"} if price_column is None else set()))
+            hint = "; the separator must be a comma" if len(columns) == 1 and ";" in columns[0] else ""
+            raise ValueError(f"{file.name}: columns missing: {', '.join(lacking)}{hint}")
         for row_number, row in enumerate(reader, start=2):
             result.lines += 1
-            _take(orders, row, row_number, price_column, result)
+            if not _take(orders, row, row_number, price_column, result):
+                unreadable.add((row["invoice_no"] or "").strip())
+    for number in unreadable & set(orders):
+        for line in orders[number].lines:
+            result.listed.append(Listed(line.row, number, line.article_number, "another line of the order is not readable"))
+        del orders[number]
+    result.listed.sort(key=lambda item: item.row)
     return orders
 
 
-def _take(orders: dict[str, _Order], row: dict[str, Any], row_number: int, price_column: str, result: ImportResult) -> None:
+def _take(orders: dict[str, _Order], row: dict[str, Any], row_number: int, price_column: str, result: ImportResult) -> bool:
+    """Take the row or list it. False when it is not readable: then nobody knows what its order should be."""
     number, article = (row["invoice_no"] or "").strip(), (row["stock_code"] or "").strip()
 
-    def leave(reason: str) -> None:
+    def leave(reason: str, readable: bool = True) -> bool:
         result.listed.append(Listed(row_number, number, article, reason))
+        return readable
 
-    try:
-        quantity, price = Decimal(row["quantity"]), Decimal(row[price_column])
-        on = datetime.fromisoformat(row["invoice_date"]).date()
-    except (InvalidOperation, ValueError, TypeError):
-        return leave("quantity, price or date is not readable")
-    country = COUNTRIES.get((row["country"] or "").strip().lower(), (row["country"] or "").strip())
     if number.upper().startswith("C"):
         return leave("a cancellation (C invoice) is not an order")
-    if not number or not article:
-        return leave("invoice_no or stock_code is empty")
-    if not (quantity.is_finite() and price.is_finite()) or quantity <= 0:
+    if not number or not article or None in row:
+        return leave("invoice_no or stock_code is empty, or there are too many columns", readable=False)
+    try:
+        quantity, price = Decimal(row["quantity"]), Decimal(row[price_column])
+    except (InvalidOperation, TypeError):
+        return leave("quantity or price is not a number", readable=False)
+    try:
+        on = datetime.fromisoformat(row["invoice_date"]).date()
+    except (ValueError, TypeError):
+        return leave("invoice_date is not a date", readable=False)
+    if not (quantity.is_finite() and price.is_finite()):
+        return leave("quantity or price is not a number", readable=False)
+    country = COUNTRIES.get((row["country"] or "").strip().lower(), (row["country"] or "").strip())
+    if quantity <= 0:
         return leave("quantity is not above 0")
     if price <= 0:
         return leave("price is not above 0")
     if len(country) != 2:
-        return leave(f"country {row['country']!r} is not known; use its two-letter code")
+        return leave(f"country {row['country']!r} is not known; use its two-letter code", readable=False)
     order = orders.setdefault(number, _Order(number, (row["customer_id"] or "").strip() or None, country, on))
     order.lines.append(_Line(row_number, article, (row["description"] or "").strip() or article, quantity, price))
-    return None
+    return True
 
 
 async def _articles(

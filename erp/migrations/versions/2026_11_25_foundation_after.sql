@@ -72,6 +72,10 @@ begin
   the_line := case when tg_op = 'DELETE' then old else new end;
   select status, released_in into the_order from erp.sales_order
     where merchant_id = the_line.merchant_id and order_number = the_line.order_number for share;
+  if the_order.status in ('completed', 'cancelled') then
+    raise exception 'sales order % is %: its lines are history. Write a new order, or a return', the_line.order_number, the_order.status
+      using errcode = 'check_violation';
+  end if;
   if the_order.status <> 'draft' and the_order.released_in is distinct from pg_current_xact_id()::text::bigint then
     update erp.sales_order set version = version + 1
       where merchant_id = the_line.merchant_id and order_number = the_line.order_number;
