@@ -44,6 +44,7 @@ class Patient:
         self._story: list[str] = []
         self._blocked: str | None = None
         self._blocked_text = ""
+        self._blocked_part = ""
         self._blocked_at: datetime | None = None
         self._answered = False
         self._person_saw: str | None = None
@@ -56,10 +57,12 @@ class Patient:
         queue: str,
         give_way: Callable[[], bool] = lambda: False,
         try_again_after: timedelta | None = None,
+        part: str = "",
         **settings: Any,
     ) -> Any:
         """Run one activity to its end. Returns `GAVE_WAY` only while blocked, and only when `give_way` says so.
 
+        A block belongs to its `part` of the process: another part that goes well does not clear it.
         `argument` may be a function, asked anew for each try: what a person decided may have changed it. With
         `try_again_after` a refusal too is tried again by itself, for processes that nobody waits for.
         """
@@ -92,15 +95,16 @@ class Patient:
                 cause = error.cause
                 if not (isinstance(cause, ApplicationError) and cause.non_retryable):
                     code = cause.type if isinstance(cause, ApplicationError) and cause.type in REASONS else "no-answer"
-                    await self._block(code or "no-answer", f"{summary}: {_words(cause)}")
+                    await self._block(part, code or "no-answer", f"{summary}: {_words(cause)}")
                     patience = None
                     continue
-                await self._block(cause.type if cause.type in REASONS else "unexpected-refusal", cause.message)
+                code = cause.type if cause.type in REASONS else "unexpected-refusal"
+                await self._block(part, code or "unexpected-refusal", cause.message)
                 if not await self._answer(give_way, try_again_after):
                     return GAVE_WAY
                 patience = options.PATIENCE
             else:
-                await self._free()
+                await self._free(part)
                 return result
 
     async def _answer(self, give_way: Callable[[], bool], try_again_after: timedelta | None) -> bool:
@@ -125,10 +129,10 @@ class Patient:
         )
         self._show()
 
-    async def _block(self, code: str, text: str) -> None:
+    async def _block(self, part: str, code: str, text: str) -> None:
         if self._blocked == code and self._blocked_text == text:
             return
-        self._blocked, self._blocked_text = code, text
+        self._blocked, self._blocked_text, self._blocked_part = code, text, part
         since = self._blocked_at or workflow.now()
         self._blocked_at = since
         workflow.upsert_search_attributes(
@@ -141,8 +145,8 @@ class Patient:
         self._show()
         await self._note(Erp.open_exception, Blocked(self.merchant, self.kind, self.document, code, text))
 
-    async def _free(self) -> None:
-        if self._blocked is None:
+    async def _free(self, part: str) -> None:
+        if self._blocked is None or self._blocked_part != part:
             return
         blocked = Blocked(self.merchant, self.kind, self.document, self._blocked, self._blocked_text)
         self._blocked, self._blocked_text, self._blocked_at = None, "", None

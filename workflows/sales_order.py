@@ -50,6 +50,7 @@ class FulfilSalesOrder(Patient):
             order,
             f"Send order {order.number} to the warehouse",
             options.ONGOING_QUEUE,
+            part="send",
             start_to_close_timeout=options.LONG_STEP,
         )
         self._tell("sent to the warehouse")
@@ -64,12 +65,14 @@ class FulfilSalesOrder(Patient):
                 lambda basis=basis: replace(basis, again=self._person_saw == "invoice-cancelled-by-hand"),
                 f"Invoice basis {basis.basis}, part {basis.part}",
                 options.FORTNOX_QUEUE,
+                part="invoice",
                 give_way=self._something_to_do,
             )
             if result is GAVE_WAY:
                 return OrderState(state.stage)
             self._tell(f"invoiced basis {basis.basis}, part {basis.part}")
             state = result
+        await self._free("invoice")
         return state
 
     async def _wait(self, state: OrderState) -> None:
@@ -101,7 +104,7 @@ class FulfilSalesOrder(Patient):
 
     async def _ask(self, does: Any, order: OrderKey, summary: str) -> OrderState:
         """A step that reads the warehouse. While it is blocked, whatever is said anew makes it read again."""
-        state = await self.step(does, order, summary, options.ONGOING_QUEUE, give_way=self._something_to_do)
+        state = await self.step(does, order, summary, options.ONGOING_QUEUE, part="look", give_way=self._something_to_do)
         return OrderState("at-warehouse") if state is GAVE_WAY else state
 
     def _something_to_do(self) -> bool:

@@ -18,7 +18,8 @@ CHECKS: list[Check | Probe] = [
         from runs
         where run <> next_run or (ended_at is null and run < runs)
           or (kind = 'sales-order' and workflow_id
-              <> 'sales-order/' || merchant_id || '/' || document || case when run = 1 then '' else '/' || run end)
+              <> 'sales-order/' || merchant_id || '/' || replace(replace(document, '%', '%25'), '#', '%23')
+                || case when run = 1 then '' else '#' || run end)
         union all
         select p.merchant_id, p.document, 'has a process, and there is no such order'
         from bridge.process p left join erp.sales_order o on o.merchant_id = p.merchant_id and o.order_number = p.document

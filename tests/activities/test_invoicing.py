@@ -132,7 +132,7 @@ async def test_an_unpick_before_the_invoice_is_billed_and_credited(shop: Shop) -
     await shop.floor("undo-pick", lines={1: 2})
     await shop.look()
     state = await shop.look_until_calm()
-    ended = await shop.invoice(state)
+    ended = await shop.ended(state)
     found = live(await shop.invoices())
     assert [(D(str(each["net"])), each["booked"]) for each in found] == [(D("41.00"), True), (D("-20.00"), True)]
     assert (ended.outcome, ended.look_after) == (None, 0.0)  # short: only a look that finds nothing more ends the order
@@ -157,14 +157,14 @@ async def test_a_pick_after_the_end_is_booked_shipped_and_invoiced(shop: Shop) -
     await shop.sent()
     await shop.floor("pick", lines={1: 1, 2: 2})
     await shop.floor("send")
-    await shop.invoice(await shop.look())
+    await shop.ended(await shop.look())
     assert (await shop.look()).outcome == "completed"
     assert await shop.status() == "completed"
     await shop.floor("pick", lines={1: 2})
     await shop.floor("send")
     state = await shop.look_until_calm()
     assert len(state.to_invoice) == 1
-    ended = await shop.invoice(state)
+    ended = await shop.ended(state)
     assert [D(str(each["net"])) for each in live(await shop.invoices())] == [D("21.00"), D("20.00")]
     assert ended.outcome == "completed"
 

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from temporalio.worker import Interceptor as WorkerInterceptor
 
+from domain.keys import OrderKey
 from erp.database import Database
 from starters.relay import Relay
 from tests.activities.world import Shop
@@ -76,8 +77,8 @@ class Processes:
     fast_forward: Callable[[WorkflowHandle[Any, Any], timedelta], Awaitable[Any]] | None = field(default=None)
 
     def of(self, number: str = "SO-1", run: int = 1) -> WorkflowHandle[FulfilSalesOrder, str]:
-        workflow_id = self.shop.key(number).workflow_id + ("" if run == 1 else f"/{run}")
-        return self.client.get_workflow_handle_for(FulfilSalesOrder.run, workflow_id)
+        key = OrderKey(self.shop.merchant, number, run)
+        return self.client.get_workflow_handle_for(FulfilSalesOrder.run, key.workflow_id)
 
     async def begin(
         self, number: str = "SO-1", lines: Sequence[Any] = (), **columns: Any
