@@ -107,7 +107,7 @@ class Ongoing:
         """From the moment we know its id over there the document is watched, whatever else may be wrong with it."""
         async with self._database.merchant(key.merchant) as session:
             await self._link(session, key, order, held, confirmed=False)
-            await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days)
+            await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days, held.status)
 
     @staticmethod
     async def _link(session: AsyncConnection, key: OrderKey, order: OrderDocument, held: GetOrder, confirmed: bool) -> None:

@@ -145,8 +145,8 @@ _STATUS = text(
 )
 _WATCH = text(
     """
-    insert into bridge.watched (merchant_id, kind, doc_id, document, look_owed, watch_until)
-    values (:merchant, :kind, :doc_id, :document, false, now() + make_interval(days => :days))
+    insert into bridge.watched (merchant_id, kind, doc_id, document, look_owed, status, watch_until)
+    values (:merchant, :kind, :doc_id, :document, false, :status, now() + make_interval(days => :days))
     on conflict (merchant_id, kind, doc_id) do nothing
     """
 )
@@ -173,11 +173,12 @@ _OWE_LOOK = text(
 )
 
 
-async def watch(connection: AsyncConnection, merchant: str, document: str, doc_id: int, days: int) -> None:
-    """Keep an eye on a document of the warehouse, by its id there. Repeating changes nothing."""
-    await connection.execute(
-        _WATCH, {"merchant": merchant, "kind": SALES_ORDER, "doc_id": doc_id, "document": document, "days": days}
-    )
+async def watch(
+    connection: AsyncConnection, merchant: str, document: str, doc_id: int, days: int, status: int | None = None
+) -> None:
+    """Keep an eye on a document of the warehouse, by its id there and with the status it has. Repeating changes nothing."""
+    key = {"merchant": merchant, "kind": SALES_ORDER, "doc_id": doc_id, "document": document}
+    await connection.execute(_WATCH, key | {"days": days, "status": status})
 
 
 async def begin_look(connection: AsyncConnection, merchant: str, document: str) -> list[Look]:

@@ -226,7 +226,7 @@ async def order_state(
 ) -> OrderState:
     """What the order owes now, and its end when nothing is owed: then the status and the process are closed here.
 
-    Only a look (`just_looked`) ends an order that was delivered short: what was picked meanwhile must have been seen.
+    Only a look (`just_looked`) ends an order that was cancelled or delivered short: what was picked meanwhile must have been seen.
     Locks the order's row first, in a statement of its own: what it then reads includes whatever the last holder committed.
     """
     await lock_order(connection, key)
@@ -250,8 +250,11 @@ async def order_state(
     if row.statuses is None:
         ended = row.shipments > 0
     elif not waits and meanings and meanings <= SENT | {"cancelled"} and not row.owed_shipping:
-        if row.all_shipped or meanings == {"cancelled"}:
+        if row.all_shipped:
             ended = True
+        elif meanings == {"cancelled"}:
+            ended = just_looked
+            waits += [] if ended else [0.0]
         else:
             grace = merchant.settings.short_grace_seconds - _seconds_since(row.short_since, row.now)
             ended = grace <= 0 and just_looked

@@ -118,6 +118,7 @@ async def _judge(stand: Accounting, bases: list[BasisKey], faults: Faults, swept
     lost = sum(1 for entry in log if entry["fault"] and not entry["late"])
     late = sum(1 for entry in log if entry["late"] and entry["applied"])
     short = []
+    booked = 0
     if (lost, late) != (faults.total, faults.late + faults.too_late):
         short.append(
             f"the simulator's log has {lost} lost answers, {late} of them late; wanted were {faults.total} and half: {fired}"
@@ -126,6 +127,7 @@ async def _judge(stand: Accounting, bases: list[BasisKey], faults: Faults, swept
         short.append(f"{len(bases)} invoices were due, {len(ours)} are in our books, {len(theirs)} references in Fortnox")
     for reference, row in ours.items():
         live = [invoice for invoice in theirs[reference] if not invoice["cancelled"]]
+        booked += [invoice["booked"] for invoice in live] == [True]
         if [(i["number"], i["booked"]) for i in live] != [(row.number, True)] or row.state != "booked" or row.call != "done":
             short.append(f"{reference}: ours is {row.state} {row.number}, live in Fortnox are {live}")
     cancelled = {i["number"]: reference for reference, of_it in theirs.items() for i in of_it if i["cancelled"]}
@@ -136,7 +138,7 @@ async def _judge(stand: Accounting, bases: list[BasisKey], faults: Faults, swept
     if not surplus:
         short.append("no surplus draft was made, so none was seen to be cancelled")
     figure = (
-        f"{lost} answers lost by the simulator's log, {late} of them late; {len(ours)} invoices, each booked once; "
+        f"{lost} answers lost by the simulator's log, {late} of them late; {len(ours)} invoices, {booked} of them booked once; "
         f"{len(surplus)} surplus drafts cancelled and listed, {swept} of them by the sweep; "
         f"{took:.0f} s with a settle time of {SETTLE_SECONDS:g} s and a window of {WINDOW[0]} per {WINDOW[1]:g} s"
     )

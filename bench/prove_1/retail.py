@@ -97,7 +97,7 @@ class Retail:
         count = sum(len(nets) for nets in done.books.invoices.values())
         figure = (
             f"{done.imported['taken_lines']} taken + {len(done.imported['listed'])} listed = {due.lines} lines; "
-            f"{len(due.orders)} orders, {count} invoices, net {done.net} (by the file {due.net}); verify --online clean; "
+            f"{len(due.orders)} orders, {count} invoices, net {done.net} (by the file {due.net}), verified online; "
             f"{done.seconds:.0f} s"
         )
         return Proof("2", "the retail file, end to end", figure, (*done.short, *short))
@@ -122,6 +122,6 @@ class Retail:
         killed = ", ".join(f"{kind} {done.kills[kind]}" for kind in KINDS)
         figure = (
             f"killed -9: {killed} (seed {SEED}); {len(done.books.invoices)} orders, net {done.net}; "
-            f"quantities, invoices and values as in the calm run; {done.seconds:.0f} s"
+            f"quantities, invoices and values compared with the calm run; {done.seconds:.0f} s"
         )
         return Proof("3", "the retail file under fire", figure, (*done.short, *short))

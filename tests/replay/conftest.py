@@ -33,5 +33,7 @@ async def processes(
     client = await Client.connect(temporal_server.address, identity="lagerbro", data_converter=CONVERTER)
     relaying = Database(database.url("relay"), pool_size=4)
     async with working(client, database.url("app"), key_ring, settings):
-        yield Processes(shop, client, Relay(relaying, client))
+        made = Processes(shop, client, Relay(relaying, client))
+        yield made
+        await made.end_all()
     await relaying.close()

@@ -53,4 +53,6 @@ async def processes(
     """Orders with the product's workers, on the server whose clock is moved by hand."""
     client: Client = skipping.client
     async with working(client, database.url("app"), key_ring, skipping_settings):
-        yield Processes(shop, client, Relay(relay_database, client), skipping.fast_forward)
+        made = Processes(shop, client, Relay(relay_database, client), skipping.fast_forward)
+        yield made
+        await made.end_all()

@@ -1,6 +1,7 @@
 """An order's process in a test: the product's own workers and relay against a real server, and what can be seen of it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from temporalio.worker import Interceptor as WorkerInterceptor
 
@@ -89,6 +91,13 @@ class Processes:
         await add_order(self.shop.erp, self.shop.merchant, number, lines or [line("A", 3, 10), line("B", 2, "5.50")], **columns)
         await self.deliver()
         return self.of(number)
+
+    async def end_all(self) -> None:
+        """Terminate what still runs: the server outlives the module's database, and nothing of it may come back later."""
+        found = await self.shop.read("select workflow_id from bridge.process where merchant_id = :m")
+        for workflow_id in [*(name for (name,) in found), f"watch/{self.shop.merchant}"]:
+            with contextlib.suppress(RPCError):
+                await self.client.get_workflow_handle(workflow_id).terminate("the test is over")
 
     async def deliver(self) -> None:
         """Let the relay empty outbox and inbox."""

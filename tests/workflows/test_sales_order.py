@@ -66,7 +66,9 @@ async def losing(
     config["interceptors"] = [losing]
     client = Client(**config)
     async with working(client, database.url("app"), key_ring, skipping_settings):
-        yield Processes(shop, client, Relay(relay_database, client), skipping.fast_forward), losing
+        made = Processes(shop, client, Relay(relay_database, client), skipping.fast_forward)
+        yield made, losing
+        await made.end_all()
 
 
 async def test_the_outcome_is_the_same_when_every_first_answer_is_lost(losing: tuple[Processes, LosesFirstAnswers]) -> None:
