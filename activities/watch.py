@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from clients.ongoing import GetOrder, OngoingClient, OrderFilter
 from temporalio import activity
 
 from activities.connections import Connections
+from clients.ongoing import GetOrder, OngoingClient, OrderFilter
 from erp import watching
 from erp.database import Database
 from erp.merchants import Merchant

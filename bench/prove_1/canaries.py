@@ -55,7 +55,9 @@ _EXCEPTION = text(
 _COMPLETED = text(
     "select 1 from erp.sales_order where merchant_id = :merchant and order_number = :document and status = 'completed'"
 )
-_BLOCKED_CONNECTIONS = text("select count(*) as n from bridge.connection where merchant_id = :merchant and state = 'blocked'")
+_BLOCKED_CONNECTION = text(
+    "select 1 from bridge.connection where merchant_id = :merchant and system = :system and state = 'blocked'"
+)
 _CREDENTIALS = text("select system, credentials from bridge.connection where merchant_id = :merchant")
 _CUSTOMER = text(
     """
@@ -140,10 +142,12 @@ async def _plant_and_provoke(stack: Stack, settings: Settings, erp: Database, ve
 
     with suppress(DBAPIError):
         await _order(erp, "KAN-6", "KAN-ARTIKEL", quantity=0)
-    await control.refuse_credentials()
-    await _order(erp, "KAN-7", "KAN-ARTIKEL")
-    await _order(erp, "KAN-8", None)
-    short += await _until(verify, "both connections are blocked", _BLOCKED_CONNECTIONS, at_least=2)
+    await control.refuse_credentials_at_fortnox()
+    await _order(erp, "KAN-7", None)
+    short += await _until(verify, "the connection to Fortnox is blocked", _BLOCKED_CONNECTION, system="fortnox")
+    await control.refuse_credentials_at_ongoing()
+    await _order(erp, "KAN-8", "KAN-ARTIKEL")
+    short += await _until(verify, "the connection to Ongoing is blocked", _BLOCKED_CONNECTION, system="ongoing")
     return short
 
 
@@ -163,13 +167,16 @@ class _Control:
         parameters = {"status": status, "body": body, "headers": {"Content-Type": "application/json"}}
         await self.ask(system, "POST", "faults", {"id": route, "route": route, "kind": "http", "count": 1, "params": parameters})
 
-    async def refuse_credentials(self) -> None:
-        """Both systems get other credentials than the ones we hold."""
-        owner = {"warehouse": MERCHANT, "goodsOwnerId": GOODS_OWNER_ID, "name": "Demohandel AB", "username": "WSIdemo"}
-        await self.ask("ongoing", "PUT", "goods-owners", owner | {"password": "another-one"})
+    async def refuse_credentials_at_fortnox(self) -> None:
+        """The company gets another secret than the one we hold, and our token runs out."""
         company = {"tenantId": TENANT_ID, "name": "Demohandel AB", "organisationNumber": "556000-0001"}
         await self.ask("fortnox", "PUT", "companies", company | {"clientId": "lagerbro-demo", "clientSecret": "another-one"})
         await self.ask("fortnox", "POST", "expire-tokens", {"tenantId": TENANT_ID})
+
+    async def refuse_credentials_at_ongoing(self) -> None:
+        """The goods owner gets another password than the one we hold."""
+        owner = {"warehouse": MERCHANT, "goodsOwnerId": GOODS_OWNER_ID, "name": "Demohandel AB", "username": "WSIdemo"}
+        await self.ask("ongoing", "PUT", "goods-owners", owner | {"password": "another-one"})
 
 
 async def _customer(erp: Database) -> None:
@@ -223,12 +230,12 @@ async def _order(erp: Database, number: str, article: str | None, post_code: str
         )
 
 
-async def _until(verify: Database, what: str, statement: Any, at_least: int = 1, **parameters: str) -> list[str]:
+async def _until(verify: Database, what: str, statement: Any, **parameters: str) -> list[str]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         async with verify.everyone() as session:
             row = await one(session, statement, merchant=MERCHANT, **parameters)
-        if row is not None and getattr(row, "n", 1) >= at_least:
+        if row is not None:
             return []
         await asyncio.sleep(0.25)
     return [f"after {PATIENCE_SECONDS:.0f} s it is not so that {what}"]

@@ -212,7 +212,10 @@ async def test_an_unclear_report_owes_a_look_and_books_nothing_twice(shop: Shop,
     await shop.pick_and_send()
     async with shop.ongoing.fault("PATCH *", kind):
         assert (await shop.look()).look_after is not None
+    owed = "select look_owed from bridge.watched where merchant_id = :m"
+    assert await shop.read(owed) == [(True,)]
     await shop.look()
+    assert await shop.read(owed) == [(False,)]
     assert await shop.picked_and_reported() == {"1": (3.0, 3.0), "2": (2.0, 2.0)}
     assert len(await shop.read(PICKS)) == 2
     assert len(await shop.read(BASES)) == 1
