@@ -26,7 +26,7 @@ from erp import calls
 from erp.calls import Call, CallKey
 from erp.database import Database
 from erp.invoices import Customer, InvoiceBasis, basis_booked, load_basis, revise
-from erp.links import links, save_link
+from erp.links import Link, links, save_link
 from erp.merchants import Merchant
 from erp.orders import order_state
 
@@ -89,10 +89,11 @@ class Fortnox:
             call_key = CallKey(key.merchant, SYSTEM, CREATE_INVOICE, basis.reference)
             payload = to_fortnox_invoice(basis, merchant)
             call = await calls.intend(session, call_key, payload.model_dump())
+            known = await links(session, key.merchant, SYSTEM, "customer", [basis.customer.number])
         number = int(call.their_id) if call.state == "done" and call.their_id else None
         try:
             if number is None:
-                await self._ensure_customer(client, merchant, basis.customer, basis.currency)
+                await self._ensure_customer(client, merchant, basis.customer, basis.currency, known.get(basis.customer.number))
                 number = await self._create(client, call_key, call, basis, payload)
             invoice = await self._book(client, call_key, call, basis, number)
         except Refused as refusal:
@@ -210,14 +211,14 @@ class Fortnox:
 
     # --- customers ----------------------------------------------------------------------------------------------------
 
-    async def _ensure_customer(self, client: FortnoxClient, merchant: Merchant, customer: Customer, currency: str) -> None:
+    async def _ensure_customer(
+        self, client: FortnoxClient, merchant: Merchant, customer: Customer, currency: str, known: Link | None
+    ) -> None:
         """Make the customer exist over there under its own number, and follow the ERP's card when that changes."""
         if not CUSTOMER_NUMBER.match(customer.number):
             raise Refused("customer-number-not-accepted", f"customer number {customer.number!r} is not accepted by Fortnox")
         card = to_fortnox_customer(customer, merchant.settings.terms_of_payment)
         fingerprint = calls.payload_hash(card)
-        async with self._database.merchant(merchant.merchant_id) as session:
-            known = (await links(session, merchant.merchant_id, SYSTEM, "customer", [customer.number])).get(customer.number)
         if known and known.sent_hash == fingerprint:
             return
         try:

@@ -174,7 +174,7 @@ class Ongoing:
         state, refusal, owed = await self._book(merchant, key, looks, held)
         if refusal:
             raise refusal
-        return await self._report(client, merchant, key, owed, state) if owed else state
+        return await self._report(client, merchant, key, held, owed, state) if owed else state
 
     async def _back_orders(self, client: OngoingClient, merchant: Merchant, key: OrderKey, held: Sequence[GetOrder]) -> list[int]:
         """Back orders of a short shipment that we do not watch yet; from now on we do."""
@@ -200,8 +200,8 @@ class Ongoing:
             if watched.outran:
                 raise Waiting("unclear-answer", f"sales order {key.number}: another look was booked meanwhile", 0.2)
             order = await load_order(session, key)
-            _forget_dropped_lines(watched, order)
             seen, refusal = await _counted(session, key.merchant, order, held)
+            _forget_dropped_lines(watched, order, seen)
             plan = await counters.book(session, key.merchant, watched, seen, looks, self._rules.patience)
             by_line = {line.line: line for line in seen}
             movements = [
@@ -300,10 +300,15 @@ class Ongoing:
         client: OngoingClient,
         merchant: Merchant,
         key: OrderKey,
+        held: Sequence[GetOrder],
         owed: Sequence[tuple[Line, Decimal]],
         state: OrderState,
     ) -> OrderState:
-        """Tell the warehouse what we have booked, in absolute figures, after our commit."""
+        """Tell the warehouse what we have booked, in absolute figures, after our commit.
+
+        A document that is picked in full and booked as it stands is told in one request: nothing more can be picked on it
+        meanwhile, and what can (an undone pick) differs from our books and is found.
+        """
         told: list[tuple[Line, Decimal]] = []
         many = len(owed) > merchant.settings.report_singly_up_to
         try:
@@ -311,7 +316,13 @@ class Ongoing:
                 for doc_id in sorted({line[0] for line, _ in owed}):
                     await client.report_all_picked(doc_id)
                 return replace(state, look_after=0.05, outcome=None) if state.outcome is None else state
+            complete = {document.order_id for document in held if _complete(document, dict(owed))}
+            for doc_id in complete:
+                await client.report_all_picked(doc_id)
+                told += [(line, booked) for line, booked in owed if line[0] == doc_id]
             for (doc_id, line_id), booked in owed:
+                if doc_id in complete:
+                    continue
                 await client.report_order_line(doc_id, line_id, booked)
                 told.append(((doc_id, line_id), booked))
         except Unavailable:
@@ -480,12 +491,20 @@ def _line(document: GetOrder, line: GetOrderLine, line_number: int | None, moves
     )
 
 
-def _forget_dropped_lines(watched: Watched, order: OrderDocument) -> None:
+def _complete(document: GetOrder, owed: dict[Line, Decimal]) -> bool:
+    """Picked in full, every line of it owed as it is picked: then "all that is picked" is what we would say line by line."""
+    lines = [counted for line in document.lines for counted in line.counted]
+    in_full = all(line.picked is not None and line.picked >= (line.ordered or ZERO) for line in lines)
+    return len(lines) > 1 and in_full and all(owed.get((document.order_id, line.line_id)) == line.picked for line in lines)
+
+
+def _forget_dropped_lines(watched: Watched, order: OrderDocument, seen: Sequence[CountedLine]) -> None:
     """A line that the ERP has dropped and that was never picked need not be there any more: its absence says nothing."""
     ours = {line.line_number for line in order.lines}
+    there = {line.line for line in seen}
     for line, counter in list(watched.counters.items()):
         number = watched.line_numbers[line]
-        if number is not None and number not in ours and counter.step == 0:
+        if number is not None and number not in ours and counter.step == 0 and line not in there:
             del watched.counters[line]
 
 

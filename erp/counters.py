@@ -73,17 +73,19 @@ _COUNTED = text(
     """
     select c.doc_id, c.line_id, c.booked, c.step, c.doubt_value, c.doubt_look, c.doubt_at, c.reversed_at, c.line_number,
            c.shipped, c.reported_known
-    from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
-    where c.merchant_id = :merchant and c.kind = :kind and w.document = :document and c.what = :what
+    from bridge.counted c
+    where c.merchant_id = :merchant and c.kind = :kind and c.doc_id = any(cast(:ids as bigint[])) and c.what = :what
     order by c.doc_id, c.line_id
     """
 )
 _NEW_LINES = text(
     """
-    insert into bridge.counted (merchant_id, kind, doc_id, line_id, what, line_number, article_number, ordered)
-    select :merchant, :kind, n.d, n.l, :what, n.n, n.a, n.o
+    insert into bridge.counted (merchant_id, kind, doc_id, line_id, what, line_number, article_number, ordered, booked, step,
+      reported_known)
+    select :merchant, :kind, n.d, n.l, :what, n.n, n.a, n.o, n.b, (n.b > 0)::int, n.r
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:line_numbers as int[]),
-                cast(:articles as text[]), cast(:ordered as numeric[])) as n(d, l, n, a, o)
+                cast(:articles as text[]), cast(:ordered as numeric[]), cast(:booked as numeric[]),
+                cast(:reported as numeric[])) as n(d, l, n, a, o, b, r)
     on conflict do nothing
     """
 )
@@ -102,21 +104,24 @@ _COUNT = text(
         reversed_at = case when n.q < 0 then now() else c.reversed_at end
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:steps as int[]), cast(:quantities as numeric[]),
                 cast(:tos as numeric[])) as n(d, l, s, q, t)
-    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what
+      and c.doc_id = any(cast(:doc_ids as bigint[])) and c.doc_id = n.d and c.line_id = n.l
     """
 )
 _DOUBT = text(
     """
     update bridge.counted c set doubt_value = n.v, doubt_look = nextval('bridge.look_no'), doubt_at = now()
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:values as numeric[])) as n(d, l, v)
-    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what
+      and c.doc_id = any(cast(:doc_ids as bigint[])) and c.doc_id = n.d and c.line_id = n.l
     """
 )
 _SETTLE = text(
     """
     update bridge.counted c set doubt_value = null, doubt_look = null, doubt_at = null
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[])) as n(d, l)
-    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what
+      and c.doc_id = any(cast(:doc_ids as bigint[])) and c.doc_id = n.d and c.line_id = n.l
     """
 )
 _SEEN = text(
@@ -124,23 +129,18 @@ _SEEN = text(
     update bridge.counted c set reported_known = n.r, ordered = n.o
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:reported as numeric[]),
                 cast(:ordered as numeric[])) as n(d, l, r, o)
-    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what
+      and c.doc_id = any(cast(:doc_ids as bigint[])) and c.doc_id = n.d and c.line_id = n.l
       and (c.reported_known is distinct from n.r or c.ordered <> n.o)
     """
 )
 _FENCE = text(
     """
-    update bridge.watched set fence = nextval('bridge.look_no'), look_owed = :look_owed, looked_at = now()
-    where merchant_id = :merchant and kind = :kind and document = :document
-    """
-)
-_STATUS = text(
-    """
-    update bridge.watched w set status = n.s, shipped_at = coalesce(n.at, w.shipped_at),
-        short_since = case when n.sent then coalesce(w.short_since, now()) end
+    update bridge.watched w set fence = nextval('bridge.look_no'), look_owed = :look_owed, looked_at = now(), status = n.s,
+        shipped_at = coalesce(n.at, w.shipped_at), short_since = case when n.sent then coalesce(w.short_since, now()) end
     from unnest(cast(:doc_ids as bigint[]), cast(:statuses as int[]), cast(:times as timestamptz[]), cast(:sent as boolean[]))
          as n(d, s, at, sent)
-    where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = n.d
+    where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = any(cast(:doc_ids as bigint[])) and w.doc_id = n.d
     """
 )
 _WATCH = text(
@@ -154,14 +154,16 @@ _REPORTED = text(
     """
     update bridge.counted c set reported_known = n.v
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:values as numeric[])) as n(d, l, v)
-    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what
+      and c.doc_id = any(cast(:doc_ids as bigint[])) and c.doc_id = n.d and c.line_id = n.l
     """
 )
 _SHIPPED = text(
     """
     update bridge.counted c set shipped = n.v
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[]), cast(:values as numeric[])) as n(d, l, v)
-    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what and c.doc_id = n.d and c.line_id = n.l
+    where c.merchant_id = :merchant and c.kind = :kind and c.what = :what
+      and c.doc_id = any(cast(:doc_ids as bigint[])) and c.doc_id = n.d and c.line_id = n.l
     """
 )
 _IS_WATCHED = text("select 1 from bridge.watched where merchant_id = :merchant and kind = :kind and document = :document limit 1")
@@ -196,7 +198,8 @@ async def lock(connection: AsyncConnection, merchant: str, document: str, looks:
         row.doc_id not in numbers or numbers[row.doc_id].number <= row.fence or numbers[row.doc_id].epoch != row.epoch
         for row in documents
     )
-    counted = await rows(connection, _COUNTED, **key, what=PICKED)
+    ids = [row.doc_id for row in documents]
+    counted = await rows(connection, _COUNTED, merchant=merchant, kind=SALES_ORDER, ids=ids, what=PICKED)
     return Watched(
         outran,
         {(r.doc_id, r.line_id): Counter(r.booked, r.step, _doubt(r), r.reversed_at) for r in counted},
@@ -235,6 +238,8 @@ async def book(
                 "line_numbers": [line.line_number for line in new],
                 "articles": [line.article_number for line in new],
                 "ordered": [line.ordered for line in new],
+                "booked": [line.picked for line in new],
+                "reported": [line.reported for line in new],
             },
         )
     if plan.steps:
@@ -253,13 +258,24 @@ async def book(
                 "times": [by_line[step.line].picked_at or watched.now for step in plan.steps],
             },
         )
-        await connection.execute(_COUNT, key | steps)
+        known = [step for step in plan.steps if step.line in watched.counters]
+        if known:
+            await connection.execute(
+                _COUNT,
+                key
+                | _lines([step.line for step in known])
+                | {
+                    "steps": [step.step for step in known],
+                    "quantities": [step.quantity for step in known],
+                    "tos": [step.to_value for step in known],
+                },
+            )
     settled = [line for line in plan.settled if line not in {step.line for step in plan.steps}]
     if settled:
         await connection.execute(_SETTLE, key | _lines(settled))
     if plan.doubted:
         await connection.execute(_DOUBT, key | _lines(list(plan.doubted)) | {"values": list(plan.doubted.values())})
-    changed = [line for line in seen if line.line not in watched.reported or watched.reported[line.line] != line.reported]
+    changed = [line for line in seen if line.line in watched.reported and watched.reported[line.line] != line.reported]
     if changed:
         await connection.execute(
             _SEEN,
@@ -282,11 +298,11 @@ async def draw_fence(
     `statuses`: for each document its status number, when it was sent, and whether the status means that it was.
     """
     key = {"merchant": merchant, "kind": SALES_ORDER}
-    await connection.execute(_FENCE, key | {"document": document, "look_owed": look_owed})
     await connection.execute(
-        _STATUS,
+        _FENCE,
         key
         | {
+            "look_owed": look_owed,
             "doc_ids": list(statuses),
             "statuses": [status for status, _, _ in statuses.values()],
             "times": [at for _, at, _ in statuses.values()],

@@ -18,15 +18,17 @@ class Database:
     """A pool of connections as one role. Parameters never appear in errors or logs."""
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
-        self._engine: AsyncEngine = create_async_engine(
-            make_url(url).set(drivername="postgresql+asyncpg"),
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=30,
-            hide_parameters=True,
-            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": {"application_name": "lagerbro"}},
-        )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        address = make_url(url).set(drivername="postgresql+asyncpg")
+        common: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "pool_timeout": 30,
+            "hide_parameters": True,
+            "connect_args": {"timeout": 10, "command_timeout": 60, "server_settings": {"application_name": "lagerbro"}},
+        }
+        self._engine: AsyncEngine = create_async_engine(address, **common)
+        # A pool of its own: its connections are never in a transaction, so nothing need be rolled back when they come home.
+        self._autocommit = create_async_engine(address, **common, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
 
     @asynccontextmanager
     async def merchant(self, merchant: str) -> AsyncIterator[AsyncConnection]:
@@ -53,6 +55,7 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+        await self._autocommit.dispose()
 
 
 async def rows(connection: AsyncConnection, statement: TextClause, **parameters: Any) -> list[Any]:

@@ -66,10 +66,10 @@ class _Translating(ActivityInboundInterceptor):
         try:
             return await self.next.execute_activity(input)
         except Refused as refusal:
-            _say("refused", refusal.code, refusal)
+            _say("refused", refusal.code)
             raise ApplicationError(str(refusal), type=refusal.code, non_retryable=True) from None
         except Rejected as refusal:
-            _say("refused", "unexpected-refusal", refusal)
+            _say("refused", "unexpected-refusal")
             raise ApplicationError(str(refusal), type="unexpected-refusal", non_retryable=True) from None
         except Waiting as waiting:
             raise _later(str(waiting), waiting.code, waiting.seconds) from None
@@ -78,7 +78,7 @@ class _Translating(ActivityInboundInterceptor):
         except RateLimited as limited:
             raise _later(str(limited), "no-answer", limited.retry_after) from None
         except Unavailable as unavailable:
-            _say("no answer", "no-answer", unavailable)
+            _say("no answer", "no-answer")
             raise _later(str(unavailable), "no-answer", None) from None
         except Exception as bug:
             info = activity.info()
@@ -92,6 +92,7 @@ def _later(text: str, code: str, seconds: float | None) -> ApplicationError:
     return ApplicationError(text, type=code, category=ApplicationErrorCategory.BENIGN, next_retry_delay=delay)
 
 
-def _say(event: str, code: str, error: Exception) -> None:
+def _say(event: str, code: str) -> None:
+    """One line in the log. A refusal may quote what was refused: its words stay in the sealed failure and in our table."""
     info = activity.info()
-    log.info(event, code=code, activity=info.activity_type, workflow=info.workflow_id, attempt=info.attempt, text=str(error))
+    log.info(event, code=code, activity=info.activity_type, workflow=info.workflow_id, attempt=info.attempt)
