@@ -58,11 +58,16 @@ class Plan:
 
 
 def plan_booking(
-    counters: Mapping[Line, Counter], seen: Mapping[Line, Decimal], looks: Mapping[int, int], now: datetime, patience: timedelta
+    counters: Mapping[Line, Counter],
+    seen: Mapping[Line, Decimal],
+    looks: Mapping[int, int],
+    began_at: datetime,
+    patience: timedelta,
 ) -> Plan:
     """Compare what a look saw with what is booked. Planning twice from the result plans nothing.
 
-    `looks` holds the number of the look for each document; `patience` is how long a decrease must stand before it is
+    `looks` holds the number of the look for each document, `began_at` when it began: of two old answers of one moment the
+    second may be booked late, and must not confirm the first. `patience` is how long a decrease must stand before it is
     believed, and how long after a reversal an increase is doubted too. Raises `LookAgain` when a known line is absent.
     """
     plan = Plan()
@@ -73,7 +78,7 @@ def plan_booking(
     for line, value in seen.items():
         counter = counters.get(line, Counter())
         difference = value - counter.booked
-        recently_reversed = counter.reversed_at is not None and now < counter.reversed_at + patience
+        recently_reversed = counter.reversed_at is not None and began_at < counter.reversed_at + patience
         if difference == 0:
             if counter.doubt:
                 plan.settled.append(line)
@@ -82,7 +87,7 @@ def plan_booking(
             counter.doubt is not None
             and counter.doubt.value == value
             and looks[line[0]] > counter.doubt.look
-            and now >= counter.doubt.at + patience
+            and began_at >= counter.doubt.at + patience
         )
         if confirmed or (difference > 0 and not recently_reversed):
             plan.steps.append(Step(line, counter.step + 1, difference, counter.booked, value))

@@ -23,11 +23,12 @@ PICKED = "picked"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A numbered look at one document, taken before asking the warehouse."""
+    """A numbered look at one document, taken before asking the warehouse, and the database's time at that moment."""
 
     doc_id: int
     number: int
     epoch: int
+    began_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Watched:
 
 _BEGIN = text(
     """
-    select doc_id, epoch, nextval('bridge.look_no') as number from bridge.watched
+    select doc_id, epoch, nextval('bridge.look_no') as number, clock_timestamp() as began_at from bridge.watched
     where merchant_id = :merchant and kind = :kind and document = :document order by doc_id
     """
 )
@@ -186,7 +187,7 @@ async def watch(
 async def begin_look(connection: AsyncConnection, merchant: str, document: str) -> list[Look]:
     """A look number for every document of the order. The caller commits before it asks the warehouse."""
     found = await rows(connection, _BEGIN, merchant=merchant, kind=SALES_ORDER, document=document)
-    return [Look(row.doc_id, row.number, row.epoch) for row in found]
+    return [Look(row.doc_id, row.number, row.epoch, row.began_at) for row in found]
 
 
 async def lock(connection: AsyncConnection, merchant: str, document: str, looks: Sequence[Look]) -> Watched:
@@ -227,7 +228,8 @@ async def book(
     numbers = {look.doc_id: look.number for look in looks}
     key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
     by_line = {line.line: line for line in seen}
-    plan = plan_booking(watched.counters, {line.line: line.picked for line in seen}, numbers, watched.now, patience)
+    began_at = min(look.began_at for look in looks)
+    plan = plan_booking(watched.counters, {line.line: line.picked for line in seen}, numbers, began_at, patience)
     new = [line for line in seen if line.line not in watched.counters]
     if new:
         await connection.execute(

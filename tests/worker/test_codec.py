@@ -168,7 +168,7 @@ async def test_keys_are_rotated_under_an_open_process(temporal_server: TemporalS
     await order.signal(Patience.hear, "old too")
     after = await client_for(temporal_server, RING.rotate())
     async with Worker(after, task_queue="codec-rotated", workflows=[Patience], max_cached_workflows=0):
-        handle = after.get_workflow_handle_for(Patience.run, order.id)
+        handle: WorkflowHandle[Any, Any] = after.get_workflow_handle(order.id)
         await handle.signal(Patience.hear, "new key")
         await handle.execute_update(Patience.finish, "bye")
         assert await asyncio.wait_for(handle.result(), 15) == ["old key", "old too", "new key", "bye"]
