@@ -64,6 +64,7 @@ class Programs:
         for role in ROLES:
             write_private(self._url_file(role), self._url(f"lagerbro_{role}", role, "lagerbro"))
         write_private(self._url_file("owner"), self._url("lagerbro_setup", "setup", "lagerbro"))
+        write_private(self._url_file("superuser"), self.superuser_url())
 
     def all(self) -> list[Program]:
         """Every child, for whoever wants to ask each how it is."""
