@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.connections import Connections
@@ -26,7 +25,7 @@ from domain.stock import Movement, move_stock
 from erp import counters, ledger
 from erp.articles import ArticleDocument, load_articles, stock_articles
 from erp.counters import CountedLine, Look, Watched
-from erp.database import Database
+from erp.database import Database, Session
 from erp.exceptions import open_exception
 from erp.links import Link, linked_to, links, save_link
 from erp.merchants import Merchant
@@ -110,7 +109,7 @@ class Ongoing:
             await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days, held.status)
 
     @staticmethod
-    async def _link(session: AsyncConnection, key: OrderKey, order: OrderDocument, held: GetOrder, confirmed: bool) -> None:
+    async def _link(session: Session, key: OrderKey, order: OrderDocument, held: GetOrder, confirmed: bool) -> None:
         await save_link(
             session,
             key.merchant,
@@ -122,9 +121,7 @@ class Ongoing:
             confirmed=confirmed,
         )
 
-    async def _ship_services(
-        self, session: AsyncConnection, merchant: Merchant, order: OrderDocument, key: OrderKey
-    ) -> OrderState:
+    async def _ship_services(self, session: Session, merchant: Merchant, order: OrderDocument, key: OrderKey) -> OrderState:
         """An order of services only never meets the warehouse: it is shipped, and billed, as it stands."""
         state = await self._state(session, merchant, key)
         if not state.to_invoice and state.outcome is None:
@@ -264,9 +261,7 @@ class Ongoing:
                 return OrderState(order.status), Refused("order-error-at-warehouse", text), owed
             return await self._state(session, merchant, key, just_looked=True), None, owed
 
-    async def _move_stock(
-        self, session: AsyncConnection, merchant: Merchant, key: OrderKey, movements: Sequence[Movement]
-    ) -> None:
+    async def _move_stock(self, session: Session, merchant: Merchant, key: OrderKey, movements: Sequence[Movement]) -> None:
         pools = await ledger.lock_pools(session, key.merchant, [movement.place for movement in movements])
         decreased = [movement.step.line for movement in movements if movement.step.quantity < 0]
         earlier = await ledger.earlier_entries(session, key.merchant, decreased) if decreased else {}
@@ -373,11 +368,11 @@ class Ongoing:
         return await self._look(client, merchant, key)
 
     @staticmethod
-    async def _flag(session: AsyncConnection, key: OrderKey, code: str, detail: str) -> None:
+    async def _flag(session: Session, key: OrderKey, code: str, detail: str) -> None:
         """Note for a person what does not hold the order up."""
         await open_exception(session, key.merchant, counters.SALES_ORDER, key.number, code, detail, False)
 
-    async def _state(self, session: AsyncConnection, merchant: Merchant, key: OrderKey, just_looked: bool = False) -> OrderState:
+    async def _state(self, session: Session, merchant: Merchant, key: OrderKey, just_looked: bool = False) -> OrderState:
         return await order_state(session, merchant, key, self._rules.patience.total_seconds(), just_looked)
 
 
@@ -430,7 +425,7 @@ def _check(order: OrderDocument, merchant: Merchant) -> None:
     check_billing(order, merchant)
 
 
-async def unsent_articles(session: AsyncConnection, merchant: str, numbers: Sequence[str]) -> list[ArticleDocument]:
+async def unsent_articles(session: Session, merchant: str, numbers: Sequence[str]) -> list[ArticleDocument]:
     """Of these articles, those that the warehouse does not hold as the ERP has them now."""
     wanted = sorted(set(numbers))
     known = await links(session, merchant, SYSTEM, "article", wanted)
@@ -449,7 +444,7 @@ async def _ask(client: OngoingClient, look: Look, key: OrderKey) -> GetOrder:
 
 
 async def _counted(
-    session: AsyncConnection, merchant: str, order: OrderDocument, held: Sequence[GetOrder]
+    session: Session, merchant: str, order: OrderDocument, held: Sequence[GetOrder]
 ) -> tuple[list[CountedLine], Refused | None]:
     """The lines as the warehouse counts them. A line of an article that the ERP lacks is left out, and said."""
     ours = {str(line.line_number): line for line in order.lines}

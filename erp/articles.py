@@ -5,9 +5,8 @@ from dataclasses import astuple, dataclass
 from decimal import Decimal
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from erp.database import rows
+from erp.database import Session, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,12 @@ _STOCK = text(
 )
 
 
-async def load_articles(connection: AsyncConnection, merchant: str, numbers: list[str]) -> list[ArticleDocument]:
+async def load_articles(connection: Session, merchant: str, numbers: list[str]) -> list[ArticleDocument]:
     """The articles that the ERP has of these, in number order."""
     return [ArticleDocument(**r._mapping) for r in await rows(connection, _ARTICLES, merchant=merchant, numbers=numbers)]
 
 
-async def stock_articles(connection: AsyncConnection, merchant: str, numbers: list[str]) -> dict[str, bool]:
+async def stock_articles(connection: Session, merchant: str, numbers: list[str]) -> dict[str, bool]:
     """Which of these the ERP has, and whether they are kept in stock."""
     found = await rows(connection, _STOCK, merchant=merchant, numbers=numbers)
     return {r.article_number: r.stock_article for r in found}

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from erp.database import one, rows
+from erp.database import Session, one, rows
 from erp.exceptions import open_exception
 
 _INTEND = text(
@@ -88,7 +87,7 @@ def payload_hash(payload: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(payload, sort_keys=True, default=str).encode()).hexdigest()
 
 
-async def intend(connection: AsyncConnection, call: CallKey, payload: dict[str, Any]) -> Call:
+async def intend(connection: Session, call: CallKey, payload: dict[str, Any]) -> Call:
     """Commit the intent, or find the one that is there."""
     await connection.execute(_INTEND, call.parameters() | {"hash": payload_hash(payload)})
     row = await one(connection, _READ, **call.parameters())
@@ -96,7 +95,7 @@ async def intend(connection: AsyncConnection, call: CallKey, payload: dict[str, 
 
 
 async def send(
-    connection: AsyncConnection, call: CallKey, attempt: int, payload: dict[str, Any], deadline: float, settle: float
+    connection: Session, call: CallKey, attempt: int, payload: dict[str, Any], deadline: float, settle: float
 ) -> int | None:
     """Claim the next attempt, before its bytes are written. None: somebody else has claimed it, so leave it to them."""
     row = await one(
@@ -112,18 +111,18 @@ async def send(
 
 
 async def end(
-    connection: AsyncConnection, call: CallKey, attempt: int, state: str, their_id: str | None = None, error: str | None = None
+    connection: Session, call: CallKey, attempt: int, state: str, their_id: str | None = None, error: str | None = None
 ) -> None:
     """Write down how an attempt ended: done, refused, or intended again when it was surely not executed."""
     await connection.execute(_END, call.parameters() | {"attempt": attempt, "state": state, "their_id": their_id, "error": error})
 
 
-async def note_surplus(connection: AsyncConnection, call: CallKey, kind: str, their_id: str, fault: str) -> None:
+async def note_surplus(connection: Session, call: CallKey, kind: str, their_id: str, fault: str) -> None:
     """List a document that a fault made twice."""
     await connection.execute(_SURPLUS, call.parameters() | {"kind": kind, "their_id": their_id, "fault": fault})
 
 
-async def surplus_cancelled(connection: AsyncConnection, call: CallKey, kind: str, their_id: str) -> None:
+async def surplus_cancelled(connection: Session, call: CallKey, kind: str, their_id: str) -> None:
     """The surplus document is cancelled over there."""
     await connection.execute(_SURPLUS_CANCELLED, call.parameters() | {"kind": kind, "their_id": their_id})
 
@@ -144,19 +143,17 @@ _REPEATED = text(
 )
 
 
-async def surplus_documents(connection: AsyncConnection, call: CallKey, kind: str) -> set[str]:
+async def surplus_documents(connection: Session, call: CallKey, kind: str) -> set[str]:
     """Documents of this call that are already known to be surplus."""
     return {row.their_id for row in await rows(connection, _SURPLUS_OF, **call.parameters(), kind=kind)}
 
 
-async def repeated_calls(
-    connection: AsyncConnection, merchant: str, system: str, operation: str, days: int
-) -> list[tuple[str, Call]]:
+async def repeated_calls(connection: Session, merchant: str, system: str, operation: str, days: int) -> list[tuple[str, Call]]:
     """Calls that took more than one attempt: an attempt that went missing may still turn up."""
     found = await rows(connection, _REPEATED, merchant=merchant, system=system, operation=operation, days=days)
     return [(row.business_key, Call(row.state, row.attempt, row.their_id, None)) for row in found]
 
 
-async def note_refusal(connection: AsyncConnection, call: CallKey, code: str, detail: str) -> None:
+async def note_refusal(connection: Session, call: CallKey, code: str, detail: str) -> None:
     """An exception for a person about a foreign document, not about one process."""
     await open_exception(connection, call.merchant, call.operation, call.key, code, detail, False)

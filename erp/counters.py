@@ -12,10 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.counting import Counter, Doubt, Line, Plan, plan_booking
-from erp.database import one, rows
+from erp.database import Session, one, rows
 
 SALES_ORDER = "sales-order"
 PICKED = "picked"
@@ -176,21 +175,19 @@ _OWE_LOOK = text(
 )
 
 
-async def watch(
-    connection: AsyncConnection, merchant: str, document: str, doc_id: int, days: int, status: int | None = None
-) -> None:
+async def watch(connection: Session, merchant: str, document: str, doc_id: int, days: int, status: int | None = None) -> None:
     """Keep an eye on a document of the warehouse, by its id there and with the status it has. Repeating changes nothing."""
     key = {"merchant": merchant, "kind": SALES_ORDER, "doc_id": doc_id, "document": document}
     await connection.execute(_WATCH, key | {"days": days, "status": status})
 
 
-async def begin_look(connection: AsyncConnection, merchant: str, document: str) -> list[Look]:
+async def begin_look(connection: Session, merchant: str, document: str) -> list[Look]:
     """A look number for every document of the order. The caller commits before it asks the warehouse."""
     found = await rows(connection, _BEGIN, merchant=merchant, kind=SALES_ORDER, document=document)
     return [Look(row.doc_id, row.number, row.epoch, row.began_at) for row in found]
 
 
-async def lock(connection: AsyncConnection, merchant: str, document: str, looks: Sequence[Look]) -> Watched:
+async def lock(connection: Session, merchant: str, document: str, looks: Sequence[Look]) -> Watched:
     """Lock the order's documents and read what is booked on them."""
     key = {"merchant": merchant, "kind": SALES_ORDER, "document": document}
     documents = await rows(connection, _LOCK, **key)
@@ -217,7 +214,7 @@ def _doubt(row: Any) -> Doubt | None:
 
 
 async def book(
-    connection: AsyncConnection,
+    connection: Session,
     merchant: str,
     watched: Watched,
     seen: Sequence[CountedLine],
@@ -289,7 +286,7 @@ async def book(
 
 
 async def draw_fence(
-    connection: AsyncConnection,
+    connection: Session,
     merchant: str,
     document: str,
     look_owed: bool,
@@ -313,27 +310,27 @@ async def draw_fence(
     )
 
 
-async def reported(connection: AsyncConnection, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
+async def reported(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
     """Remember what the warehouse has been told, after it has answered."""
     await connection.execute(_REPORTED, _values(merchant, values))
 
 
-async def shipped(connection: AsyncConnection, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
+async def shipped(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
     """Set how much of each counted line has been put on shipments."""
     await connection.execute(_SHIPPED, _values(merchant, values))
 
 
-async def owe_look(connection: AsyncConnection, merchant: str, document: str) -> None:
+async def owe_look(connection: Session, merchant: str, document: str) -> None:
     """Note that a look is owed: an answer was unclear."""
     await connection.execute(_OWE_LOOK, {"merchant": merchant, "kind": SALES_ORDER, "document": document})
 
 
-async def owe_nothing(connection: AsyncConnection, merchant: str, document: str) -> None:
+async def owe_nothing(connection: Session, merchant: str, document: str) -> None:
     """No look is owed any more: what it was for has been refused for good."""
     await connection.execute(_OWE_NOTHING, {"merchant": merchant, "kind": SALES_ORDER, "document": document})
 
 
-async def is_watched(connection: AsyncConnection, merchant: str, document: str) -> bool:
+async def is_watched(connection: Session, merchant: str, document: str) -> bool:
     """Whether the warehouse holds a document for this order of ours."""
     statement = text(
         "select 1 from bridge.watched where merchant_id = :merchant and kind = :kind and document = :document limit 1"

@@ -1,7 +1,8 @@
 """What stands still or deserves a person's eye, and why: rows that open once and close with a name."""
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from erp.database import Session
 
 _OPEN = text(
     """
@@ -19,7 +20,7 @@ _CLOSE = text(
 
 
 async def open_exception(
-    connection: AsyncConnection, merchant: str, kind: str, document: str, code: str, detail: str, blocking: bool
+    connection: Session, merchant: str, kind: str, document: str, code: str, detail: str, blocking: bool
 ) -> None:
     """Note an exception; one that is open already keeps its opening time and takes the new detail."""
     await connection.execute(
@@ -35,6 +36,6 @@ async def open_exception(
     )
 
 
-async def close_exceptions(connection: AsyncConnection, merchant: str, kind: str, document: str, by: str) -> None:
+async def close_exceptions(connection: Session, merchant: str, kind: str, document: str, by: str) -> None:
     """Close what blocked a document: it moves again. Notes that do not block stay open for a person."""
     await connection.execute(_CLOSE, {"merchant": merchant, "kind": kind, "document": document, "by": by})

@@ -6,13 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import Refused
 from domain.invoicing import BasisPart, BasisRow, reference
 from domain.keys import BasisKey
 from domain.vat import VatZone, vat_zone
-from erp.database import one, rows
+from erp.database import Session, one, rows
 from erp.merchants import Merchant
 
 
@@ -83,7 +82,7 @@ _BOOKED = text(
 )
 
 
-async def load_basis(connection: AsyncConnection, merchant: Merchant, key: BasisKey) -> InvoiceBasis:
+async def load_basis(connection: Session, merchant: Merchant, key: BasisKey) -> InvoiceBasis:
     """The invoice to write, with its customer; an order without customer is billed to a collective one for its country."""
     row = await one(connection, _BASIS, merchant=key.merchant, basis=key.basis, part=key.part)
     found = await rows(connection, _ROWS, merchant=key.merchant, basis=key.basis, part=key.part)
@@ -128,7 +127,7 @@ def _customer(row: Any, merchant: Merchant) -> Customer:
     )
 
 
-async def basis_booked(connection: AsyncConnection, key: BasisKey, number: int, voucher: str, net: Decimal, vat: Decimal) -> None:
+async def basis_booked(connection: Session, key: BasisKey, number: int, voucher: str, net: Decimal, vat: Decimal) -> None:
     """The invoice is booked over there. Repeating changes nothing."""
     await connection.execute(
         _BOOKED,
@@ -144,7 +143,7 @@ async def basis_booked(connection: AsyncConnection, key: BasisKey, number: int, 
     )
 
 
-async def revise(connection: AsyncConnection, key: BasisKey, revision: int) -> None:
+async def revise(connection: Session, key: BasisKey, revision: int) -> None:
     """Give the basis the next revision, and with it a new reference: the invoice is made anew under that."""
     await connection.execute(
         _REVISE,

@@ -10,14 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.costing import Pool
 from domain.counting import Line
 from domain.money import ZERO
 from domain.stock import Earlier, Entry, Place, StockAccounts, postings
 from erp.counters import PICKED, SALES_ORDER
-from erp.database import rows
+from erp.database import Session, rows
 
 RULE_VERSION = "moving-average-1"
 
@@ -56,7 +55,7 @@ _APPEND = text(
 )
 
 
-async def lock_pools(connection: AsyncConnection, merchant: str, places: Iterable[Place]) -> dict[Place, Pool]:
+async def lock_pools(connection: Session, merchant: str, places: Iterable[Place]) -> dict[Place, Pool]:
     """The pools of these articles, locked in article order; one that has never moved is made, empty."""
     wanted = sorted(set(places))
     key = {"merchant": merchant, "articles": [place[0] for place in wanted], "warehouses": [place[1] for place in wanted]}
@@ -67,7 +66,7 @@ async def lock_pools(connection: AsyncConnection, merchant: str, places: Iterabl
     return {(r.article_number, r.warehouse): Pool(r.quantity, r.value, r.last_cost, r.epoch, r.keep) for r in found}
 
 
-async def earlier_entries(connection: AsyncConnection, merchant: str, lines: Sequence[Line]) -> dict[Line, list[Earlier]]:
+async def earlier_entries(connection: Session, merchant: str, lines: Sequence[Line]) -> dict[Line, list[Earlier]]:
     """For each line, its picks that are not wholly taken back, newest first."""
     key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
     found = await rows(connection, _EARLIER, **key, doc_ids=[line[0] for line in lines], line_ids=[line[1] for line in lines])
@@ -78,7 +77,7 @@ async def earlier_entries(connection: AsyncConnection, merchant: str, lines: Seq
 
 
 async def append(
-    connection: AsyncConnection,
+    connection: Session,
     merchant: str,
     entries: Sequence[Entry],
     pools: Mapping[Place, Pool],

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from erp.database import one, rows
+from erp.database import Session, one, rows
 
 _LINK = text(
     """
@@ -35,7 +34,7 @@ class Link:
 
 
 async def save_link(
-    connection: AsyncConnection,
+    connection: Session,
     merchant: str,
     system: str,
     kind: str,
@@ -61,7 +60,7 @@ async def save_link(
     )
 
 
-async def links(connection: AsyncConnection, merchant: str, system: str, kind: str, our_keys: list[str]) -> dict[str, Link]:
+async def links(connection: Session, merchant: str, system: str, kind: str, our_keys: list[str]) -> dict[str, Link]:
     """What is known of these keys of ours in another system."""
     found = await rows(connection, _LINKED, merchant=merchant, system=system, kind=kind, our_keys=our_keys)
     return {r.our_key: Link(r.their_id, r.sent_hash, r.sent_version, r.confirmed) for r in found}
@@ -72,7 +71,7 @@ _LINKED_TO = text(
 )
 
 
-async def linked_to(connection: AsyncConnection, merchant: str, system: str, kind: str, their_id: str) -> str | None:
+async def linked_to(connection: Session, merchant: str, system: str, kind: str, their_id: str) -> str | None:
     """Which key of ours stands for a document of theirs."""
     row = await one(connection, _LINKED_TO, merchant=merchant, system=system, kind=kind, their_id=their_id)
     return None if row is None else str(row.our_key)

@@ -7,11 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import Refused
 from domain.merchant import MerchantSettings
-from erp.database import one
+from erp.database import Session, one
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ _WORKS = text(
 )
 
 
-async def load_merchant(connection: AsyncConnection, merchant: str) -> Merchant:
+async def load_merchant(connection: Session, merchant: str) -> Merchant:
     """The merchant with its settings; refuses one that the ERP does not have."""
     row = await one(connection, _MERCHANT, merchant=merchant)
     if row is None:
@@ -99,7 +98,7 @@ async def load_merchant(connection: AsyncConnection, merchant: str) -> Merchant:
     return Merchant(merchant, row.currency, row.country, row.time_zone, MerchantSettings.of(row.settings or {}))
 
 
-async def load_connection(connection: AsyncConnection, merchant: str, system: str) -> Connection:
+async def load_connection(connection: Session, merchant: str, system: str) -> Connection:
     """How a system is reached; refuses a merchant that is not connected to it."""
     row = await one(connection, _CONNECTION, merchant=merchant, system=system)
     if row is None:
@@ -108,7 +107,7 @@ async def load_connection(connection: AsyncConnection, merchant: str, system: st
 
 
 async def save_connection(
-    connection: AsyncConnection, merchant: str, system: str, settings: dict[str, Any], sealed_credentials: bytes
+    connection: Session, merchant: str, system: str, settings: dict[str, Any], sealed_credentials: bytes
 ) -> None:
     """Store how a system is reached; replaces what was there and forgets that it was blocked."""
     await connection.execute(
@@ -117,27 +116,25 @@ async def save_connection(
     )
 
 
-async def save_settings(connection: AsyncConnection, merchant: str, settings: dict[str, Any], by: str) -> None:
+async def save_settings(connection: Session, merchant: str, settings: dict[str, Any], by: str) -> None:
     """Store a merchant's settings after checking them."""
     MerchantSettings.of(settings)
     await connection.execute(_SAVE_SETTINGS, {"merchant": merchant, "settings": json.dumps(settings), "by": by})
 
 
-async def block_connection(
-    connection: AsyncConnection, merchant: str, system: str, version: int, problem: str, pause: float
-) -> None:
+async def block_connection(connection: Session, merchant: str, system: str, version: int, problem: str, pause: float) -> None:
     """One exception for the merchant instead of one for every order: the other system refuses our credentials."""
     await connection.execute(
         _BLOCK, {"merchant": merchant, "system": system, "version": version, "problem": problem, "pause": pause}
     )
 
 
-async def may_probe(connection: AsyncConnection, merchant: str, system: str, pause: float) -> bool:
+async def may_probe(connection: Session, merchant: str, system: str, pause: float) -> bool:
     """Whether this caller is the one that tries a blocked connection now; the next may after `pause` seconds."""
     return await one(connection, _PROBING, merchant=merchant, system=system, pause=pause) is not None
 
 
-async def connection_works(connection: AsyncConnection, merchant: str, system: str, version: int) -> None:
+async def connection_works(connection: Session, merchant: str, system: str, version: int) -> None:
     """The other system has answered with these credentials."""
     await connection.execute(_WORKS, {"merchant": merchant, "system": system, "version": version})
 

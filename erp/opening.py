@@ -6,12 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.money import rounded
 from domain.stock import Place, opening
 from erp import ledger
-from erp.database import rows
+from erp.database import Session, rows
 from erp.merchants import Merchant
 
 _MOVED = text(
@@ -32,7 +31,7 @@ class OpeningBalance:
 
 
 async def book_opening(
-    connection: AsyncConnection, merchant: Merchant, balances: Sequence[OpeningBalance], at: datetime, actor: str, code: str
+    connection: Session, merchant: Merchant, balances: Sequence[OpeningBalance], at: datetime, actor: str, code: str
 ) -> list[str]:
     """Book opening balances in one transaction; returns the articles booked. An article that has ever moved is left alone."""
     warehouse = merchant.settings.warehouse

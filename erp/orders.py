@@ -9,13 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import Refused
 from domain.keys import BasisKey, OrderKey, OrderState
 from domain.merchant import SENT
 from erp.counters import PICKED, SALES_ORDER
-from erp.database import one, rows
+from erp.database import Session, one, rows
 from erp.merchants import Merchant
 
 COMPLETED, CANCELLED = "completed", "cancelled"
@@ -149,7 +148,7 @@ _END = text(
 )
 
 
-async def load_order(connection: AsyncConnection, key: OrderKey) -> OrderDocument:
+async def load_order(connection: Session, key: OrderKey) -> OrderDocument:
     """The order as the ERP has it now; refuses one that does not exist."""
     row = await one(connection, _ORDER, merchant=key.merchant, number=key.number)
     if row is None:
@@ -208,7 +207,7 @@ def _address(row: Any) -> tuple[Address | None, list[str]]:
     return Address(address2=address2, email=row.delivery_email, phone=row.delivery_phone, **own), []
 
 
-async def move_status(connection: AsyncConnection, merchant: str, number: str, current: str, target: str, cause: str) -> None:
+async def move_status(connection: Session, merchant: str, number: str, current: str, target: str, cause: str) -> None:
     """Move the ERP's order status along the declared graph; a move that is already made changes nothing."""
     if current != target:
         await connection.execute(
@@ -216,13 +215,13 @@ async def move_status(connection: AsyncConnection, merchant: str, number: str, c
         )
 
 
-async def lock_order(connection: AsyncConnection, key: OrderKey) -> None:
+async def lock_order(connection: Session, key: OrderKey) -> None:
     """The first lock of every booking: an ERP that holds its order open makes only that order wait."""
     await connection.execute(_LOCK, {"merchant": key.merchant, "number": key.number})
 
 
 async def order_state(
-    connection: AsyncConnection, merchant: Merchant, key: OrderKey, patience: float, just_looked: bool = False
+    connection: Session, merchant: Merchant, key: OrderKey, patience: float, just_looked: bool = False
 ) -> OrderState:
     """What the order owes now, and its end when nothing is owed: then the status and the process are closed here.
 
@@ -282,14 +281,14 @@ def _target_status(row: Any) -> str:
     return CANCELLED if row.status == CANCELLED and target == "at-warehouse" else target
 
 
-async def _conclude(connection: AsyncConnection, key: OrderKey, current: str, net_shipped: Decimal | None) -> str:
+async def _conclude(connection: Session, key: OrderKey, current: str, net_shipped: Decimal | None) -> str:
     outcome = COMPLETED if current in ("shipped", "part-shipped") else CANCELLED
     await move_status(connection, key.merchant, key.number, current, outcome, "all done" if net_shipped else "nothing delivered")
     await end_process(connection, key, outcome)
     return outcome
 
 
-async def end_process(connection: AsyncConnection, key: OrderKey, outcome: str) -> None:
+async def end_process(connection: Session, key: OrderKey, outcome: str) -> None:
     """Write down that the process has ended. Repeating changes nothing."""
     await connection.execute(
         _END, {"merchant": key.merchant, "kind": SALES_ORDER, "number": key.number, "run": key.run, "outcome": outcome}

@@ -6,9 +6,8 @@ Read as `lagerbro_verify`, which sees every merchant and can change nothing.
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from erp.database import one, rows
+from erp.database import Session, one, rows
 
 _ORDER = text(
     """
@@ -108,7 +107,7 @@ _OPEN_EXCEPTIONS = text(
 )
 
 
-async def order_overview(connection: AsyncConnection, merchant: str, number: str) -> dict[str, Any] | None:
+async def order_overview(connection: Session, merchant: str, number: str) -> dict[str, Any] | None:
     """The whole chain of one order, without anything personal; None when there is no such order."""
     key = {"merchant": merchant, "number": number}
     order = await one(connection, _ORDER, **key)
@@ -122,24 +121,24 @@ async def order_overview(connection: AsyncConnection, merchant: str, number: str
 
 
 async def order_list(
-    connection: AsyncConnection, merchant: str | None, everything: bool, blocked: bool, most: int
+    connection: Session, merchant: str | None, everything: bool, blocked: bool, most: int
 ) -> list[dict[str, Any]]:
     """Orders under way, oldest change first; `everything` takes the finished ones too."""
     found = await rows(connection, _LIST, merchant=merchant, all=everything, blocked=blocked, most=most)
     return [dict(row._mapping) for row in found]
 
 
-async def totals(connection: AsyncConnection, merchant: str) -> dict[str, Any]:
+async def totals(connection: Session, merchant: str) -> dict[str, Any]:
     """A merchant in figures."""
     row = await one(connection, _TOTALS, merchant=merchant)
     return dict(row._mapping) if row else {}
 
 
-async def moving(connection: AsyncConnection) -> dict[str, int]:
+async def moving(connection: Session) -> dict[str, int]:
     """How much is still on its way, over all merchants: undelivered messages, and orders neither ended nor blocked."""
     return dict((await one(connection, _MOVING))._mapping)
 
 
-async def open_exceptions(connection: AsyncConnection, merchant: str | None, most: int = 100) -> list[dict[str, Any]]:
+async def open_exceptions(connection: Session, merchant: str | None, most: int = 100) -> list[dict[str, Any]]:
     """What stands still or deserves a look, oldest first."""
     return [dict(row._mapping) for row in await rows(connection, _OPEN_EXCEPTIONS, merchant=merchant, most=most)]

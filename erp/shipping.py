@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.counting import Line
 from domain.errors import Refused
@@ -14,7 +13,7 @@ from domain.invoicing import BasisPart, BillableLine, Terms, billable, invoice_b
 from domain.money import ZERO
 from domain.vat import VatZone, vat_zone
 from erp.counters import SALES_ORDER, shipped
-from erp.database import one, rows
+from erp.database import Session, one, rows
 from erp.exceptions import open_exception
 from erp.merchants import Merchant
 from erp.orders import OrderDocument
@@ -124,7 +123,7 @@ def check_billing(order: OrderDocument, merchant: Merchant) -> None:
     invoice_basis(terms_of(order, merchant), billable_lines(order), {}, everything, True, merchant.settings)
 
 
-async def close_shipment(connection: AsyncConnection, merchant: Merchant, order: OrderDocument, ship: ToShip) -> None:
+async def close_shipment(connection: Session, merchant: Merchant, order: OrderDocument, ship: ToShip) -> None:
     """Write a shipment and the invoice basis that follows it. The caller holds the documents' lock.
 
     Service lines ride on the first shipment and freight on its first part. Refuses, with nothing written, what cannot be
@@ -195,7 +194,7 @@ def _parts(
     return [part for part in parts if any(row.amount for row in part.rows)], surplus
 
 
-async def _write_part(connection: AsyncConnection, key: dict[str, object], part: BasisPart) -> None:
+async def _write_part(connection: Session, key: dict[str, object], part: BasisPart) -> None:
     await connection.execute(
         _BASIS,
         key

@@ -7,11 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.counting import Line
 from erp.counters import PICKED, SALES_ORDER
-from erp.database import one, rows
+from erp.database import Session, one, rows
 
 FLOW = "orders-back"
 SWEEP = "sweep"
@@ -91,18 +90,18 @@ _TO_SWEEP = text(
 )
 
 
-async def rhythm(connection: AsyncConnection, merchant: str, interval: int) -> Rhythm:
+async def rhythm(connection: Session, merchant: str, interval: int) -> Rhythm:
     """When the merchant's orders are looked at; made with its default interval on first use."""
     row = await one(connection, _RHYTHM, merchant=merchant, flow=FLOW, interval=interval, sweep=SWEEP)
     return Rhythm(row.enabled, row.interval_seconds, row.watermark, row.now, row.swept_at)
 
 
-async def ran(connection: AsyncConnection, merchant: str, flow: str, watermark: datetime | None = None) -> None:
+async def ran(connection: Session, merchant: str, flow: str, watermark: datetime | None = None) -> None:
     """The flow has run; from `watermark` on everything has been looked at."""
     await connection.execute(_RAN, {"merchant": merchant, "flow": flow, "watermark": watermark})
 
 
-async def changed(connection: AsyncConnection, merchant: str, listed: Sequence[Listed]) -> dict[int, str]:
+async def changed(connection: Session, merchant: str, listed: Sequence[Listed]) -> dict[int, str]:
     """Of the documents listed, those that we watch and that differ from our books: id to our number."""
     ids = [document.doc_id for document in listed]
     key: dict[str, Any] = {"merchant": merchant, "kind": SALES_ORDER, "ids": ids}
@@ -132,7 +131,7 @@ def _differs(listed: Listed, watched: Any, counted: Mapping[Line, Any]) -> bool:
     return any(line not in listed.lines for line in counted)
 
 
-async def nudge(connection: AsyncConnection, merchant: str, source: str, documents: Mapping[int, str]) -> None:
+async def nudge(connection: Session, merchant: str, source: str, documents: Mapping[int, str]) -> None:
     """Put documents in the inbox, whose drain tells their processes. One nudge that waits already is enough."""
     if documents:
         await connection.execute(
@@ -147,12 +146,12 @@ async def nudge(connection: AsyncConnection, merchant: str, source: str, documen
         )
 
 
-async def orphans(connection: AsyncConnection, merchant: str) -> list[str]:
+async def orphans(connection: Session, merchant: str) -> list[str]:
     """Orders that owe an invoice and have no process: booked by an attempt that outlived its workflow."""
     return [row.order_number for row in await rows(connection, _ORPHANS, merchant=merchant, kind=SALES_ORDER)]
 
 
-async def to_sweep(connection: AsyncConnection, merchant: str, after: int, most: int) -> list[tuple[int, str]]:
+async def to_sweep(connection: Session, merchant: str, after: int, most: int) -> list[tuple[int, str]]:
     """The next documents to sweep, in the order of their ids."""
     found = await rows(connection, _TO_SWEEP, merchant=merchant, kind=SALES_ORDER, after=after, most=most)
     return [(row.doc_id, row.document) for row in found]

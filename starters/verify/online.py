@@ -24,7 +24,7 @@ from clients.fortnox import FortnoxClient, Invoice, InvoiceHit
 from clients.ongoing import GetOrder, GetOrderLine, OngoingClient, OrderFilter
 from domain.errors import Refused
 from erp.counters import PICKED, SALES_ORDER
-from erp.database import Database, one, rows
+from erp.database import Database, Session, one, rows
 from erp.merchants import load_connection, load_merchant
 from starters.verify.check import SAMPLES, CannotCheck, Found, Violation
 from starters.verify.report import Result, Verdict
@@ -203,7 +203,7 @@ class _Document:
     lines: dict[int, Any]
 
 
-async def _ours(connection: AsyncConnection, merchant: str, ids: list[int]) -> dict[int, _Document]:
+async def _ours(connection: Session, merchant: str, ids: list[int]) -> dict[int, _Document]:
     key = {"merchant": merchant, "kind": SALES_ORDER, "ids": ids}
     counted: dict[int, dict[int, Any]] = {doc_id: {} for doc_id in ids}
     for row in await rows(connection, _COUNTED, **key, what=PICKED):

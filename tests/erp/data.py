@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from erp.database import Database, rows
+from erp.database import Database, Session, rows
 from erp.merchants import load_merchant
 from erp.opening import OpeningBalance, book_opening
 
@@ -21,7 +20,7 @@ def new_merchant_id() -> str:
     return f"m-{secrets.token_hex(6)}"
 
 
-async def insert(connection: AsyncConnection, table: str, *values: Row) -> None:
+async def insert(connection: Session, table: str, *values: Row) -> None:
     """Plain inserts, as any ERP writes them."""
     for value in values:
         names = list(value)

@@ -2,10 +2,9 @@
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from erp.database import Database
+from erp.database import DATABASE_ERRORS, Database
 from tests.erp.books import count
 from tests.erp.data import add_merchant, add_order, open_stock, read
 
@@ -45,7 +44,7 @@ async def test_a_superuser_or_the_owner_can_neither_change_nor_delete_nor_trunca
         f"truncate {table} cascade",
         f"truncate {table} restart identity cascade",
     ):
-        with pytest.raises(DBAPIError, match="only grows"):
+        with pytest.raises(DATABASE_ERRORS, match="only grows"):
             async with superuser.begin() as session:
                 if how == "replica":
                     await session.execute(text("set local session_replication_role = replica"))
@@ -59,19 +58,19 @@ async def test_a_superuser_or_the_owner_can_neither_change_nor_delete_nor_trunca
 async def test_the_application_has_no_right_to_change_or_delete(app: Database, erp: Database, table: str) -> None:
     merchant = await add_merchant(erp)
     for statement in (f"update {table} set merchant_id = merchant_id", f"delete from {table}", f"truncate {table}"):
-        with pytest.raises(DBAPIError, match="permission denied"):
+        with pytest.raises(DATABASE_ERRORS, match="permission denied"):
             async with app.merchant(merchant) as session:
                 await session.execute(text(statement))
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)
 async def test_every_append_only_table_is_guarded_even_when_empty(superuser: AsyncEngine, table: str) -> None:
-    with pytest.raises(DBAPIError, match="only grows"):
+    with pytest.raises(DATABASE_ERRORS, match="only grows"):
         async with superuser.begin() as session:
             await session.execute(text(f"truncate {table} cascade"))
 
 
 async def test_the_message_says_what_to_do_instead(superuser: AsyncEngine) -> None:
-    with pytest.raises(DBAPIError, match=r"erp\.posting only grows: book a correction that names what it corrects"):
+    with pytest.raises(DATABASE_ERRORS, match=r"erp\.posting only grows: book a correction that names what it corrects"):
         async with superuser.begin() as session:
             await session.execute(text("truncate erp.posting cascade"))

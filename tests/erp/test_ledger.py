@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from erp.database import Database
+from erp.database import DATABASE_ERRORS, Database
 from tests.erp.books import count
 from tests.erp.data import add_merchant, add_order, insert, line, open_stock, read
 
@@ -51,7 +50,7 @@ async def test_picks_book_stock_and_cost_and_an_unpick_takes_them_back(app: Data
 async def test_a_posting_that_does_not_balance_is_refused_at_commit(superuser: AsyncEngine, app: Database, erp: Database) -> None:
     merchant = await picked(app, erp)
     for rows in ([(1, 1460, "10", "0"), (2, 4960, "0", "9.99")], [(1, 1460, "10", "0")], list[tuple[int, int, str, str]]()):
-        with pytest.raises(DBAPIError, match="does not balance"):
+        with pytest.raises(DATABASE_ERRORS, match="does not balance"):
             async with superuser.begin() as session:
                 await insert(
                     session,
@@ -73,7 +72,7 @@ async def test_a_posting_that_does_not_balance_is_refused_at_commit(superuser: A
 
 async def test_a_row_cannot_be_added_to_a_posting_that_balanced(superuser: AsyncEngine, app: Database, erp: Database) -> None:
     merchant = await picked(app, erp)
-    with pytest.raises(DBAPIError, match="does not balance"):
+    with pytest.raises(DATABASE_ERRORS, match="does not balance"):
         async with superuser.begin() as session:
             await insert(
                 session,
@@ -101,7 +100,7 @@ async def test_a_gap_or_a_jump_in_a_lines_steps_is_refused(
     superuser: AsyncEngine, app: Database, erp: Database, step: int, before: int, after: int, quantity: int, why: str
 ) -> None:
     merchant = await picked(app, erp)
-    with pytest.raises(DBAPIError, match=why):
+    with pytest.raises(DATABASE_ERRORS, match=why):
         async with superuser.begin() as session:
             figures = {"step": step, "quantity": D(quantity), "from_value": D(before), "to_value": D(after)}
             await session.execute(
@@ -122,7 +121,7 @@ async def test_the_steps_of_every_line_run_without_a_gap(app: Database, erp: Dat
 
 async def test_more_than_an_entry_holds_cannot_be_reversed(superuser: AsyncEngine, app: Database, erp: Database) -> None:
     merchant = await picked(app, erp)
-    with pytest.raises(DBAPIError, match="reverses more than entry"):
+    with pytest.raises(DATABASE_ERRORS, match="reverses more than entry"):
         async with superuser.begin() as session:
             await session.execute(
                 text(

@@ -1,10 +1,11 @@
 """The order's status moves along the declared graph, and after the release only the warehouse moves it."""
 
+from contextlib import nullcontext
+
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from erp.database import Database
+from erp.database import DATABASE_ERRORS, Database
 from erp.orders import move_status
 from erp.tables import ORDER_STATUSES
 from tests.erp.data import add_merchant, add_order, insert, line, read, set_order
@@ -51,14 +52,10 @@ async def test_the_status_graph_is_what_we_declared(app: Database, erp: Database
         if after == before:
             continue
         merchant = await order_in(erp, app, before)
-        async with app.merchant(merchant) as session:
-            change = text("update erp.sales_order set status = :s")
-            if after in MAY[before]:
-                await session.execute(change, {"s": after})
-            else:
-                with pytest.raises(DBAPIError, match=f"sales order SO-1: status cannot move from {before} to {after}"):
-                    async with session.begin_nested():
-                        await session.execute(change, {"s": after})
+        refused = pytest.raises(DATABASE_ERRORS, match=f"sales order SO-1: status cannot move from {before} to {after}")
+        with nullcontext() if after in MAY[before] else refused:
+            async with app.merchant(merchant) as session:
+                await session.execute(text("update erp.sales_order set status = :s"), {"s": after})
         assert await status(verify, merchant) == (after if after in MAY[before] else before)
 
 
@@ -68,7 +65,7 @@ async def test_the_erp_may_not_move_a_status_once_released(app: Database, erp: D
     for after in ORDER_STATUSES:
         if after == before:
             continue
-        with pytest.raises(DBAPIError, match=r"status follows the warehouse|status cannot move"):
+        with pytest.raises(DATABASE_ERRORS, match=r"status follows the warehouse|status cannot move"):
             await set_order(erp, merchant, "SO-1", status=after)
     assert await status(verify, merchant) == before
 
@@ -84,7 +81,7 @@ async def test_the_erp_may_release_or_cancel_its_draft(erp: Database, verify: Da
 async def test_the_erp_learns_how_to_cancel_from_the_refusal(erp: Database) -> None:
     merchant = await add_merchant(erp)
     await add_order(erp, merchant)
-    with pytest.raises(DBAPIError, match="set cancel_requested_at to ask for a cancellation"):
+    with pytest.raises(DATABASE_ERRORS, match="set cancel_requested_at to ask for a cancellation"):
         await set_order(erp, merchant, "SO-1", status="cancelled")
 
 
