@@ -68,13 +68,14 @@ class Ongoing:
                 link = (await links(session, key.merchant, SYSTEM, "sales-order", [key.number])).get(key.number)
                 if link and link.confirmed and link.sent_version == order.version:
                     return await self._state(session, merchant, key)
-            if order.cancel_requested and link is None and order.status == "released":
+                unwanted = order.cancel_requested and link is None and order.status == "released"
+                if not unwanted:
+                    _check(order, merchant)
+                    if not order.stock_lines:
+                        return await self._ship_services(session, merchant, order, key)
+                    unsent = await unsent_articles(session, key.merchant, [line.article_number for line in order.stock_lines])
+            if unwanted:
                 return await self._cancel_unsent(client, merchant, order, key)
-            async with self._database.merchant(key.merchant) as session:
-                _check(order, merchant)
-                if not order.stock_lines:
-                    return await self._ship_services(session, merchant, order, key)
-                unsent = await unsent_articles(session, key.merchant, [line.article_number for line in order.stock_lines])
             await send_articles(self._database, client, key.merchant, unsent, activity.heartbeat)
             try:
                 held = await self._put(client, order, link, fresh_articles=bool(unsent))
@@ -85,31 +86,30 @@ class Ongoing:
                 async with self._database.merchant(key.merchant) as session:
                     await self._flag(session, key, refusal.code, f"change not taken: {refusal}")
                 return OrderState(order.status, look_after=0.0)
-            await self._watch(merchant, key, order, held)
-            _compare(order, held)
+            wrong = _difference(order, held)
             async with self._database.merchant(key.merchant) as session:
-                await self._link(session, key, order, held, confirmed=True)
-                return await self._state(session, merchant, key)
+                await self._watch(session, merchant, key, order, held, confirmed=wrong is None)
+                if wrong is None:
+                    return await self._state(session, merchant, key)
+            raise wrong
 
     async def _cancel_unsent(self, client: OngoingClient, merchant: Merchant, order: OrderDocument, key: OrderKey) -> OrderState:
         """Cancel an order that we have no answer for: perhaps an earlier attempt arrived all the same."""
         held = await client.find_order(order.number)
         if held and _is_ours(held, order.number):
-            await self._watch(merchant, key, order, held)
+            async with self._database.merchant(key.merchant) as session:
+                await self._watch(session, merchant, key, order, held, confirmed=False)
             return await self._cancel_watched(client, merchant, key)
         async with self._database.merchant(key.merchant) as session:
             await move_status(session, key.merchant, key.number, order.status, CANCELLED, "cancelled before it was sent")
             await end_process(session, key, CANCELLED)
         return OrderState(CANCELLED, outcome=CANCELLED)
 
-    async def _watch(self, merchant: Merchant, key: OrderKey, order: OrderDocument, held: GetOrder) -> None:
-        """From the moment we know its id over there the document is watched, whatever else may be wrong with it."""
-        async with self._database.merchant(key.merchant) as session:
-            await self._link(session, key, order, held, confirmed=False)
-            await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days, held.status)
-
     @staticmethod
-    async def _link(session: Session, key: OrderKey, order: OrderDocument, held: GetOrder, confirmed: bool) -> None:
+    async def _watch(
+        session: Session, merchant: Merchant, key: OrderKey, order: OrderDocument, held: GetOrder, confirmed: bool
+    ) -> None:
+        """From the moment we know its id over there the document is watched, whatever else may be wrong with it."""
         await save_link(
             session,
             key.merchant,
@@ -120,6 +120,7 @@ class Ongoing:
             sent_version=order.version,
             confirmed=confirmed,
         )
+        await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days, held.status)
 
     async def _ship_services(self, session: Session, merchant: Merchant, order: OrderDocument, key: OrderKey) -> OrderState:
         """An order of services only never meets the warehouse: it is shipped, and billed, as it stands."""
@@ -557,22 +558,24 @@ def _is_ours(held: GetOrder, number: str) -> bool:
     return (held.goods_owner_order_id or "").startswith(f"lagerbro/{number}/v")
 
 
-def _compare(order: OrderDocument, held: GetOrder) -> None:
-    """What the warehouse holds must be what we sent, line by line."""
+def _difference(order: OrderDocument, held: GetOrder) -> Exception | None:
+    """What the warehouse holds must be what we sent, line by line; None when it is."""
     wanted = {str(line.line_number): (line.article_number, line.quantity) for line in order.stock_lines}
     got = {line.row_number: (line.article_number, line.ordered) for line in held.lines}
     for row in got:
         if row not in wanted:
-            raise Refused("order-differs", f"sales order {order.number}: the warehouse holds line {row}, which we did not send")
+            text = f"sales order {order.number}: the warehouse holds line {row}, which we did not send"
+            return Refused("order-differs", text)
     for row, line in wanted.items():
         if row not in got:
-            raise LookAgain(f"sales order {order.number}: line {row} is not in the warehouse yet")
+            return LookAgain(f"sales order {order.number}: line {row} is not in the warehouse yet")
         if got[row] != line:
-            raise Refused(
-                "order-differs",
+            text = (
                 f"sales order {order.number} line {row}: the warehouse holds {got[row][1]} of {got[row][0]}, sent were "
-                f"{line[1]} of {line[0]}",
+                f"{line[1]} of {line[0]}"
             )
+            return Refused("order-differs", text)
+    return None
 
 
 def to_ongoing_order(order: OrderDocument) -> PostOrder:

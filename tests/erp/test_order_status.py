@@ -111,8 +111,8 @@ async def test_a_change_by_the_erp_raises_the_version_and_ours_does_not(app: Dat
     async with erp.everyone() as session:
         await session.execute(text("update erp.sales_order_line set quantity = 4 where merchant_id = :m"), {"m": merchant})
     assert await version() == 3
-    async with app.merchant(merchant) as session:
-        await move_status(session, merchant, "SO-1", "released", "at-warehouse", "warehouse")
+    async with app.merchant(merchant) as ours:
+        await move_status(ours, merchant, "SO-1", "released", "at-warehouse", "warehouse")
     assert await version() == 3
     async with erp.everyone() as session:
         await insert(
