@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -209,8 +210,12 @@ async def _asked(home: Home) -> dict[str, Any]:
         "supervisor_pid": state.get("supervisor", {}).get("pid"),
         "addresses": addresses,
         "stuck_orders": _stuck(ui) if ui else None,
-        "children": children,
+        "children": {name: child | {"started_at": _instant(child.get("started_at"))} for name, child in children.items()},
     }
+
+
+def _instant(epoch: float | None) -> str | None:
+    return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
 
 
 async def _answers(probe: Callable[[], Any]) -> bool:
