@@ -464,8 +464,8 @@ class FortnoxClient:
         """The company's own settings."""
         return await self._one("GET", "settings/company", "CompanySettings", _SETTINGS)
 
-    async def financial_years(self, on: date) -> list[FinancialYear]:
-        """The financial year that holds this date: one or none."""
+    async def financial_years(self, on: date | None = None) -> list[FinancialYear]:
+        """The financial year that holds this date, one or none; without a date every year, in the order they were made."""
         answer, data = await self._call("GET", "financialyears", query([("date", on)]))
         return [read(answer, _YEAR, item) for item in _items(answer, data, "FinancialYears")]
 

@@ -12,6 +12,7 @@ from typing import Any
 from domain.errors import Refused
 from domain.stock import StockAccounts
 from domain.vat import VatZone
+from domain.vouchers import PER, POLICIES
 
 STATUS_MEANINGS = ("error", "open", "released", "allocated", "picked", "sent", "collected", "returned", "cancelled")
 SENT = frozenset({"sent", "collected", "returned"})
@@ -40,7 +41,11 @@ DEFAULT_FREIGHT_ACCOUNTS = {"SEVAT": 3520, "EUREVERSEDVAT": 3521, "EUVAT": 3521,
 class MerchantSettings:
     """Settings of one merchant. `short_grace_seconds`: how long a short shipment waits for a back order or more picks;
     `ship_when`: `sent` (the goods have left) or `picked` (each pick is a shipment); `report_singly_up_to`: lines reported one
-    by one, more than that by Ongoing's "set all"."""
+    by one, more than that by Ongoing's "set all".
+
+    `voucher_series`: a series in Fortnox that only we write to; `voucher_per`: `day` or `event`; `locked_period_policy`: what is
+    late for a locked day is booked on the `next-open-day`, or on `hold` until a person opens it; `opening_is_in_fortnox`: the
+    stock account held the opening value before go-live, so opening entries get no voucher."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     warehouse: str = "MAIN"
@@ -58,6 +63,11 @@ class MerchantSettings:
     watch_days: int = 400
     watch_interval_seconds: int = 60
     nightly_sweep_hour: int = 3
+    voucher_series: str = "L"
+    voucher_per: str = "day"
+    locked_period_policy: str = "next-open-day"
+    opening_is_in_fortnox: bool = False
+    vouchers_hour: int = 4
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "MerchantSettings":
@@ -77,6 +87,13 @@ class MerchantSettings:
                 )
         if settings.ship_when not in ("sent", "picked"):
             raise Refused("settings-wrong", f"ship_when is {settings.ship_when!r}, not sent or picked")
+        if settings.voucher_per not in PER:
+            raise Refused("settings-wrong", f"voucher_per is {settings.voucher_per!r}, not one of {', '.join(PER)}")
+        if settings.locked_period_policy not in POLICIES:
+            policies = ", ".join(POLICIES)
+            raise Refused("settings-wrong", f"locked_period_policy is {settings.locked_period_policy!r}, not one of {policies}")
+        if not 1 <= len(settings.voucher_series) <= 10:
+            raise Refused("settings-wrong", f"voucher_series is {settings.voucher_series!r}, not 1 to 10 characters")
         for zone in settings.sales_accounts:
             if zone not in set(VatZone):
                 raise Refused("settings-wrong", f"sales_accounts: {zone!r} is not one of {', '.join(VatZone)}")

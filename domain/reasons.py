@@ -130,6 +130,21 @@ REASONS: dict[str, Reason] = {
     "period-locked": Reason(
         "The accounting period of the invoice is locked.", "accounting", "Unlock the period in Fortnox, then retry."
     ),
+    "voucher-refused": Reason(
+        "Fortnox refuses a voucher.",
+        "accounting",
+        "Read its answer: a series not copied to the new year or not manual, or an account that is not active; then retry.",
+    ),
+    "voucher-differs": Reason(
+        "A voucher in Fortnox has our key and other amounts than we sent.",
+        "accounting",
+        "Compare the voucher named with its specification (lagerbro tie-out); correct it in Fortnox, then retry.",
+    ),
+    "voucher-booked-twice": Reason(
+        "An attempt without a clear answer arrived after all: the second voucher was reversed by one that names it.",
+        "accounting",
+        "Nothing to book: look at the two vouchers and close the exception.",
+    ),
     "financial-year-missing": Reason(
         "Fortnox has no financial year for the date.", "accounting", "Create the financial year in Fortnox, then retry."
     ),

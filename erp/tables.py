@@ -617,9 +617,13 @@ voucher = Table(
     Column("fortnox_series", Text),
     Column("fortnox_number", BigInteger),
     Column("fortnox_year", Integer),
+    Column("booked_on", Date),
+    instant("booked_at", nullable=True),
     instant("created_at", default=True),
     PrimaryKeyConstraint("merchant_id", "voucher_no"),
     of_merchant(),
+    CheckConstraint("state IN ('open','booked')", name="state_is_known"),
+    CheckConstraint("(state = 'booked') <= (fortnox_number IS NOT NULL AND booked_on IS NOT NULL)", name="booked_is_numbered"),
     schema="bridge",
 )
 

@@ -15,11 +15,13 @@ from domain.merchant import MerchantSettings
 from erp.database import Database
 from erp.merchants import save_connection, save_settings
 from starters.intake import hashed
+from starters.schedules import every_day
 from worker.keyring import KeyRing
 from workflows import attributes, options
+from workflows.post_vouchers import PostVouchers
 from workflows.watch_warehouse import WatchKey, WatchWarehouse
 
-FLOWS = ("articles", "orders-out", "orders-back", "invoices", "sweep")
+FLOWS = ("articles", "orders-out", "orders-back", "invoices", "vouchers", "sweep")
 
 _ERP_MERCHANT = text(
     """
@@ -106,6 +108,7 @@ async def connect_merchant(
             interval = settings.watch_interval_seconds if flow == "orders-back" else 60
             await session.execute(_ENTITY, {"merchant": who, "flow": flow, "interval": interval})
     await start_watching(client, who)
+    await every_day(client, f"vouchers/{who}", PostVouchers.run, who, settings.vouchers_hour, merchant.time_zone, merchant=who)
 
 
 async def start_watching(client: Client, merchant: str) -> None:

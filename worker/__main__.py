@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.vouchers import Vouchers
 from activities.watch import Watch
 from erp.database import Database
 from worker.health import alive
@@ -23,10 +24,11 @@ from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
 from worker.wiring import fortnox_connections, ongoing_connections
 from workflows import options
+from workflows.post_vouchers import PostVouchers
 from workflows.sales_order import FulfilSalesOrder
 from workflows.watch_warehouse import WatchWarehouse
 
-WORKFLOWS = [FulfilSalesOrder, WatchWarehouse]
+WORKFLOWS = [FulfilSalesOrder, WatchWarehouse, PostVouchers]
 GRACE = timedelta(seconds=30)
 
 log = structlog.get_logger("worker")
@@ -42,7 +44,9 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     erp = Erp(database)
     ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id))
     watch = Watch(database, warehouse)
-    fortnox = Fortnox(database, accounting, WriteRules(deadline, settle, patience))
+    rules = WriteRules(deadline, settle, patience)
+    fortnox = Fortnox(database, accounting, rules)
+    vouchers = Vouchers(database, accounting, rules)
     shared = {"interceptors": [Meaning()], "graceful_shutdown_timeout": GRACE, "build_id": settings.build_id}
     many = settings.worker_concurrency
     return [
@@ -72,7 +76,12 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
         Worker(
             client,
             task_queue=options.FORTNOX_QUEUE,
-            activities=[fortnox.invoice_shipment, fortnox.sweep_surplus_invoices],
+            activities=[
+                fortnox.invoice_shipment,
+                fortnox.sweep_surplus_invoices,
+                vouchers.post_vouchers,
+                vouchers.sweep_surplus_vouchers,
+            ],
             max_concurrent_activities=many,
             **shared,  # type: ignore[arg-type]
         ),

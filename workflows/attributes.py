@@ -25,3 +25,8 @@ def at_start(merchant: str, document: str, stage: str, now: datetime) -> TypedSe
             SearchAttributePair(STAGE_SINCE, now),
         ]
     )
+
+
+def of_merchant(merchant: str, document: str) -> TypedSearchAttributes:
+    """The attributes of a process that a schedule begins: when that will be is not known yet."""
+    return TypedSearchAttributes([SearchAttributePair(MERCHANT, merchant), SearchAttributePair(DOCUMENT, document)])

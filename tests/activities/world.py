@@ -22,6 +22,7 @@ from activities.erp import Erp
 from activities.errors import Waiting
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.vouchers import Vouchers
 from activities.watch import Watch
 from clients.errors import Unavailable
 from domain.errors import LookAgain
@@ -91,6 +92,7 @@ class Worker:
     fortnox: Fortnox
     watch: Watch
     erp: Erp
+    vouchers: Vouchers
     connections: Sequence[Connections[Any]]
 
     async def close(self) -> None:
@@ -104,12 +106,14 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
     database = Database(app_url, pool_size=10)
     warehouse = ongoing_connections(database, keys, settings)
     accounting = fortnox_connections(database, keys, settings)
+    rules = WriteRules(DEADLINE, settle, PATIENCE)
     return Worker(
         database,
         Ongoing(database, warehouse, Rules(PATIENCE, timedelta(seconds=0.2), "test")),
-        Fortnox(database, accounting, WriteRules(DEADLINE, settle, PATIENCE)),
+        Fortnox(database, accounting, rules),
         Watch(database, warehouse),
         Erp(database),
+        Vouchers(database, accounting, rules),
         (warehouse, accounting),
     )
 
@@ -310,6 +314,11 @@ class Shop:
         """Every invoice in Fortnox, by number."""
         state = await self.fortnox("GET", f"state?tenantId={self.tenant}")
         return sorted(state["invoices"], key=lambda invoice: int(invoice["number"]))
+
+    async def vouchers(self) -> list[dict[str, Any]]:
+        """Every voucher in Fortnox."""
+        state = await self.fortnox("GET", f"state?tenantId={self.tenant}")
+        return list(state["vouchers"])
 
     async def warehouse_order(self, number: str = "SO-1") -> dict[str, Any]:
         answer = await self.call_ongoing("GET", f"orders?goodsOwnerId={self.goods_owner}&orderNumber={number}")
