@@ -12,10 +12,17 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import asyncpg
-from asyncpg.exceptions import InterfaceError, PostgresError
+from asyncpg.exceptions import (
+    AdminShutdownError,
+    CannotConnectNowError,
+    InterfaceError,
+    PostgresConnectionError,
+    PostgresError,
+)
 from sqlalchemy import TextClause, make_url
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import InterfaceError as SqlalchemyInterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 DATABASE_ERRORS = (DBAPIError, PostgresError, InterfaceError)
@@ -23,6 +30,13 @@ DATABASE_ERRORS = (DBAPIError, PostgresError, InterfaceError)
 
 _DIALECT = dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _WAIT_SECONDS = 30.0
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error means that PostgreSQL does not answer, and not that it refuses."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, OperationalError | SqlalchemyInterfaceError)
+    return isinstance(error, InterfaceError | PostgresConnectionError | CannotConnectNowError | AdminShutdownError)
 
 
 class Session(Protocol):

@@ -8,14 +8,15 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from domain.errors import Refused
+from erp.database import DATABASE_ERRORS, is_away
 from starters.cli_connection import connection
 from starters.cli_keys import keys
 from starters.cli_orders import erp, orders
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
 from starters.cli_verify import verify_command
+from starters.cli_vouchers import tie_out_command, vouchers
 from starters.stack import StackError
 from starters.stack.home import HomeError
 from starters.stack.postgres import PostgresError
@@ -60,6 +61,8 @@ app.add_typer(orders, name="order")
 app.add_typer(erp, name="erp")
 app.add_typer(connection, name="connection")
 app.add_typer(keys, name="keys")
+app.add_typer(vouchers, name="voucher")
+app.command("tie-out")(tie_out_command)
 
 
 def main() -> None:
@@ -71,10 +74,10 @@ def main() -> None:
         _end(better or str(why), NOT_RUNNING if better else WRONG)
     except SAID as why:
         _end(str(why), WRONG)
-    except DBAPIError as why:
-        if why.connection_invalidated or isinstance(why, OperationalError | InterfaceError):
+    except DATABASE_ERRORS as why:
+        if is_away(why):
             _end("The database does not answer: `lagerbro status` shows what is not up.", NOT_RUNNING)
-        _end(f"The database refuses: {why.orig}", WRONG)
+        _end(f"The database refuses: {getattr(why, 'orig', why)}", WRONG)
     except (ConnectionError, TimeoutError) as why:
         _end(f"No answer ({type(why).__name__}): `lagerbro status` shows what is not up.", NOT_RUNNING)
     except RuntimeError as why:
