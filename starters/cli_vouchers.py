@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.vouchers import totals
@@ -56,7 +57,17 @@ def post(merchant: Who = "demo") -> None:
 
 
 async def _post(merchant: str) -> int:
-    client = await connect(Settings.from_environment())
+    booked = await post_now(await connect(Settings.from_environment()), merchant)
+    if booked is None:
+        console.print(f"Under way: the workflow vouchers/{merchant} in the UI says how far.")
+    else:
+        console.print(f"{booked} vouchers booked.")
+    await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
+    return 0
+
+
+async def post_now(client: Client, merchant: str, seconds: float = 10) -> int | None:
+    """Have the vouchers booked; how many, or None if that takes longer than `seconds`."""
     handle = await client.start_workflow(
         PostVouchers.run,
         merchant,
@@ -67,12 +78,9 @@ async def _post(merchant: str) -> int:
         search_attributes=attributes.at_start(merchant, merchant, "posting", datetime.now(UTC)),
     )
     try:
-        booked = await asyncio.wait_for(handle.result(), 10)
-        console.print(f"{booked} vouchers booked.")
+        return await asyncio.wait_for(handle.result(), seconds)
     except TimeoutError:
-        console.print(f"Under way: the workflow vouchers/{merchant} in the UI says how far.")
-    await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
-    return 0
+        return None
 
 
 @vouchers.command("list")
@@ -163,21 +171,25 @@ def tie_out_command(merchant: Who = "demo", as_json: AsJson = False) -> None:
 
 
 async def _tie_out(merchant_id: str, as_json: bool) -> int:
-    settings = Settings.from_environment()
-    database = Database(settings.database("app"))
-    connections = fortnox_connections(database, settings.key_ring(), settings)
-    try:
-        async with connections.using(merchant_id) as (_, client):
-            tied = await tie(database, client, merchant_id)
-    finally:
-        await connections.aclose()
-        await database.close()
+    tied = await tied_out(Settings.from_environment(), merchant_id)
     if as_json:
         told = asdict(tied) | {"gap": tied.gap, "agrees": tied.agrees}
         print(json.dumps(told, default=str, indent=2))
     else:
-        _print(tied)
+        print_tied(tied)
     return 0 if tied.agrees else 1
+
+
+async def tied_out(settings: Settings, merchant_id: str) -> Tied:
+    """The tie-out by connections of its own."""
+    database = Database(settings.database("app"), pool_size=2)
+    connections = fortnox_connections(database, settings.key_ring(), settings)
+    try:
+        async with connections.using(merchant_id) as (_, client):
+            return await tie(database, client, merchant_id)
+    finally:
+        await connections.aclose()
+        await database.close()
 
 
 async def tie(database: Database, client: FortnoxClient, merchant_id: str) -> Tied:
@@ -220,7 +232,7 @@ async def _foreign(
     return found
 
 
-def _print(tied: Tied) -> None:
+def print_tied(tied: Tied) -> None:
     table = Table("what", "value", title=f"Tie-out of account {tied.account}")
     ours = tied.ours
     table.add_row("stock ledger, every entry", f"{ours.ledger:.2f}")

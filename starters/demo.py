@@ -23,6 +23,7 @@ from erp.database import Database
 from erp.opening import OpeningBalance
 from erp.overview import moving, open_exceptions, totals
 from starters.cli_orders import open_stock
+from starters.cli_vouchers import post_now, print_tied, tied_out
 from starters.connect import GOODS_OWNER_ID, MERCHANT
 from starters.stack import Stack
 from starters.verify import open_online, print_report, verify
@@ -69,6 +70,8 @@ async def run(home: Path | None) -> int:
         await _follow(verifying, began)
         await _summary(verifying)
         client = await connect(settings)
+        await post_now(client, MERCHANT, seconds=20)
+        print_tied(await tied_out(settings, MERCHANT))
         async with open_online(settings) as online:
             report = await verify(verifying, merchant=MERCHANT, online=online, temporal=client)
         if report.exit_code:
