@@ -5,17 +5,18 @@ under our own locks. Our version of an order travels in `goodsOwnerOrderId`, so 
 older one that came back, is recognised.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from temporalio import activity
 
+from activities.articles import send_articles
 from activities.connections import Connections
 from activities.errors import Waiting
 from clients.errors import NotFound, Rejected, Unauthorised, Unavailable
-from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostArticle, PostOrder, PostOrderLine
+from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostOrder, PostOrderLine
 from domain.counting import Line, believable
 from domain.errors import LookAgain, Refused
 from domain.keys import OrderKey, OrderState
@@ -23,17 +24,16 @@ from domain.merchant import SENT
 from domain.money import ZERO
 from domain.stock import Movement, move_stock
 from erp import counters, ledger
-from erp.articles import ArticleDocument, load_articles, stock_articles
+from erp.articles import stock_articles, unsent_articles
 from erp.counters import CountedLine, Look, Watched
 from erp.database import Database, Session
 from erp.exceptions import open_exception
-from erp.links import Link, linked_to, links, save_link
+from erp.links import Link, links, save_link
 from erp.merchants import Merchant
 from erp.orders import CANCELLED, OrderDocument, end_process, load_order, lock_order, move_status, order_state
 from erp.shipping import ToShip, check_billing, close_shipment, due
 
 SYSTEM = "ongoing"
-LINKS_PER_COMMIT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Ongoing:
                     unsent = await unsent_articles(session, key.merchant, [line.article_number for line in order.stock_lines])
             if unwanted:
                 return await self._cancel_unsent(client, merchant, order, key)
-            await send_articles(self._database, client, key.merchant, unsent, activity.heartbeat)
+            await send_articles(self._database, client, key.merchant, unsent, self._rules.unclear, activity.heartbeat)
             try:
                 held = await self._put(client, order, link, fresh_articles=bool(unsent))
             except Refused as refusal:
@@ -377,40 +377,6 @@ class Ongoing:
         return await order_state(session, merchant, key, self._rules.patience.total_seconds(), just_looked)
 
 
-async def send_articles(
-    database: Database,
-    client: OngoingClient,
-    merchant: str,
-    articles: Sequence[ArticleDocument],
-    progress: Callable[[int], None],
-) -> None:
-    """Make the warehouse hold these articles, whole. What has been sent is remembered every few articles."""
-    sent: list[tuple[ArticleDocument, int]] = []
-    for number, article in enumerate(articles, start=1):
-        try:
-            sent.append((article, await client.put_article(to_ongoing_article(article))))
-        except Unauthorised:
-            raise
-        except Rejected as refusal:
-            raise Refused("article-refused", f"article {article.article_number}: {refusal}") from None
-        if number % LINKS_PER_COMMIT == 0 or number == len(articles):
-            await _keep_article_links(database, merchant, sent)
-            sent.clear()
-            progress(number)
-
-
-async def _keep_article_links(database: Database, merchant: str, sent: Sequence[tuple[ArticleDocument, int]]) -> None:
-    async with database.merchant(merchant) as session:
-        for article, system_id in sent:
-            number = article.article_number
-            twin = await linked_to(session, merchant, SYSTEM, "article", str(system_id))
-            if twin not in (None, number):
-                raise Refused(
-                    "near-twin-article", f"the warehouse takes article {number!r} for {twin!r}: their numbers are alike"
-                )
-            await save_link(session, merchant, SYSTEM, "article", number, str(system_id), article.hash, article.version)
-
-
 def _check(order: OrderDocument, merchant: Merchant) -> None:
     """What can be known to be wrong before anything is sent, each with the row it is about."""
     if not order.lines:
@@ -424,14 +390,6 @@ def _check(order: OrderDocument, merchant: Merchant) -> None:
     if order.address is None:
         raise Refused("missing-address", f"sales order {order.number}: delivery address lacks {', '.join(order.missing)}")
     check_billing(order, merchant)
-
-
-async def unsent_articles(session: Session, merchant: str, numbers: Sequence[str]) -> list[ArticleDocument]:
-    """Of these articles, those that the warehouse does not hold as the ERP has them now."""
-    wanted = sorted(set(numbers))
-    known = await links(session, merchant, SYSTEM, "article", wanted)
-    articles = await load_articles(session, merchant, wanted)
-    return [a for a in articles if a.article_number not in known or known[a.article_number].sent_hash != a.hash]
 
 
 async def _ask(client: OngoingClient, look: Look, key: OrderKey) -> GetOrder:
@@ -605,26 +563,4 @@ def to_ongoing_order(order: OrderDocument) -> PostOrder:
             PostOrderLine(row_number=str(line.line_number), article_number=line.article_number, number_of_items=line.quantity)
             for line in order.stock_lines
         ],
-    )
-
-
-def to_ongoing_article(article: ArticleDocument) -> PostArticle:
-    """Translate by the public product map of Extend and Ongoing."""
-    return PostArticle(
-        article_number=article.article_number,
-        article_name=article.name,
-        description=article.name,
-        unit_code=article.unit,
-        is_stock_article=article.stock_article,
-        is_active=article.active,
-        bar_code=article.bar_code,
-        article_group=article.article_group,
-        weight=article.weight,
-        length=article.length,
-        width=article.width,
-        height=article.height,
-        country_of_origin_code=article.country_of_origin,
-        statistics_number=article.customs_number,
-        quantity_per_package=article.quantity_per_package,
-        purchase_price=article.purchase_price,
     )

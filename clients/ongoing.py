@@ -158,6 +158,23 @@ class AlternativeBarCode(Model):
     quantity_per_bar_code: Exact | None = None
 
 
+class ArticleNameTranslation(Model):
+    language_code: Text
+    article_name: Text
+
+
+class StructureRow(Model):
+    article_number: Key
+    number_of_items: Exact
+
+
+class StructureDefinition(Model):
+    """What a kit is made of. `article_kind` is `Structure` (taken apart at the pick) or `Production`."""
+
+    article_kind: Text = "Structure"
+    rows: list[StructureRow]
+
+
 class PostArticle(Model):
     """An article whole. `article_group` and `article_category` are names; weight is in kilograms."""
 
@@ -198,19 +215,22 @@ class PostArticle(Model):
     is_serial_number_article: bool | None = None
     is_batch_article: bool | None = None
     is_expiry_date_article: bool | None = None
+    article_name_translations: list[ArticleNameTranslation] | None = None
+    structure_definition: StructureDefinition | None = None
 
     def body(self, goods_owner_id: int) -> dict[str, Any]:
-        """The article as Ongoing takes it, details in the groups it wants them in."""
-        flat = self.model_dump(by_alias=True, exclude_none=True)
+        """The article as Ongoing takes it, details in the groups it wants them in. What we have not is sent as null: whether
+        an omitted field is kept or cleared over there is not documented, and a bar code that was taken away must go."""
+        flat = self.model_dump(by_alias=True)
+        if flat["structureDefinition"] is None:
+            del flat["structureDefinition"]  # what an article without it takes a null for is not known
         body: dict[str, Any] = {"goodsOwnerId": goods_owner_id}
         body |= {name: value for name, value in flat.items() if name not in _GROUPED}
         for name in ("articleGroup", "articleCategory"):
-            if name in flat:
-                body[name] = {"code": flat[name], "name": flat[name]}
+            body[name] = flat[name] and {"code": flat[name], "name": flat[name]}
         for group, names in _GROUPS.items():
-            inside = {name: flat[name] for name in names if name in flat}
-            if inside:
-                body[group] = inside
+            body[group] = {name: flat[name] for name in names}
+        body["storageProperties"] = {name: value for name, value in body["storageProperties"].items() if value is not None}
         return body
 
 

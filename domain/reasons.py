@@ -45,6 +45,11 @@ REASONS: dict[str, Reason] = {
     "article-refused": Reason(
         "The warehouse refuses an article of the order.", "erp", "Correct the article in erp.article, then retry."
     ),
+    "article-renamed": Reason(
+        "An article replaces another number, and the warehouse keeps stock under the number it was received on.",
+        "warehouse",
+        "Let the stock of the old number run out, or ask the warehouse to move it to the new one.",
+    ),
     "near-twin-article": Reason(
         "The warehouse answered with an article whose number differs only in case or blanks.",
         "person",

@@ -1,17 +1,26 @@
-"""Articles as they are sent to the warehouse."""
+"""Articles as they are sent to the warehouse, and which of them it does not have yet as the ERP has them.
+
+`bridge.article_due` holds one row for each article that has changed, written by a trigger of the ERP's tables. Whoever sends an article
+claims its row first, so that two senders at once do not send one version twice.
+"""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import text
 
-from erp.database import Session, rows
+from erp.database import Session, one, rows
+
+SYSTEM = "ongoing"
 
 
 @dataclass(frozen=True, slots=True)
 class ArticleDocument:
-    """An article whole, as the ERP has it."""
+    """An article whole, as the ERP has it. `components` make it a structure article (sats)."""
 
     article_number: str
     name: str
@@ -27,20 +36,69 @@ class ArticleDocument:
     customs_number: str | None
     quantity_per_package: int | None
     purchase_price: Decimal | None
+    purchase_currency: str | None
+    stock_valuation_price: Decimal | None
+    customer_price: Decimal | None
+    supplier_number: str | None
+    supplier_name: str | None
+    supplier_article_number: str | None
+    description: str | None
+    product_code: str | None
+    article_category: str | None
+    bar_code_package: str | None
+    bar_code_pallet: str | None
+    quantity_per_pallet: int | None
+    net_weight: Decimal | None
+    volume: Decimal | None
+    customs_description: str | None
+    stock_limit: int | None
+    link_to_picture: str | None
+    batch_article: bool | None
+    serial_number_article: bool | None
+    expiry_date_article: bool | None
     active: bool
+    translations: tuple[tuple[str, str], ...]
+    bar_codes: tuple[tuple[str, Decimal], ...]
+    components: tuple[tuple[str, Decimal], ...]
+    taric_numbers: tuple[tuple[str, str], ...]
+    replaces_article_number: str | None
     version: int
 
     @property
     def hash(self) -> str:
         """The same as long as nothing that is sent has changed."""
-        return hashlib.sha256(repr(astuple(self)[:-1]).encode()).hexdigest()[:32]
+        return hashlib.sha256(repr(astuple(self)[:-2]).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is left to send: how many articles, how many were refused as they are, and since when the oldest waits."""
+
+    to_send: int
+    refused: int
+    oldest: datetime | None
+    sent: int
 
 
 _ARTICLES = text(
     """
-    select article_number, name, stock_article, unit, bar_code, article_group, weight, length, width, height, country_of_origin,
-      customs_number, quantity_per_package, purchase_price, active, version
-    from erp.article where merchant_id = :merchant and article_number = any(cast(:numbers as text[])) order by article_number
+    select a.article_number, a.name, a.stock_article, a.unit, a.bar_code, a.article_group, a.weight, a.length, a.width, a.height,
+      a.country_of_origin, a.customs_number, a.quantity_per_package, a.purchase_price, a.purchase_currency,
+      a.stock_valuation_price, a.customer_price, a.supplier_number, s.name as supplier_name, a.supplier_article_number,
+      a.description, a.product_code, a.article_category, a.bar_code_package, a.bar_code_pallet, a.quantity_per_pallet,
+      a.net_weight, a.volume, a.customs_description, a.stock_limit, a.link_to_picture, a.batch_article, a.serial_number_article,
+      a.expiry_date_article, a.active, a.replaces_article_number, a.version,
+      (select array_agg(array[t.language, t.name] order by t.language) from erp.article_translation t
+        where t.merchant_id = a.merchant_id and t.article_number = a.article_number) as translations,
+      (select array_agg(array[b.bar_code, b.quantity::text] order by b.bar_code) from erp.article_bar_code b
+        where b.merchant_id = a.merchant_id and b.article_number = a.article_number) as bar_codes,
+      (select array_agg(array[c.component_article_number, c.quantity::text] order by c.component_article_number)
+        from erp.article_component c
+        where c.merchant_id = a.merchant_id and c.article_number = a.article_number) as components,
+      (select array_agg(array[n.country, n.taric_number] order by n.country) from erp.article_taric n
+        where n.merchant_id = a.merchant_id and n.article_number = a.article_number) as taric_numbers
+    from erp.article a left join erp.supplier s using (merchant_id, supplier_number)
+    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[])) order by a.article_number
     """
 )
 _STOCK = text(
@@ -49,14 +107,159 @@ _STOCK = text(
     where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))
     """
 )
+_UNSENT = text(
+    """
+    select a.article_number from erp.article a
+    left join bridge.link l on l.merchant_id = a.merchant_id and l.system = :system and l.kind = 'article'
+      and l.our_key = a.article_number
+    left join bridge.article_due d on d.merchant_id = a.merchant_id and d.article_number = a.article_number
+    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[]))
+      and (l.sent_version is null or (d.version is not null and l.sent_version < a.version))
+    order by a.article_number
+    """
+)
+_PARTS = text(
+    """
+    with recursive parts as (
+      select component_article_number as part from erp.article_component
+        where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))
+      union select c.component_article_number from erp.article_component c
+        join parts p on c.merchant_id = :merchant and c.article_number = p.part)
+    select part from parts
+    """
+)
+_CLAIM = text(
+    """
+    insert into bridge.article_due as d (merchant_id, article_number, version, claimed_until)
+    select a.merchant_id, a.article_number, a.version, clock_timestamp() + make_interval(secs => :seconds) from erp.article a
+    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[])) order by a.article_number
+    on conflict (merchant_id, article_number) do update set claimed_until = excluded.claimed_until
+      where d.claimed_until is null or d.claimed_until < clock_timestamp()
+    returning article_number
+    """
+)
+_NEXT = text(
+    """
+    select article_number from bridge.article_due
+    where merchant_id = :merchant and refused_version is distinct from version
+      and (claimed_until is null or claimed_until < clock_timestamp())
+    order by since, article_number limit :most
+    """
+)
+_SENT = text(
+    """
+    with gone as (
+      delete from bridge.article_due where merchant_id = :merchant and article_number = :number and version <= :version)
+    update bridge.article_due set claimed_until = null, since = clock_timestamp()
+    where merchant_id = :merchant and article_number = :number and version > :version
+    """
+)
+_LEAVE = text(
+    """
+    update bridge.article_due set claimed_until = clock_timestamp() + make_interval(secs => :seconds)
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))
+    """
+)
+_REFUSED = text(
+    """
+    update bridge.article_due set refused_version = :version, refusal = left(:refusal, 500), claimed_until = null
+    where merchant_id = :merchant and article_number = :number
+    """
+)
+_TWINS = text(
+    """
+    select a.article_number, min(t.article_number) as twin from erp.article a
+    join erp.article t on t.merchant_id = a.merchant_id and erp.twin_key(t.article_number) = erp.twin_key(a.article_number)
+      and t.article_number <> a.article_number
+    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[])) group by a.article_number
+    """
+)
+_TRY_AGAIN = text(
+    """
+    update bridge.article_due set refused_version = null, refusal = null where merchant_id = :merchant
+      and refused_version = version and (cast(:number as text) is null or article_number = :number)
+    returning article_number
+    """
+)
+_DUE = text(
+    """
+    select count(*) filter (where refused_version is distinct from version) as to_send,
+      count(*) filter (where refused_version = version) as refused,
+      min(since) filter (where refused_version is distinct from version) as oldest,
+      (select count(*) from bridge.link where merchant_id = :merchant and system = :system and kind = 'article') as sent
+    from bridge.article_due where merchant_id = :merchant
+    """
+)
 
 
 async def load_articles(connection: Session, merchant: str, numbers: list[str]) -> list[ArticleDocument]:
     """The articles that the ERP has of these, in number order."""
-    return [ArticleDocument(**r._mapping) for r in await rows(connection, _ARTICLES, merchant=merchant, numbers=numbers)]
+    return [_document(r._mapping) for r in await rows(connection, _ARTICLES, merchant=merchant, numbers=numbers)]
+
+
+def _document(row: dict[str, Any]) -> ArticleDocument:
+    def pairs(name: str) -> list[tuple[str, str]]:
+        return [(first, second) for first, second in row[name] or ()]
+
+    parts: dict[str, Any] = {name: tuple(pairs(name)) for name in ("translations", "taric_numbers")}
+    parts |= {name: tuple((first, Decimal(second)) for first, second in pairs(name)) for name in ("bar_codes", "components")}
+    return ArticleDocument(**(dict(row) | parts))
 
 
 async def stock_articles(connection: Session, merchant: str, numbers: list[str]) -> dict[str, bool]:
     """Which of these the ERP has, and whether they are kept in stock."""
     found = await rows(connection, _STOCK, merchant=merchant, numbers=numbers)
     return {r.article_number: r.stock_article for r in found}
+
+
+async def unsent_articles(connection: Session, merchant: str, numbers: Sequence[str]) -> list[str]:
+    """Of these articles, those that the warehouse does not hold as the ERP has them now."""
+    found = await rows(connection, _UNSENT, merchant=merchant, system=SYSTEM, numbers=sorted(set(numbers)))
+    return [r.article_number for r in found]
+
+
+async def next_articles(connection: Session, merchant: str, most: int) -> list[str]:
+    """The articles to send next, oldest change first; those that were refused as they are and those being sent are left out."""
+    return [r.article_number for r in await rows(connection, _NEXT, merchant=merchant, most=most)]
+
+
+async def parts_of(connection: Session, merchant: str, numbers: Sequence[str]) -> list[str]:
+    """The components of these structure articles, and theirs."""
+    return [r.part for r in await rows(connection, _PARTS, merchant=merchant, numbers=list(numbers))]
+
+
+async def claim_articles(connection: Session, merchant: str, numbers: Sequence[str], seconds: float) -> set[str]:
+    """Take these articles for sending, for so long; returns those that nobody else is sending."""
+    found = await rows(connection, _CLAIM, merchant=merchant, numbers=sorted(set(numbers)), seconds=seconds)
+    return {r.article_number for r in found}
+
+
+async def article_sent(connection: Session, merchant: str, number: str, version: int) -> None:
+    """The warehouse holds this version: nothing is due, unless the article has changed again meanwhile."""
+    await connection.execute(_SENT, {"merchant": merchant, "number": number, "version": version})
+
+
+async def leave_articles(connection: Session, merchant: str, numbers: Sequence[str], seconds: float) -> None:
+    """Nobody sends these for so long: an attempt without an answer may still arrive, and must not come after a newer one."""
+    await connection.execute(_LEAVE, {"merchant": merchant, "numbers": list(numbers), "seconds": seconds})
+
+
+async def article_refused(connection: Session, merchant: str, number: str, version: int, refusal: str) -> None:
+    """The warehouse refuses this version: it is not sent again until it changes, or until a person wants it tried."""
+    await connection.execute(_REFUSED, {"merchant": merchant, "number": number, "version": version, "refusal": refusal})
+
+
+async def near_twins(connection: Session, merchant: str, numbers: Sequence[str]) -> dict[str, str]:
+    """Of these articles, those whose number differs from another's in case, blanks or leading zeros only."""
+    return {r.article_number: r.twin for r in await rows(connection, _TWINS, merchant=merchant, numbers=list(numbers))}
+
+
+async def try_articles_again(connection: Session, merchant: str, number: str | None) -> list[str]:
+    """Send what was refused once more, one article or all; returns which."""
+    return [r.article_number for r in await rows(connection, _TRY_AGAIN, merchant=merchant, number=number)]
+
+
+async def articles_due(connection: Session, merchant: str) -> Due:
+    """How far the warehouse is from the ERP's articles."""
+    row = await one(connection, _DUE, merchant=merchant, system=SYSTEM)
+    return Due(row.to_send, row.refused, row.oldest, row.sent)

@@ -170,7 +170,26 @@ article = Table(
     Column("customs_number", Text),
     Column("quantity_per_package", Integer),
     Column("purchase_price", PRICE),
+    Column("purchase_currency", Text),
+    Column("stock_valuation_price", PRICE),
+    Column("customer_price", PRICE),
     Column("supplier_number", Text),
+    Column("supplier_article_number", Text),
+    Column("description", Text),
+    Column("product_code", Text),
+    Column("article_category", Text),
+    Column("bar_code_package", Text),
+    Column("bar_code_pallet", Text),
+    Column("quantity_per_pallet", Integer),
+    Column("net_weight", Numeric(12, 4)),
+    Column("volume", Numeric(14, 6)),
+    Column("customs_description", Text),
+    Column("stock_limit", Integer),
+    Column("link_to_picture", Text),
+    Column("batch_article", Boolean),
+    Column("serial_number_article", Boolean),
+    Column("expiry_date_article", Boolean),
+    Column("replaces_article_number", Text),
     Column("vat_rate", PERCENT, nullable=False, server_default="25"),
     Column("sales_account", Integer),
     Column("active", Boolean, nullable=False, server_default=text("true")),
@@ -187,7 +206,96 @@ article = Table(
     between("width", "0", "1000000"),
     between("height", "0", "1000000"),
     between("purchase_price", "0", str(LARGEST_PRICE)),
+    between("stock_valuation_price", "0", str(LARGEST_PRICE)),
+    between("customer_price", "0", str(LARGEST_PRICE)),
+    between("net_weight", "0", "1000000"),
+    between("volume", "0", "1000000"),
+    between("quantity_per_pallet", "1", "1000000"),
+    between("stock_limit", "0", "10000000"),
+    Index("ix_article_twin", "merchant_id", text("erp.twin_key(article_number)")),
     schema="erp",
+)
+
+article_translation = Table(
+    "article_translation",
+    metadata,
+    merchant(),
+    key("article_number"),
+    Column("language", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "article_number", "language"),
+    ForeignKeyConstraint(
+        ["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"], ondelete="CASCADE"
+    ),
+    CheckConstraint("language ~ '^[a-z]{2}$'", name="language_is_two_letters"),
+    schema="erp",
+)
+
+article_bar_code = Table(
+    "article_bar_code",
+    metadata,
+    merchant(),
+    key("article_number"),
+    key("bar_code"),
+    Column("quantity", Numeric(12, 4), nullable=False, server_default="1"),
+    PrimaryKeyConstraint("merchant_id", "article_number", "bar_code"),
+    ForeignKeyConstraint(
+        ["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"], ondelete="CASCADE"
+    ),
+    *printable("bar_code"),
+    CheckConstraint("quantity > 0 AND quantity <= 1000000", name="quantity_in_range"),
+    schema="erp",
+)
+
+article_component = Table(
+    "article_component",
+    metadata,
+    merchant(),
+    key("article_number"),
+    key("component_article_number"),
+    Column("quantity", QUANTITY, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "article_number", "component_article_number"),
+    ForeignKeyConstraint(
+        ["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"], ondelete="CASCADE"
+    ),
+    ForeignKeyConstraint(["merchant_id", "component_article_number"], ["erp.article.merchant_id", "erp.article.article_number"]),
+    CheckConstraint("quantity > 0 AND quantity <= 1000000", name="quantity_in_range"),
+    CheckConstraint("component_article_number <> article_number", name="not_of_itself"),
+    schema="erp",
+)
+
+article_taric = Table(
+    "article_taric",
+    metadata,
+    merchant(),
+    key("article_number"),
+    Column("country", Text, nullable=False),
+    Column("taric_number", Text, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "article_number", "country"),
+    ForeignKeyConstraint(
+        ["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"], ondelete="CASCADE"
+    ),
+    CheckConstraint("erp.is_country(country)", name="country_is_known"),
+    CheckConstraint("taric_number ~ '^[0-9]{6,14}$'", name="taric_number_is_digits"),
+    schema="erp",
+)
+
+article_due = Table(
+    "article_due",
+    metadata,
+    merchant(),
+    key("article_number"),
+    Column("version", Integer, nullable=False),
+    instant("since", default=True),
+    instant("claimed_until", nullable=True),
+    Column("refused_version", Integer),
+    Column("refusal", Text),
+    PrimaryKeyConstraint("merchant_id", "article_number"),
+    ForeignKeyConstraint(
+        ["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"], ondelete="CASCADE"
+    ),
+    Index("ix_article_due_since", "merchant_id", "since"),
+    schema="bridge",
 )
 
 ORDER_STATUSES = (

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from domain.errors import Refused
 from erp.database import DATABASE_ERRORS, is_away
+from starters.cli_articles import articles
 from starters.cli_connection import connection
 from starters.cli_keys import keys
 from starters.cli_orders import erp, orders
@@ -58,6 +59,7 @@ app.command("status")(status)
 app.command("wait")(wait)
 app.command("verify")(verify_command)
 app.add_typer(orders, name="order")
+app.add_typer(articles, name="article")
 app.add_typer(erp, name="erp")
 app.add_typer(connection, name="connection")
 app.add_typer(keys, name="keys")

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +17,10 @@ from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.ongoing import send_articles, unsent_articles
+from activities.articles import send_articles
 from domain.errors import Refused
 from domain.reasons import REASONS
+from erp.articles import unsent_articles
 from erp.database import Database, one
 from erp.merchants import load_connection, load_merchant, utc_now
 from erp.opening import OpeningBalance, book_opening
@@ -262,7 +263,8 @@ async def open_stock(settings: Settings, merchant: str, balances: list[OpeningBa
         async with database.merchant(merchant) as session:
             unsent = await unsent_articles(session, merchant, numbers)
             connection = await load_connection(session, merchant, "ongoing")
-        await send_articles(database, client, merchant, unsent, lambda _number: None)
+        unclear = timedelta(seconds=settings.client_deadline_seconds)
+        await send_articles(database, client, merchant, unsent, unclear, lambda _number: None)
     async with database.merchant(merchant) as session:
         who = await load_merchant(session, merchant)
         booked = set(await book_opening(session, who, balances, utc_now(), "lagerbro erp import-orders", settings.build_id))

@@ -27,21 +27,37 @@ from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
 from workflows import attributes, options
 from workflows.sales_order import FulfilSalesOrder
+from workflows.sync_articles import SyncArticles
 
 log = structlog.get_logger("relay")
 
 BATCH = 50
 IDLE_SECONDS = 1.0
 AT_ONCE = 8
+ARTICLES_AT_ONCE = 5000
+GATHER_SECONDS = 0.2
 
 _CLAIM = text(
     """
     update bridge.outbox set claimed_until = now() + interval '10 seconds', attempts = attempts + 1
     where outbox_no in (select outbox_no from bridge.outbox
-                        where delivered_at is null and coalesce(claimed_until, 'epoch') < now()
+                        where delivered_at is null and coalesce(claimed_until, 'epoch') < now() and topic <> 'articles.changed'
                         order by outbox_no limit :most for update skip locked)
     returning outbox_no, merchant_id, topic, document, created_at
     """
+)
+_CLAIM_ARTICLES = text(
+    """
+    update bridge.outbox set claimed_until = now() + interval '10 seconds', attempts = attempts + 1
+    where outbox_no in (select outbox_no from bridge.outbox
+                        where delivered_at is null and coalesce(claimed_until, 'epoch') < now() and topic = 'articles.changed'
+                        order by outbox_no limit :most for update skip locked)
+    returning outbox_no, merchant_id
+    """
+)
+_ARTICLES_TOLD = text(
+    "update bridge.outbox set delivered_at = now(), outcome = 'told', last_error = null"
+    " where outbox_no = any(cast(:numbers as bigint[]))"
 )
 _PROCESS = text(
     """
@@ -103,6 +119,37 @@ class Relay:
         for row in sorted(taken, key=lambda row: row.outbox_no):
             by_document[row.merchant_id, row.document].append(row)
         await asyncio.gather(*(self._deliver_all(gate, of_one) for of_one in by_document.values()))
+        return len(taken)
+
+    async def deliver_articles(self) -> int:
+        """Tell the article process of each merchant whose articles have changed, once for all the rows that say so.
+
+        Orders are delivered apart from these, so ten thousand changed articles stand in the way of none.
+        """
+        async with self._database.everyone() as session:
+            taken = await rows(session, _CLAIM_ARTICLES, most=ARTICLES_AT_ONCE)
+        by_merchant: dict[str, list[int]] = defaultdict(list)
+        for row in taken:
+            by_merchant[row.merchant_id].append(row.outbox_no)
+        for merchant, numbers in by_merchant.items():
+            try:
+                await self._client.start_workflow(
+                    SyncArticles.run,
+                    merchant,
+                    id=f"articles/{merchant}",
+                    task_queue=options.ORDERS_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    start_signal="articles_changed",
+                    static_summary=f"Articles of {merchant}",
+                    search_attributes=attributes.at_start(merchant, merchant, "sending", datetime.now(UTC)),
+                )
+            except RPCError as error:
+                log.warning("not delivered", merchant=merchant, topic="articles.changed", error=error.status.name)
+                continue
+            async with self._database.everyone() as session:
+                await session.execute(_ARTICLES_TOLD, {"numbers": numbers})
+        if taken:
+            await asyncio.sleep(GATHER_SECONDS)  # what changes meanwhile is told together
         return len(taken)
 
     async def _deliver_all(self, gate: asyncio.Semaphore, of_one: list[Any]) -> None:
@@ -264,13 +311,18 @@ async def main() -> None:
     configure_logs(settings.log_level)
     database = Database(settings.database("relay"), pool_size=AT_ONCE + 4)
     relay = Relay(database, await connect(settings, SERVER_MAY_COME_LATER))
-    stop, outbox, inbox = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    stop, outbox, articles, inbox = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     log.info("relay started")
-    listening = asyncio.create_task(_listen(database, {"lagerbro_outbox": outbox, "lagerbro_inbox": inbox}, stop))
+    channels = {"lagerbro_outbox": outbox, "lagerbro_articles": articles, "lagerbro_inbox": inbox}
+    listening = asyncio.create_task(_listen(database, channels, stop))
     async with alive(settings):
-        await asyncio.gather(_forever(relay.deliver_outbox, outbox, stop), _forever(relay.drain_inbox, inbox, stop))
+        await asyncio.gather(
+            _forever(relay.deliver_outbox, outbox, stop),
+            _forever(relay.deliver_articles, articles, stop),
+            _forever(relay.drain_inbox, inbox, stop),
+        )
     listening.cancel()
     await database.close()
     await asyncio.sleep(0.3)

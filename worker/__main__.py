@@ -10,6 +10,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.articles import Articles
 from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
@@ -26,9 +27,10 @@ from worker.wiring import fortnox_connections, ongoing_connections
 from workflows import options
 from workflows.post_vouchers import PostVouchers
 from workflows.sales_order import FulfilSalesOrder
+from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
 
-WORKFLOWS = [FulfilSalesOrder, WatchWarehouse, PostVouchers]
+WORKFLOWS = [FulfilSalesOrder, SyncArticles, WatchWarehouse, PostVouchers]
 GRACE = timedelta(seconds=30)
 
 log = structlog.get_logger("worker")
@@ -43,6 +45,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     accounting = fortnox_connections(database, keys, settings)
     erp = Erp(database)
     ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id))
+    articles = Articles(database, warehouse, deadline)
     watch = Watch(database, warehouse)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
@@ -67,6 +70,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 ongoing.send_sales_order,
                 ongoing.look_at_sales_order,
                 ongoing.cancel_sales_order,
+                articles.send_changed_articles,
                 watch.find_changes,
                 watch.sweep,
             ],

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 from temporalio.testing import ActivityEnvironment
 
+from activities.articles import Articles
 from activities.connections import Connections
 from activities.erp import Erp
 from activities.errors import Waiting
@@ -37,6 +38,7 @@ from worker.wiring import fortnox_connections, ongoing_connections
 PATIENCE = timedelta(seconds=0.3)
 SETTLE = timedelta(seconds=0.4)
 DEADLINE = timedelta(seconds=5)
+UNCLEAR = timedelta(seconds=0.2)
 SETTINGS: dict[str, Any] = {"short_grace_seconds": 0}
 
 _numbers = itertools.count(1000)
@@ -93,6 +95,7 @@ class Worker:
     watch: Watch
     erp: Erp
     vouchers: Vouchers
+    articles: Articles
     connections: Sequence[Connections[Any]]
 
     async def close(self) -> None:
@@ -109,11 +112,12 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
     rules = WriteRules(DEADLINE, settle, PATIENCE)
     return Worker(
         database,
-        Ongoing(database, warehouse, Rules(PATIENCE, timedelta(seconds=0.2), "test")),
+        Ongoing(database, warehouse, Rules(PATIENCE, UNCLEAR, "test")),
         Fortnox(database, accounting, rules),
         Watch(database, warehouse),
         Erp(database),
         Vouchers(database, accounting, rules),
+        Articles(database, warehouse, UNCLEAR),
         (warehouse, accounting),
     )
 

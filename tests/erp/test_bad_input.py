@@ -174,7 +174,9 @@ async def test_a_released_order_without_lines_is_refused_at_commit_in_readable_w
     with pytest.raises(DATABASE_ERRORS, match="it has no lines"):
         await set_order(erp, merchant, "SO-1", status="released")
     assert await read(verify, "select status from erp.sales_order where merchant_id = :m", m=merchant) == [("draft",)]
-    assert await read(verify, "select 1 from bridge.outbox where merchant_id = :m", m=merchant) == []
+    assert (
+        await read(verify, "select 1 from bridge.outbox where merchant_id = :m and topic <> 'articles.changed'", m=merchant) == []
+    )
 
 
 async def test_an_order_released_before_its_lines_in_the_same_transaction_is_taken(erp: Database, verify: Database) -> None:
@@ -184,5 +186,7 @@ async def test_an_order_released_before_its_lines_in_the_same_transaction_is_tak
         await insert(
             session, "erp.sales_order_line", {"merchant_id": merchant, "order_number": "SO-1", "line_number": 1} | line()
         )
-    topics = await read(verify, "select topic, document from bridge.outbox where merchant_id = :m", m=merchant)
+    topics = await read(
+        verify, "select topic, document from bridge.outbox where merchant_id = :m and topic <> 'articles.changed'", m=merchant
+    )
     assert topics == [("sales-order.released", "SO-1")]

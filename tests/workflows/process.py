@@ -95,13 +95,13 @@ class Processes:
     async def end_all(self) -> None:
         """Terminate what still runs: the server outlives the module's database, and nothing of it may come back later."""
         found = await self.shop.read("select workflow_id from bridge.process where merchant_id = :m")
-        for workflow_id in [*(name for (name,) in found), f"watch/{self.shop.merchant}"]:
+        for workflow_id in [*(name for (name,) in found), f"watch/{self.shop.merchant}", f"articles/{self.shop.merchant}"]:
             with contextlib.suppress(RPCError):
                 await self.client.get_workflow_handle(workflow_id).terminate("the test is over")
 
     async def deliver(self) -> None:
         """Let the relay empty outbox and inbox."""
-        while await self.relay.deliver_outbox() + await self.relay.drain_inbox():
+        while await self.relay.deliver_outbox() + await self.relay.deliver_articles() + await self.relay.drain_inbox():
             continue
 
     async def stage(self, number: str = "SO-1") -> Any:

@@ -16,7 +16,10 @@ from tests.conftest import TestDatabase
 from tests.erp.data import add_order, set_order
 from tests.workflows.process import Processes, becomes
 
-OUTBOX = "select topic, delivered_at is not null, outcome, attempts from bridge.outbox where merchant_id = :m order by outbox_no"
+OUTBOX = (
+    "select topic, delivered_at is not null, outcome, attempts from bridge.outbox where merchant_id = :m"
+    " and topic <> 'articles.changed' order by outbox_no"
+)
 PROCESSES = "select document, run, workflow_id, ended_at is not null from bridge.process where merchant_id = :m order by 1, 2"
 
 
@@ -116,7 +119,7 @@ async def test_an_outage_of_temporal_leaves_the_rows_and_their_order(
     await add_order(shop.erp, shop.merchant)
     await set_order(shop.erp, shop.merchant, "SO-1", note="Ring på")
     await Down(relay_database, processes.client).deliver_outbox()
-    error = "select last_error, delivered_at is null from bridge.outbox where merchant_id = :m order by outbox_no"
+    error = OUTBOX.replace("topic, delivered_at is not null, outcome, attempts", "last_error, delivered_at is null")
     assert await shop.read(error) == [("UNAVAILABLE", True), (None, True)], "the change does not overtake the start"
     await forget_claims(relay_database, shop.merchant)
     await processes.deliver()
@@ -202,7 +205,8 @@ async def test_a_signal_for_an_order_without_a_process_is_taken_and_said(
     await add_order(shop.erp, shop.merchant)
     async with relay_database.everyone() as session:
         await session.execute(
-            text("update bridge.outbox set topic = 'sales-order.changed' where merchant_id = :m"), {"m": shop.merchant}
+            text("update bridge.outbox set topic = 'sales-order.changed' where merchant_id = :m and topic <> 'articles.changed'"),
+            {"m": shop.merchant},
         )
     await Relay(relay_database, skipping.client).deliver_outbox()
     assert [row[1:3] for row in await shop.read(OUTBOX)] == [(True, "no process")]

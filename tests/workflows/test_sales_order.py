@@ -88,9 +88,8 @@ async def test_the_outcome_is_the_same_when_every_first_answer_is_lost(losing: t
     await shop.floor("send")
     await processes.look()
     assert await processes.result(seconds=40) == "completed"
-    assert {"open_exception", "close_exceptions", "send_sales_order", "look_at_sales_order", "invoice_shipment"} == set(
-        interceptor.lost
-    )
+    of_orders = {"open_exception", "close_exceptions", "send_sales_order", "look_at_sales_order", "invoice_shipment"}
+    assert of_orders == set(interceptor.lost) - {"send_changed_articles"}
     assert await invoiced(shop) == [(D("90.00"), True, False)]
     bookings = "select line_number, b.step, b.quantity from bridge.booking b join bridge.counted c using (merchant_id, kind, doc_id, line_id, what) where merchant_id = :m order by 1, 2"  # noqa: E501
     assert await shop.read(bookings) == [(1, 1, D(1)), (1, 2, D(2)), (2, 1, D(2))]

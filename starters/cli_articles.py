@@ -1,0 +1,93 @@
+"""Commands about articles: how far the warehouse is from the ERP, and trying again what it refused."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from erp.articles import articles_due, try_articles_again
+from erp.database import Database, rows
+from worker.settings import Settings
+
+articles = typer.Typer(no_args_is_help=True, help="Articles in the warehouse: how far it is, what it refused, trying again.")
+console = Console()
+
+Who = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
+
+_LISTED = text(
+    """
+    select document as article_number, code, detail from bridge.exception
+    where merchant_id = :merchant and kind = 'article' and closed_at is null order by document, code limit :most
+    """
+)
+_TOLD = text(
+    """
+    insert into bridge.audit (merchant_id, actor, action, kind, document, reason)
+    values (:merchant, :by, 'articles-again', 'article', coalesce(:number, 'all'), :reason)
+    """
+)
+
+
+@articles.command("status")
+def status(merchant: Who = "demo", as_json: AsJson = False) -> None:
+    """How many articles are in the warehouse, how many are still to send and since when, and what is listed about any.
+
+    Exit code 0: nothing refused. 1: the warehouse refuses some; each is listed with its reason.
+    """
+    raise typer.Exit(asyncio.run(_status(merchant, as_json)))
+
+
+async def _status(merchant: str, as_json: bool) -> int:
+    database = Database(Settings.from_environment().database("verify"))
+    async with database.everyone() as session:
+        due = await articles_due(session, merchant)
+        listed = [dict(row._mapping) for row in await rows(session, _LISTED, merchant=merchant, most=200)]
+    await database.close()
+    if as_json:
+        print(json.dumps(asdict(due) | {"listed": listed}, default=str, indent=2))
+    else:
+        since = f", the oldest since {due.oldest:%Y-%m-%d %H:%M:%S} UTC" if due.oldest else ""
+        console.print(f"{due.sent} in the warehouse, {due.to_send} to send{since}, {due.refused} refused.")
+        if listed:
+            table = Table("article", "what", "detail")
+            for row in listed:
+                table.add_row(row["article_number"], row["code"], row["detail"])
+            console.print(table)
+    return 1 if due.refused else 0
+
+
+@articles.command("again")
+def again(
+    number: Annotated[str | None, typer.Argument(help="Article number; every refused one without it.")] = None,
+    merchant: Who = "demo",
+    by: Annotated[str, typer.Option("--by", help="Who wants it.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="What was mended.")] = "",
+) -> None:
+    """Send refused articles once more, for a cause that was mended in the warehouse. What changes in the ERP is sent by itself.
+
+    Exit code 0: they will be sent. 1: none is refused, or nobody said who and why.
+    """
+    if not by.strip() or not reason.strip():
+        console.print('[red]Say who wants it and what was mended: --by anna --reason "supplier made".[/]')
+        raise typer.Exit(1)
+    raise typer.Exit(asyncio.run(_again(merchant, number, by, reason)))
+
+
+async def _again(merchant: str, number: str | None, by: str, reason: str) -> int:
+    database = Database(Settings.from_environment().database("app"))
+    async with database.merchant(merchant) as session:
+        found = await try_articles_again(session, merchant, number)
+        if found:
+            await session.execute(_TOLD, {"merchant": merchant, "by": by, "number": number, "reason": reason})
+    await database.close()
+    if not found:
+        console.print(f"[red]The warehouse refuses no such article of merchant {merchant}.[/]")
+        return 1
+    console.print(f"{len(found)} articles are tried again: {', '.join(found[:10])}{' ...' if len(found) > 10 else ''}")
+    return 0
