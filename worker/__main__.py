@@ -42,7 +42,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     warehouse = ongoing_connections(database, keys, settings)
     accounting = fortnox_connections(database, keys, settings)
     erp = Erp(database)
-    ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id))
+    ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     watch = Watch(database, warehouse)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
