@@ -125,7 +125,8 @@ async def _play(shop: Shop, observer: Observer, gate: asyncio.Semaphore, played:
 async def _change(shop: Shop, played: Played) -> None:
     address = (
         "update erp.sales_order set delivery_name = 'Ny Mottagare', delivery_address1 = 'Nygatan 2',"
-        " delivery_post_code = '222 33', delivery_city = 'Nystad', delivery_country = 'SE' where merchant_id = :m and order_number = :n"
+        " delivery_post_code = '222 33', delivery_city = 'Nystad', delivery_country = 'SE'"
+        " where merchant_id = :m and order_number = :n"
     )
     line = "update erp.sales_order_line set quantity = :q where merchant_id = :m and order_number = :n and line_number = :l"
     lines = [(line, {"n": played.number, "l": n, "q": q}) for n, q in CHANGED_TO.items() if q != ORDERED[n]]

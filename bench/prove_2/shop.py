@@ -21,6 +21,7 @@ from starters.cli_orders import open_stock
 from starters.connect import GOODS_OWNER_ID, MERCHANT, SECRETS_FILE
 from starters.stack import Stack
 from starters.verify import open_online, verify
+from starters.verify.report import Verdict
 from worker.settings import Settings
 from worker.temporal import connect
 
@@ -34,6 +35,7 @@ class Shop:
     stack: Stack
     settings: Settings
     erp: Database
+    app: Database
     verifying: Database
     http: httpx.AsyncClient
     password: str
@@ -44,7 +46,7 @@ class Shop:
 
     async def orders_there(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         """Orders as the warehouse's own API shows them."""
-        asked = [("goodsOwnerId", str(GOODS_OWNER_ID)), *(("orderNumbers", number) for number in numbers)]
+        asked = {"goodsOwnerId": str(GOODS_OWNER_ID), "orderNumbers": list(numbers)}
         answer = await self.http.get(
             f"{self.stack.addresses['ongoing']}/{MERCHANT}/api/v1/orders", params=asked, auth=("WSIdemo", self.password)
         )
@@ -72,7 +74,8 @@ class Shop:
         client = await connect(self.settings)
         async with open_online(self.settings) as online:
             report = await verify(self.verifying, merchant=MERCHANT, online=online, temporal=client)
-        return [f"verify: {r.invariant} {r.verdict}: {r.says} {r.samples[:2]}" for r in report.results if r.verdict != "clean"]
+        fine = (Verdict.CLEAN, Verdict.NOTHING_YET)
+        return [f"verify: {r.invariant} {r.verdict}: {r.says} {r.samples[:2]}" for r in report.results if r.verdict not in fine]
 
 
 @asynccontextmanager
@@ -86,7 +89,7 @@ async def open_shop(costs: Mapping[str, Decimal], **settings: Any) -> AsyncItera
             app = Database(known.database("app"), 2)
             try:
                 async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
-                    shop = Shop(stack, known, erp, verifying, http, secrets["ongoing_password"])
+                    shop = Shop(stack, known, erp, app, verifying, http, secrets["ongoing_password"])
                     await _furnish(shop, costs)
                     async with app.merchant(MERCHANT) as session:
                         await save_settings(session, MERCHANT, settings, "proof")
