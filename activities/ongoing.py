@@ -27,7 +27,7 @@ from erp import counters, ledger
 from erp.articles import ArticleDocument, load_articles, stock_articles
 from erp.counters import CountedLine, Look, Watched
 from erp.database import Database, Session
-from erp.exceptions import open_exception
+from erp.exceptions import close_note, open_exception
 from erp.links import Link, linked_to, links, save_link
 from erp.merchants import Merchant
 from erp.orders import (
@@ -144,6 +144,7 @@ class Ongoing:
                     await self._tell_refusal(session, key, order, done.refused, "order-refused", done.why)
                 elif order.refused_version is not None:
                     await forget_refusal(session, key)
+                    await close_note(session, key.merchant, counters.SALES_ORDER, key.number, "change-refused", "lagerbro")
                 return await self._state(session, merchant, key)
         raise wrong
 

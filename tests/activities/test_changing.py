@@ -1,6 +1,5 @@
 """The ERP changes its mind: sent while the warehouse allows it, else said on the ERP's row, and the order follows the goods."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal as D
@@ -59,26 +58,39 @@ async def ordered(shop: Shop) -> dict[str, float]:
     return {row["rowNumber"]: row["orderedNumberOfItems"] for row in (await shop.warehouse_order())["orderLines"]}
 
 
-async def late_one_has_arrived(shop: Shop, fault: str) -> None:
-    """Wait for the request that the warehouse got and did not answer."""
-    async with asyncio.timeout(10):
-        while True:
-            log = await shop.ongoing("GET", "log?route=PUT /orders")
-            entries = log["entries"] if isinstance(log, dict) else log
-            if any(entry["fault"] == fault and entry["late"] and entry["appliedAt"] for entry in entries):
-                return
-            await asyncio.sleep(0.02)
+async def logged(shop: Shop, since: int = 0) -> list[dict[str, Any]]:
+    """The warehouse's log of requests."""
+    log = await shop.ongoing("GET", f"log?since={since}")
+    return list(log["log"] if isinstance(log, dict) else log)
 
 
 @asynccontextmanager
-async def late_put(shop: Shop, seconds: float, name: str = "late-put") -> AsyncIterator[None]:
-    """The next order put while inside is heard late and not answered; nobody waits for it here."""
-    rule = {"id": f"{name}-{shop.merchant}", "route": "PUT /orders", "kind": "late", "count": 1, "params": {"seconds": seconds}}
-    await shop.ongoing("POST", "faults", rule)
-    try:
+async def first_put_unheard(shop: Shop) -> AsyncIterator[None]:
+    """The next order put gets no answer, and is still on its way: `arrives_late` delivers it when the test wants it to."""
+    async with shop.ongoing.fault("PUT /orders", "refuse-connection"):
         yield
-    finally:
-        await shop.ongoing("DELETE", "faults")
+
+
+async def arrives_late(shop: Shop, lines: dict[int, tuple[str, int]] | None = None) -> None:
+    """The first version of the order, as it was sent then, reaches the warehouse now."""
+    body = {
+        "goodsOwnerId": shop.goods_owner,
+        "orderNumber": "SO-1",
+        "goodsOwnerOrderId": "lagerbro/SO-1/v1",
+        "deliveryDate": "2026-11-25T00:00:00",
+        "consignee": {
+            "name": "Testbolaget AB",
+            "address1": "Provgatan 1",
+            "postCode": "111 22",
+            "city": "S",
+            "countryCode": "SE",
+        },
+        "orderLines": [
+            {"rowNumber": str(row), "articleNumber": article_number, "numberOfItems": quantity}
+            for row, (article_number, quantity) in (lines or {1: ("A", 3), 2: ("B", 2)}).items()
+        ],
+    }
+    assert (await shop.call_ongoing("PUT", "orders", body)).status_code in (200, 201)
 
 
 # --- changes ----------------------------------------------------------------------------------------------------------
@@ -161,16 +173,18 @@ async def test_a_later_version_that_is_taken_wipes_the_refusal_out(shop: Shop) -
     await shop.floor("undo-pick")
     await shop.change(delivery_name="Tredje Mottagare")
     await shop.send()
-    assert await shop.answers() == NOTHING
+    assert (await shop.answers(), await shop.exceptions()) == (NOTHING, [])
     assert await consignee(shop) == "Tredje Mottagare"
 
 
 async def test_a_new_price_needs_no_leave_of_the_warehouse(shop: Shop) -> None:
     await shop.sent(lines=[line("A", 3, 10)])
     await shop.floor("pick")
+    since = max(entry["n"] for entry in await logged(shop))
     await shop.change_lines({1: {"unit_price": 20}})
     await shop.send()
     assert await shop.answers() == NOTHING
+    assert [entry["method"] for entry in await logged(shop, since) if entry["method"] != "GET"] == [], "it is not even asked"
     await shop.floor("send")
     await shop.look_until_calm()
     assert await shop.read(BILLED) == [(1, D(3), D(60))]
@@ -214,13 +228,12 @@ async def test_only_we_write_what_we_answer_the_erp(shop: Shop) -> None:
 @pytest.mark.parametrize("often", HOW_OFTEN, ids=lambda often: often.__name__)
 async def test_the_newest_version_wins_even_if_an_older_request_arrives_later(shop: Shop, often: Any) -> None:
     key = await shop.order(lines=[line("A", 3, 10)])
-    async with late_put(shop, 0.4):
+    async with first_put_unheard(shop):
         await shop.send()
-        await shop.change_lines({1: {"quantity": 5}})
-        state = await shop.send()
-        assert await ordered(shop) == {"1": 5}
-        assert state.look_after is not None and state.look_after <= ALIVE.total_seconds() + 0.1, "it will be read back"
-        await late_one_has_arrived(shop, f"late-put-{shop.merchant}")
+    await shop.change_lines({1: {"quantity": 5}})
+    await shop.send()
+    assert await ordered(shop) == {"1": 5}
+    await arrives_late(shop, {1: ("A", 3)})
     assert (await ordered(shop), await mark(shop)) == ({"1": 3}, "lagerbro/SO-1/v1")
     assert await found(shop) == [("poll", "SO-1")], "the watcher sees it even if nobody were to look"
     await often(shop.workers, lambda worker: worker.ongoing.look_at_sales_order, key)
@@ -231,14 +244,25 @@ async def test_the_newest_version_wins_even_if_an_older_request_arrives_later(sh
     assert await shop.read(BILLED) == [(1, D(5), D(50))]
 
 
+async def test_what_was_sent_is_read_back_when_no_former_request_can_be_alive(shop: Shop) -> None:
+    await shop.order(lines=[line("A", 3, 10)])
+    async with first_put_unheard(shop):
+        state = await shop.send()
+    assert state.look_after is not None
+    assert 0 < state.look_after <= ALIVE.total_seconds() + 0.1
+    assert (await shop.look_until_calm()).look_after is None
+    await shop.order("SO-2")
+    assert (await shop.send("SO-2")).look_after is None, "a request that was answered needs no second look"
+
+
 async def test_an_older_version_that_the_warehouse_has_begun_on_is_the_order(shop: Shop) -> None:
     await shop.order(lines=[line("A", 3, 10), line("B", 1, 1)])
-    async with late_put(shop, 0.3):
+    async with first_put_unheard(shop):
         await shop.send()
-        await shop.change_lines({1: {"quantity": 5}, 2: None})
-        await shop.send()
-        assert await ordered(shop) == {"1": 5}
-        await late_one_has_arrived(shop, f"late-put-{shop.merchant}")
+    await shop.change_lines({1: {"quantity": 5}, 2: None})
+    await shop.send()
+    assert await ordered(shop) == {"1": 5}
+    await arrives_late(shop, {1: ("A", 3), 2: ("B", 1)})
     await shop.stock(articles=["A", "B"])
     await shop.pick_and_send()
     state = await shop.ended(await shop.look_until_calm())
@@ -250,28 +274,24 @@ async def test_an_older_version_that_the_warehouse_has_begun_on_is_the_order(sho
 async def test_a_cancelled_order_that_a_late_request_revives_is_cancelled_again_before_it_ends(shop: Shop) -> None:
     async with warehouse_rules(shop, putOnCancelled="revive"):
         await shop.order()
-        async with late_put(shop, 0.3):
+        async with first_put_unheard(shop):
             await shop.send()
-            await shop.ask_to_cancel()
-            state = await again(shop.worker.ongoing.cancel_sales_order, shop.key())
-            assert (state.outcome, await status_there(shop)) == (None, 1000), "not confirmed while a request may be alive"
-            assert (await shop.answers())["cancel"] is None
-            await late_one_has_arrived(shop, f"late-put-{shop.merchant}")
+        await shop.ask_to_cancel()
+        state = await again(shop.worker.ongoing.cancel_sales_order, shop.key())
+        assert (state.outcome, await status_there(shop)) == (None, 1000), "not confirmed while a request may be alive"
+        assert (await shop.answers())["cancel"] is None
+        await arrives_late(shop)
         assert await status_there(shop) == 300, "the late request has revived it"
-        state = await shop.look_until_calm()
-        assert state.outcome == "cancelled"
+        assert (await shop.look_until_calm()).outcome == "cancelled"
         assert (await status_there(shop), (await shop.answers())["cancel"]) == (1000, "stopped")
 
 
 async def test_a_cancelled_order_that_is_revived_after_its_end_is_found_and_cancelled_again(shop: Shop) -> None:
     async with warehouse_rules(shop, putOnCancelled="revive"):
-        await shop.order()
-        async with late_put(shop, 1.5):
-            await shop.send()
-            await shop.ask_to_cancel()
-            assert (await shop.look_until_calm()).outcome == "cancelled"
-            await emptied(shop)
-            await late_one_has_arrived(shop, f"late-put-{shop.merchant}")
+        await shop.sent()
+        await shop.ask_to_cancel()
+        assert (await shop.look_until_calm()).outcome == "cancelled"
+        await arrives_late(shop)
         assert (await shop.status(), await status_there(shop)) == ("cancelled", 300)
         assert await found(shop) == [("poll", "SO-1")]
         await emptied(shop)
@@ -283,13 +303,10 @@ async def test_a_cancelled_order_that_is_revived_after_its_end_is_found_and_canc
 
 async def test_an_order_picked_after_it_was_cancelled_and_revived_is_booked_and_flagged(shop: Shop) -> None:
     async with warehouse_rules(shop, putOnCancelled="revive"):
-        await shop.order()
-        async with late_put(shop, 1.2):
-            await shop.send()
-            await shop.ask_to_cancel()
-            assert (await shop.look_until_calm()).outcome == "cancelled"
-            await late_one_has_arrived(shop, f"late-put-{shop.merchant}")
-        await shop.stock(articles=["A", "B"])
+        await shop.sent()
+        await shop.ask_to_cancel()
+        assert (await shop.look_until_calm()).outcome == "cancelled"
+        await arrives_late(shop)
         await shop.floor("pick", lines={1: 2})
         await shop.look()
         assert ("picked-after-cancel", False) in await shop.exceptions()
@@ -300,28 +317,29 @@ async def test_an_order_picked_after_it_was_cancelled_and_revived_is_booked_and_
 
 async def test_an_order_is_not_cancelled_unsent_while_a_request_for_it_may_still_arrive(shop: Shop) -> None:
     key = await shop.order()
-    async with late_put(shop, 0.3):
+    async with first_put_unheard(shop):
         with pytest.raises(Unavailable):
             await shop_once(shop.worker.ongoing.send_sales_order, key)
-        await shop.ask_to_cancel()
-        with pytest.raises(Waiting, match="may still arrive"):
-            await shop_once(shop.worker.ongoing.send_sales_order, key)
-        assert await shop.status() == "released"
-        await late_one_has_arrived(shop, f"late-put-{shop.merchant}")
-        state = await shop.ended(await shop.send())
+    await shop.ask_to_cancel()
+    with pytest.raises(Waiting, match="may still arrive"):
+        await shop_once(shop.worker.ongoing.send_sales_order, key)
+    assert await shop.status() == "released"
+    await arrives_late(shop)
+    state = await shop.ended(await shop.send())
     assert (state.outcome, await shop.status(), await status_there(shop)) == ("cancelled", "cancelled", 1000)
 
 
 async def test_an_order_that_arrives_long_after_it_was_cancelled_unsent_is_found_and_cancelled(shop: Shop) -> None:
+    await shop.sent("SO-0")  # the warehouse knows the articles
     key = await shop.order()
-    async with late_put(shop, 1.5):
+    async with first_put_unheard(shop):
         with pytest.raises(Unavailable):
             await shop_once(shop.worker.ongoing.send_sales_order, key)
-        await shop.ask_to_cancel()
-        assert (await shop.send()).outcome == "cancelled"
-        assert (await shop.answers())["cancel"] == "stopped"
-        await late_one_has_arrived(shop, f"late-put-{shop.merchant}")
-    assert await found(shop) == [("poll", "SO-1")]
+    await shop.ask_to_cancel()
+    assert (await shop.send()).outcome == "cancelled"
+    assert (await shop.answers())["cancel"] == "stopped"
+    await arrives_late(shop)
+    assert ("poll", "SO-1") in await found(shop)
     assert (await shop.look_until_calm()).outcome == "cancelled"
     assert await status_there(shop) == 1000
 
@@ -379,7 +397,7 @@ async def test_a_service_that_comes_after_the_first_shipment_is_billed_once(shop
     await shop.send()
     assert await shop.answers() == NOTHING, "the warehouse is not asked about services"
     await shop.look()
+    assert await shop.read(BILLED) == [(1, D(1), D(10)), (2, D(1), D(100)), (3, D(2), D(80))], "it waits for no more goods"
     await shop.floor("pick")
     await shop.look_until_calm()
-    rows = await shop.read(BILLED)
-    assert rows == [(1, D(1), D(10)), (1, D(2), D(20)), (2, D(1), D(100)), (3, D(2), D(80))]
+    assert await shop.read(BILLED) == [(1, D(1), D(10)), (1, D(2), D(20)), (2, D(1), D(100)), (3, D(2), D(80))]

@@ -37,7 +37,7 @@ from worker.wiring import fortnox_connections, ongoing_connections
 
 PATIENCE = timedelta(seconds=0.3)
 SETTLE = timedelta(seconds=0.4)
-ALIVE = timedelta(seconds=0.6)
+ALIVE = timedelta(seconds=1.0)
 DEADLINE = timedelta(seconds=5)
 SETTINGS: dict[str, Any] = {"short_grace_seconds": 0}
 
