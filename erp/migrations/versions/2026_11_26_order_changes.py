@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "order_changes"
-down_revision = "foundation"
+down_revision = "vouchers"
 branch_labels = None
 depends_on = None
 
@@ -67,3 +67,7 @@ def upgrade() -> None:
     driver_connection = op.get_bind().connection.dbapi_connection
     assert driver_connection is not None
     driver_connection.run_async(lambda driver: driver.execute(sql))
+
+
+def downgrade() -> None:
+    raise NotImplementedError("what was refused and what is still on its way is not forgotten")
