@@ -309,3 +309,25 @@ async def test_an_ended_order_still_answers_a_wish_to_cancel(processes: Processe
 async def answered(shop: Shop) -> tuple[Any, Any, Any]:
     found = await shop.answers()
     return found["version"], found["part"], found["cancel"]
+
+
+async def test_change_and_cancel_end_the_same_when_every_first_answer_is_lost(
+    losing: tuple[Processes, LosesFirstAnswers],
+) -> None:
+    processes, _ = losing
+    shop = processes.shop
+    await processes.begin("SO-LOSING", lines=[line("A", 3, 10)])
+    await processes.reaches("at-warehouse", "SO-LOSING")
+    await shop.change_lines({1: {"quantity": 5}}, "SO-LOSING")
+    await processes.deliver()
+    await becomes(lambda: held(shop), [(D(5),)])
+    await shop.ask_to_cancel("SO-LOSING")
+    await processes.deliver()
+    assert await processes.result("SO-LOSING", seconds=40) == "cancelled"
+    there = await shop.warehouse_order("SO-LOSING")
+    assert there["orderInfo"]["orderStatus"]["number"] == 1000
+    assert (await shop.answers("SO-LOSING"))["cancel"] == "stopped"
+
+
+async def held(shop: Shop) -> Any:
+    return await shop.read("select quantity from erp.held_line where merchant_id = :m")
