@@ -6,7 +6,7 @@ older one that came back, is recognised.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from temporalio import activity
 from activities.articles import send_articles
 from activities.connections import Connections
 from activities.errors import Waiting
+from activities.order_changes import BOTH, LINES, Taken, change_order, header_of, is_ours, lines_of, our_mark, put_order
 from clients.errors import NotFound, Rejected, Unauthorised, Unavailable
 from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostOrder, PostOrderLine
 from domain.counting import Line, believable
@@ -27,22 +28,51 @@ from erp import counters, ledger
 from erp.articles import stock_articles, unsent_articles
 from erp.counters import CountedLine, Look, Watched
 from erp.database import Database, Session
-from erp.exceptions import open_exception
+from erp.exceptions import close_note, open_exception
 from erp.links import Link, links, save_link
 from erp.merchants import Merchant
-from erp.orders import CANCELLED, OrderDocument, end_process, load_order, lock_order, move_status, order_state
-from erp.shipping import ToShip, check_billing, close_shipment, due
+from erp.orders import (
+    CANCELLED,
+    STOPPED,
+    TOO_LATE,
+    OrderDocument,
+    answer_cancel,
+    end_process,
+    forget_refusal,
+    load_agreed,
+    load_order,
+    lock_order,
+    move_status,
+    order_state,
+    refuse_change,
+)
+from erp.sent_orders import begin_send, taken
+from erp.shipping import ToShip, check_billing, close_shipment, due, services_owed
 
 SYSTEM = "ongoing"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Timings of a worker: `patience` is how long a decrease must stand; `unclear` how long a request may live."""
+    """Timings of a worker: `patience` is how long a decrease must stand; `unclear` how long a report may live, `alive` an
+    order on its way to the warehouse."""
 
     patience: timedelta
     unclear: timedelta
     code_version: str
+    alive: timedelta = timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look came to: where the order is, what the warehouse is to be told, what a person must cure, what is to be done
+    before the next look."""
+
+    state: OrderState
+    owed: list[tuple[Line, Decimal]] = field(default_factory=list)
+    refusal: Refused | None = None
+    other_version: bool = False
+    to_stop: list[GetOrder] = field(default_factory=list)
 
 
 class Ongoing:
@@ -60,47 +90,93 @@ class Ongoing:
         """Make the warehouse hold the order as the ERP has it, its articles first.
 
         A repeat finds what is there: it sends again only what is missing or older. Refuses (a person acts) what cannot be
-        sent or billed, and never sends such an order at all.
+        sent or billed, and never sends such an order at all. Once the warehouse holds the order, what cannot be changed any
+        more is said on the ERP's row, and the order goes on as the warehouse has it.
         """
         async with self._connections.using(key.merchant) as (merchant, client):
-            async with self._database.merchant(key.merchant) as session:
-                order = await load_order(session, key)
-                link = (await links(session, key.merchant, SYSTEM, "sales-order", [key.number])).get(key.number)
-                if link and link.confirmed and link.sent_version == order.version:
-                    return await self._state(session, merchant, key)
-                unwanted = order.cancel_requested and link is None and order.status == "released"
-                if not unwanted:
-                    _check(order, merchant)
-                    if not order.stock_lines:
-                        return await self._ship_services(session, merchant, order, key)
+            return await self._send(client, merchant, key)
+
+    async def _send(self, client: OngoingClient, merchant: Merchant, key: OrderKey, again: bool = False) -> OrderState:
+        """`again`: the warehouse was seen to hold another version than it took last."""
+        attempt, unsent, wrong = None, list[str](), None
+        async with self._database.merchant(key.merchant) as session:
+            order = await load_order(session, key)
+            link = (await links(session, key.merchant, SYSTEM, "sales-order", [key.number])).get(key.number)
+            if not again and link and link.confirmed and link.sent_version == order.version:
+                return await self._state(session, merchant, key)
+            if not order.cancel_wanted:
+                wrong = _wrong(order, merchant)
+                if wrong and link is None:
+                    raise wrong
+                if not order.stock_lines and link is None:
+                    return await self._ship_services(session, merchant, order, key)
+                if not wrong:
                     unsent = await unsent_articles(session, key.merchant, [line.article_number for line in order.stock_lines])
-            if unwanted:
-                return await self._cancel_unsent(client, merchant, order, key)
-            await send_articles(self._database, client, key.merchant, unsent, self._rules.unclear, activity.heartbeat)
-            try:
-                held = await self._put(client, order, link, fresh_articles=bool(unsent))
-            except Refused as refusal:
-                if link is None:
-                    raise
-                # The warehouse has begun: the ERP is told, and the order goes on true to what the warehouse does.
+                if not wrong and not unsent:
+                    attempt = await begin_send(session, key, self._rules.alive.total_seconds())
+        if order.cancel_wanted:
+            return await (self._look(client, merchant, key) if link else self._cancel_unsent(client, merchant, order, key))
+        try:
+            if wrong:
+                raise wrong
+            if unsent:
+                await send_articles(self._database, client, key.merchant, unsent, self._rules.alive, activity.heartbeat)
                 async with self._database.merchant(key.merchant) as session:
-                    await self._flag(session, key, refusal.code, f"change not taken: {refusal}")
-                return OrderState(order.status, look_after=0.0)
-            wrong = _difference(order, held)
-            async with self._database.merchant(key.merchant) as session:
-                await self._watch(session, merchant, key, order, held, confirmed=wrong is None)
-                if wrong is None:
-                    return await self._state(session, merchant, key)
-            raise wrong
+                    attempt = await begin_send(session, key, self._rules.alive.total_seconds())
+            if attempt is None:
+                raise LookAgain(f"sales order {key.number} was asked to be cancelled meanwhile")
+            done = await self._put(client, merchant, order, link, fresh_articles=bool(unsent))
+        except Refused as refusal:
+            if link is None:
+                raise
+            return await self._refused(client, merchant, key, order, link, refusal)
+        return await self._keep(merchant, key, order, done, attempt)
+
+    async def _keep(self, merchant: Merchant, key: OrderKey, order: OrderDocument, done: Taken, attempt: int) -> OrderState:
+        """Remember what the warehouse took, and tell the ERP what it did not."""
+        wrong = None if done.refused in (LINES, BOTH) else _difference(order, done.held)
+        async with self._database.merchant(key.merchant) as session:
+            await self._watch(session, merchant, key, order, done.held, confirmed=wrong is None)
+            if wrong is None:
+                mark = done.held.goods_owner_order_id
+                await taken(session, key, order, mark, done.header, lines_of(done.held), attempt)
+                if done.refused:
+                    await self._tell_refusal(session, key, order, done.refused, "order-refused", done.why)
+                elif order.refused_version is not None:
+                    await forget_refusal(session, key)
+                    await close_note(session, key.merchant, counters.SALES_ORDER, key.number, "change-refused", "lagerbro")
+                return await self._state(session, merchant, key)
+        raise wrong
+
+    async def _refused(
+        self, client: OngoingClient, merchant: Merchant, key: OrderKey, order: OrderDocument, link: Link, refusal: Refused
+    ) -> OrderState:
+        """A change that was not even sent. Tried again when the ERP says something new; until then what is held counts."""
+        held = await client.get_order(int(link.their_id))
+        if not is_ours(held, order.number):
+            raise refusal
+        async with self._database.merchant(key.merchant) as session:
+            await taken(session, key, order, held.goods_owner_order_id, None, lines_of(held), None)
+            await self._tell_refusal(session, key, order, BOTH, refusal.code, str(refusal))
+            state = await self._state(session, merchant, key)
+            return replace(state, look_after=0.0) if state.outcome is None and not state.to_invoice else state
+
+    async def _tell_refusal(self, session: Session, key: OrderKey, order: OrderDocument, part: str, code: str, why: str) -> None:
+        await refuse_change(session, key, order.version, part, code, why)
+        await self._flag(session, key, "change-refused", f"version {order.version}, {part}: {why}")
 
     async def _cancel_unsent(self, client: OngoingClient, merchant: Merchant, order: OrderDocument, key: OrderKey) -> OrderState:
-        """Cancel an order that we have no answer for: perhaps an earlier attempt arrived all the same."""
+        """Cancel an order that we have no answer for: perhaps an earlier attempt arrived all the same, or still will."""
         held = await client.find_order(order.number)
-        if held and _is_ours(held, order.number):
+        if held and is_ours(held, order.number):
             async with self._database.merchant(key.merchant) as session:
                 await self._watch(session, merchant, key, order, held, confirmed=False)
-            return await self._cancel_watched(client, merchant, key)
+            return await self._look(client, merchant, key)
+        if order.sent.alive_for is not None:
+            text = f"sales order {key.number} is to be cancelled, and a request to send it may still arrive"
+            raise Waiting("unclear-answer", text, order.sent.alive_for + 0.05)
         async with self._database.merchant(key.merchant) as session:
+            await answer_cancel(session, key, STOPPED)
             await move_status(session, key.merchant, key.number, order.status, CANCELLED, "cancelled before it was sent")
             await end_process(session, key, CANCELLED)
         return OrderState(CANCELLED, outcome=CANCELLED)
@@ -125,28 +201,31 @@ class Ongoing:
     async def _ship_services(self, session: Session, merchant: Merchant, order: OrderDocument, key: OrderKey) -> OrderState:
         """An order of services only never meets the warehouse: it is shipped, and billed, as it stands."""
         state = await self._state(session, merchant, key)
-        if not state.to_invoice and state.outcome is None:
-            quantities = {line.line_number: line.quantity for line in order.lines}
-            await close_shipment(session, merchant, order, ToShip("at-once", datetime.now(UTC), quantities, []))
+        if state.outcome is None and await services_owed(session, order, key.merchant):
+            await close_shipment(session, merchant, order, ToShip("at-once", datetime.now(UTC), {}, []))
             state = await self._state(session, merchant, key)
         return state
 
-    async def _put(self, client: OngoingClient, order: OrderDocument, link: Link | None, fresh_articles: bool) -> GetOrder:
+    async def _put(
+        self, client: OngoingClient, merchant: Merchant, order: OrderDocument, link: Link | None, fresh_articles: bool
+    ) -> Taken:
         """PUT, unless the warehouse already holds this version; then read back what it holds."""
         held = await client.get_order(int(link.their_id)) if link else await client.find_order(order.number)
-        if held and not _is_ours(held, order.number):
+        if held and not is_ours(held, order.number):
             raise Refused("foreign-order-number", f"the warehouse holds an order {order.number} that is not ours")
-        if held and held.goods_owner_order_id == our_mark(order):
-            return held
+        wanted = to_ongoing_order(order)
+        if held:
+            return await change_order(
+                client, wanted, held, order.sent, merchant.settings.statuses.get(str(held.status), "unknown")
+            )
         try:
-            order_id = await client.put_order(to_ongoing_order(order))
+            return Taken(await put_order(client, wanted), header_of(wanted))
         except Unauthorised:
             raise
         except Rejected as refusal:
             if fresh_articles:
                 raise Waiting("order-refused", f"sales order {order.number}: {refusal}", 3.0) from None
             raise Refused("order-refused", f"sales order {order.number}: {refusal}") from None
-        return await client.get_order(order_id)
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
@@ -160,19 +239,28 @@ class Ongoing:
         async with self._connections.using(key.merchant) as (merchant, client):
             return await self._look(client, merchant, key)
 
-    async def _look(self, client: OngoingClient, merchant: Merchant, key: OrderKey) -> OrderState:
+    async def _look(self, client: OngoingClient, merchant: Merchant, key: OrderKey, acted: bool = False) -> OrderState:
+        """Look, and act on what is seen at most once: send what is not there, stop what the ERP has cancelled; look again."""
         async with self._database.merchant(key.merchant) as session:
             looks = await counters.begin_look(session, key.merchant, key.number)
-            if not looks:
-                return await self._state(session, merchant, key)
+        if not looks:
+            return await self._send(client, merchant, key)  # services only, or a process that was lost before it had sent
         held = [await _ask(client, look, key) for look in looks]
         back_orders = await self._back_orders(client, merchant, key, held)
         if back_orders:
             raise Waiting("unclear-answer", f"sales order {key.number} has a back order", 0.1)
-        state, refusal, owed = await self._book(merchant, key, looks, held)
-        if refusal:
-            raise refusal
-        return await self._report(client, merchant, key, held, owed, state) if owed else state
+        seen = await self._book(merchant, key, looks, held)
+        if seen.other_version or seen.to_stop:
+            if acted:
+                raise Waiting("unclear-answer", f"sales order {key.number}: the warehouse does not show what it was told", 0.5)
+            if seen.other_version:
+                await self._send(client, merchant, key, again=True)
+            else:
+                await self._stop(client, merchant, key, seen.to_stop)
+            return await self._look(client, merchant, key, acted=True)
+        if seen.refusal:
+            raise seen.refusal
+        return await self._report(client, merchant, key, held, seen.owed, seen.state) if seen.owed else seen.state
 
     async def _back_orders(self, client: OngoingClient, merchant: Merchant, key: OrderKey, held: Sequence[GetOrder]) -> list[int]:
         """Back orders of a short shipment that we do not watch yet; from now on we do."""
@@ -188,16 +276,16 @@ class Ongoing:
                     await counters.watch(session, key.merchant, key.number, order_id, merchant.settings.watch_days)
         return found
 
-    async def _book(
-        self, merchant: Merchant, key: OrderKey, looks: Sequence[Look], held: Sequence[GetOrder]
-    ) -> tuple[OrderState, Refused | None, list[tuple[Line, Decimal]]]:
+    async def _book(self, merchant: Merchant, key: OrderKey, looks: Sequence[Look], held: Sequence[GetOrder]) -> Seen:
         refusal: Refused | None = None
         async with self._database.merchant(key.merchant) as session:
             await lock_order(session, key)
             watched = await counters.lock(session, key.merchant, key.number, looks)
             if watched.outran:
                 raise Waiting("unclear-answer", f"sales order {key.number}: another look was booked meanwhile", 0.2)
-            order = await load_order(session, key)
+            order = await load_agreed(session, key)
+            if _other_version(merchant, order, held):
+                return Seen(OrderState(order.status), other_version=True)
             seen, refusal = await _counted(session, key.merchant, order, held)
             _forget_dropped_lines(watched, order, seen)
             plan = await counters.book(session, key.merchant, watched, seen, looks, self._rules.patience)
@@ -227,6 +315,8 @@ class Ongoing:
                 )
             after = {step.line: step.to_value for step in plan.steps}
             ship = _due(merchant, watched, seen, after, held, meanings)
+            if ship is None and await services_owed(session, order, key.merchant, later=True):
+                ship = ToShip("at-once", watched.now, {}, [])
             if ship:
                 try:
                     await close_shipment(session, merchant, order, ship)
@@ -255,12 +345,15 @@ class Ongoing:
                     for document in held
                 },
             )
+            to_stop = _to_stop(order, held, meanings)
             if refusal:
-                return OrderState(order.status), refusal, owed
+                return Seen(OrderState(order.status), owed, refusal, to_stop=to_stop)
             if "error" in meanings.values():
                 text = f"the warehouse has set sales order {key.number} to its error status"
-                return OrderState(order.status), Refused("order-error-at-warehouse", text), owed
-            return await self._state(session, merchant, key, just_looked=True), None, owed
+                return Seen(OrderState(order.status), owed, Refused("order-error-at-warehouse", text), to_stop=to_stop)
+            if to_stop:
+                return Seen(OrderState(order.status), owed, to_stop=to_stop)
+            return Seen(await self._state(session, merchant, key, just_looked=True), owed)
 
     async def _move_stock(self, session: Session, merchant: Merchant, key: OrderKey, movements: Sequence[Movement]) -> None:
         pools = await ledger.lock_pools(session, key.merchant, [movement.place for movement in movements])
@@ -348,25 +441,28 @@ class Ongoing:
 
     @activity.defn
     async def cancel_sales_order(self, key: OrderKey) -> OrderState:
-        """Ask the warehouse to stop the order, and read back whether it has. Too late is a state, not an error."""
+        """Look: that stops what the ERP has asked to cancel, and reads back whether it has stopped. Too late is no error."""
         async with self._connections.using(key.merchant) as (merchant, client):
-            return await self._cancel_watched(client, merchant, key)
+            return await self._look(client, merchant, key)
 
-    async def _cancel_watched(self, client: OngoingClient, merchant: Merchant, key: OrderKey) -> OrderState:
-        async with self._database.merchant(key.merchant) as session:
-            looks = await counters.begin_look(session, key.merchant, key.number)
-        for look in looks:
-            try:
-                await client.cancel_order(look.doc_id)
-            except Unauthorised:
-                raise
-            except Rejected as refusal:
-                held = await client.get_order(look.doc_id)
-                if merchant.settings.statuses.get(str(held.status)) == "cancelled":
-                    continue  # an earlier attempt, whose answer was lost, has cancelled it
-                async with self._database.merchant(key.merchant) as session:
-                    await self._flag(session, key, "too-late-to-cancel", f"sales order {key.number}: {refusal}")
-        return await self._look(client, merchant, key)
+    async def _stop(self, client: OngoingClient, merchant: Merchant, key: OrderKey, documents: Sequence[GetOrder]) -> None:
+        """Cancel these documents, or tell the ERP that it is too late. The look that follows proves it."""
+        for document in documents:
+            why = "the goods are sent"
+            if merchant.settings.statuses.get(str(document.status)) not in SENT:
+                try:
+                    await client.cancel_order(document.order_id)
+                    continue
+                except Unauthorised:
+                    raise
+                except Rejected as refusal:
+                    held = await client.get_order(document.order_id)
+                    if merchant.settings.statuses.get(str(held.status)) == "cancelled":
+                        continue  # an earlier attempt, whose answer was lost, has cancelled it
+                    why = str(refusal)
+            async with self._database.merchant(key.merchant) as session:
+                await answer_cancel(session, key, TOO_LATE)
+                await self._flag(session, key, "too-late-to-cancel", f"sales order {key.number}: {why}")
 
     @staticmethod
     async def _flag(session: Session, key: OrderKey, code: str, detail: str) -> None:
@@ -390,6 +486,16 @@ def _check(order: OrderDocument, merchant: Merchant) -> None:
     if order.address is None:
         raise Refused("missing-address", f"sales order {order.number}: delivery address lacks {', '.join(order.missing)}")
     check_billing(order, merchant)
+
+
+def _wrong(order: OrderDocument, merchant: Merchant) -> Refused | None:
+    try:
+        _check(order, merchant)
+    except Refused as wrong:
+        return wrong
+    if not order.stock_lines and order.sent.mark is not None:
+        return Refused("order-without-lines", f"sales order {order.number} has no stock lines left: cancel it instead")
+    return None
 
 
 async def _ask(client: OngoingClient, look: Look, key: OrderKey) -> GetOrder:
@@ -507,13 +613,26 @@ def _due(
     return due("at-once" if at_once else "sent", shipped_at, counted)
 
 
-def our_mark(order: OrderDocument) -> str:
-    """What travels in `goodsOwnerOrderId`: whose order it is and which version."""
-    return f"lagerbro/{order.number}/v{order.version}"
+def _other_version(merchant: Merchant, order: OrderDocument, held: Sequence[GetOrder]) -> bool:
+    """Whether the order's document carries another mark than what the warehouse took last: a late request has arrived, or the
+    answer to the last one never did. A cancelled document is left as it is, and so is one that is to be cancelled."""
+    if order.sent.mark is None or order.cancel_wanted:
+        return False
+    return any(
+        document.order_number == order.number
+        and is_ours(document, order.number)
+        and document.goods_owner_order_id != order.sent.mark
+        and merchant.settings.statuses.get(str(document.status)) != "cancelled"
+        for document in held
+    )
 
 
-def _is_ours(held: GetOrder, number: str) -> bool:
-    return (held.goods_owner_order_id or "").startswith(f"lagerbro/{number}/v")
+def _to_stop(order: OrderDocument, held: Sequence[GetOrder], meanings: dict[int, str]) -> list[GetOrder]:
+    """What the ERP wants cancelled and is not: the documents that have not been sent, or all where everything has."""
+    if not order.cancel_wanted:
+        return []
+    live = [document for document in held if meanings.get(document.order_id) not in SENT | {"cancelled"}]
+    return live or [d for d in held if all(m in SENT for m in meanings.values()) and order.cancel_answer is None]
 
 
 def _difference(order: OrderDocument, held: GetOrder) -> Exception | None:

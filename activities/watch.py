@@ -4,6 +4,7 @@ No list alone finds all: "lines to report" sees only reported below picked, so c
 by time as well, with an overlap. What is found is a nudge in the inbox; nothing here is ever booked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -11,9 +12,10 @@ from zoneinfo import ZoneInfo
 from temporalio import activity
 
 from activities.connections import Connections
+from activities.order_changes import number_in
 from clients.ongoing import GetOrder, OngoingClient, OrderFilter
-from erp import watching
-from erp.database import Database
+from erp import counters, watching
+from erp.database import Database, Session
 from erp.merchants import Merchant
 from erp.watching import Listed, Rhythm
 
@@ -52,6 +54,7 @@ class Watch:
                     fresh = [order for order in page if order.order_id not in nudged]
                     async with self._database.merchant(merchant_id) as session:
                         differing = await watching.changed(session, merchant_id, [_listed(order) for order in fresh])
+                        differing |= await _adopt_strays(session, merchant, fresh)
                         await watching.nudge(session, merchant_id, "poll", differing)
                     nudged |= differing
                     activity.heartbeat(len(nudged))
@@ -85,6 +88,19 @@ class Watch:
             return Found(nudged, merchant.settings.watch_interval_seconds, False)
 
 
+async def _adopt_strays(session: Session, merchant: Merchant, listed: Sequence[GetOrder]) -> dict[int, str]:
+    """Watch documents of ours that nobody waits for any more: their request arrived after the order was cancelled unsent."""
+    ours = {
+        order.order_id: order.order_number
+        for order in listed
+        if order.order_number and number_in(order.goods_owner_order_id) == order.order_number
+    }
+    found = await watching.strays(session, merchant.merchant_id, ours) if ours else {}
+    for order_id, number in found.items():
+        await counters.watch(session, merchant.merchant_id, number, order_id, merchant.settings.watch_days)
+    return found
+
+
 def _filters(rhythm: Rhythm) -> list[OrderFilter]:
     since = (rhythm.watermark or rhythm.now - OLDEST_UPDATE) - OVERLAP
     recent = max(since, rhythm.now - OLDEST_UPDATE)
@@ -102,7 +118,8 @@ def _listed(order: GetOrder) -> Listed:
     for line in order.lines:
         for counted in line.counted:
             lines[order.order_id, counted.line_id] = (counted.picked, counted.reported)
-    return Listed(order.order_id, order.status, lines)
+    mark = order.goods_owner_order_id if number_in(order.goods_owner_order_id) == order.order_number else None
+    return Listed(order.order_id, order.status, mark, lines)
 
 
 def _sweep_due(merchant: Merchant, rhythm: Rhythm) -> bool:

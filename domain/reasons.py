@@ -72,6 +72,11 @@ REASONS: dict[str, Reason] = {
         "Renumber or remove one of the two, then retry.",
     ),
     "order-refused": Reason("The warehouse refuses the order.", "erp", "Correct what its answer names, then retry."),
+    "change-refused": Reason(
+        "The warehouse did not take a change of the order; it goes on as the warehouse has it.",
+        "erp",
+        "See refused_part and refused_text on the ERP's row; change the order again, or agree with the warehouse.",
+    ),
     "order-differs": Reason(
         "The warehouse holds the order with other lines than we sent.",
         "person",

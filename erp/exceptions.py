@@ -18,6 +18,13 @@ _CLOSE = text(
     """
 )
 
+_CLOSE_NOTE = text(
+    """
+    update bridge.exception set closed_at = now(), closed_by = :by
+    where merchant_id = :merchant and kind = :kind and document = :document and code = :code and closed_at is null
+    """
+)
+
 
 async def open_exception(
     connection: Session, merchant: str, kind: str, document: str, code: str, detail: str, blocking: bool
@@ -41,14 +48,6 @@ async def close_exceptions(connection: Session, merchant: str, kind: str, docume
     await connection.execute(_CLOSE, {"merchant": merchant, "kind": kind, "document": document, "by": by})
 
 
-_CLOSE_NOTE = text(
-    """
-    update bridge.exception set closed_at = now(), closed_by = :by
-    where merchant_id = :merchant and kind = :kind and document = :document and code = :code and closed_at is null
-    """
-)
-
-
 async def close_note(connection: Session, merchant: str, kind: str, document: str, code: str, by: str) -> None:
-    """Close one note: what it told of is no longer so."""
+    """Close one note of a document: what it told of is no longer so."""
     await connection.execute(_CLOSE_NOTE, {"merchant": merchant, "kind": kind, "document": document, "code": code, "by": by})

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from domain.errors import Refused
 from domain.keys import BasisKey, OrderKey, OrderState
@@ -18,6 +18,7 @@ from erp.database import Session, one, rows
 from erp.merchants import Merchant
 
 COMPLETED, CANCELLED = "completed", "cancelled"
+STOPPED, TOO_LATE = "stopped", "too-late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,20 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What the warehouse took last: our mark on it and everything but its lines. Personal data, like an address.
+
+    `alive_for` is how many seconds a request for this order may still be under way; None when none can be.
+    """
+
+    mark: str | None
+    header: dict[str, Any] | None = field(repr=False)
+    alive_for: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderDocument:
-    """A sales order with its lines, as the ERP has it now."""
+    """A sales order with its lines: as the ERP has it now, or (`load_agreed`) as it counts for goods and money."""
 
     number: str
     status: str
@@ -72,9 +85,17 @@ class OrderDocument:
     customer_country: str | None
     vat_number: str | None
     cancel_requested: bool
+    cancel_answer: str | None
+    refused_version: int | None
+    sent: Sent
     missing: list[str]
     address: Address | None
     lines: list[OrderLine]
+
+    @property
+    def cancel_wanted(self) -> bool:
+        """The ERP asks to cancel, and has not been told that it is too late."""
+        return self.cancel_requested and self.cancel_answer != TOO_LATE
 
     @property
     def stock_lines(self) -> list[OrderLine]:
@@ -89,19 +110,22 @@ class OrderDocument:
 _ORDER = text(
     """
     select o.*, c.country as customer_country, c.vat_number, c.name as customer_name, c.address1 as customer_address1,
-      c.address2 as customer_address2, c.post_code as customer_post_code, c.city as customer_city
+      c.address2 as customer_address2, c.post_code as customer_post_code, c.city as customer_city, s.mark as sent_mark,
+      s.header as sent_header,
+      extract(epoch from greatest(s.unclear_until, s.sending_until) - clock_timestamp()) as alive_for
     from erp.sales_order o left join erp.customer c using (merchant_id, customer_number)
+    left join bridge.order_sent s using (merchant_id, order_number)
     where o.merchant_id = :merchant and o.order_number = :number
     """
 )
-_LINES = text(
-    """
+_LINES = """
     select l.line_number, l.article_number, coalesce(nullif(l.description, ''), a.name, l.article_number) as description,
       l.quantity, l.unit_price, l.discount_percent, l.vat_rate, coalesce(l.account, a.sales_account) as account, a.stock_article
-    from erp.sales_order_line l left join erp.article a using (merchant_id, article_number)
+    from {lines} l left join erp.article a using (merchant_id, article_number)
     where l.merchant_id = :merchant and l.order_number = :number order by l.line_number
     """
-)
+_ERP_LINES = text(_LINES.format(lines="erp.sales_order_line"))
+_AGREED_LINES = text(_LINES.format(lines="erp.agreed_line"))
 _MOVE = text(
     """
     with moved as (
@@ -118,6 +142,8 @@ _STATE = text(
         where b.merchant_id = o.merchant_id and b.order_number = o.order_number and b.state = 'open') as bases,
       (select coalesce(array_agg(b.part order by b.basis_no, b.part), '{}') from erp.invoice_basis b
         where b.merchant_id = o.merchant_id and b.order_number = o.order_number and b.state = 'open') as parts,
+      (select extract(epoch from greatest(s.unclear_until, s.sending_until) - clock_timestamp()) from bridge.order_sent s
+        where s.merchant_id = o.merchant_id and s.order_number = o.order_number) as alive_for,
       w.statuses, coalesce(w.look_owed, false) as look_owed, w.short_since, w.doubt_at, w.booked, w.owed_shipping,
       coalesce(s.shipments, 0) as shipments, s.all_shipped, s.net_shipped
     from erp.sales_order o
@@ -132,11 +158,34 @@ _STATE = text(
       select (select count(*) from erp.shipment s
                 where s.merchant_id = o.merchant_id and s.order_number = o.order_number) as shipments,
         bool_and(coalesce(d.quantity, 0) >= l.quantity) as all_shipped, sum(coalesce(d.quantity, 0)) as net_shipped
-      from erp.sales_order_line l left join (
+      from erp.agreed_line l left join (
         select line_number, sum(quantity) as quantity from erp.shipment_line d
         where d.merchant_id = o.merchant_id and d.order_number = o.order_number group by line_number) as d using (line_number)
       where l.merchant_id = o.merchant_id and l.order_number = o.order_number) as s on true
     where o.merchant_id = :merchant and o.order_number = :number
+    """
+)
+_ANSWER = text(
+    """
+    update erp.sales_order set cancel_answer = :answer, cancel_answered_at = now()
+    where merchant_id = :merchant and order_number = :number and cancel_requested_at is not null
+      and cancel_answer is distinct from :answer and cancel_answer is distinct from 'too-late'
+    """
+)
+_REFUSE = text(
+    """
+    update erp.sales_order set refused_version = :version, refused_part = :part, refused_code = :code,
+      refused_text = left(:why, 1000), refused_at = now()
+    where merchant_id = :merchant and order_number = :number and coalesce(refused_version, 0) <= :version
+      and (refused_version, refused_part, refused_code, refused_text)
+        is distinct from (cast(:version as int), cast(:part as text), cast(:code as text), left(:why, 1000))
+    """
+)
+_FORGET_REFUSAL = text(
+    """
+    update erp.sales_order set refused_version = null, refused_part = null, refused_code = null, refused_text = null,
+      refused_at = null
+    where merchant_id = :merchant and order_number = :number
     """
 )
 _LOCK = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :number for no key update")
@@ -149,11 +198,20 @@ _END = text(
 
 
 async def load_order(connection: Session, key: OrderKey) -> OrderDocument:
-    """The order as the ERP has it now; refuses one that does not exist."""
+    """The order as the ERP has it now, for sending; refuses one that does not exist."""
+    return await _load(connection, key, _ERP_LINES)
+
+
+async def load_agreed(connection: Session, key: OrderKey) -> OrderDocument:
+    """The order as it counts for goods and money: the lines that the warehouse holds, at the ERP's terms, and the services."""
+    return await _load(connection, key, _AGREED_LINES)
+
+
+async def _load(connection: Session, key: OrderKey, statement: TextClause) -> OrderDocument:
     row = await one(connection, _ORDER, merchant=key.merchant, number=key.number)
     if row is None:
         raise Refused("order-without-lines", f"sales order {key.number} is not in erp.sales_order")
-    lines = await rows(connection, _LINES, merchant=key.merchant, number=key.number)
+    lines = await rows(connection, statement, merchant=key.merchant, number=key.number)
     address, missing = _address(row)
     return OrderDocument(
         number=row.order_number,
@@ -175,10 +233,17 @@ async def load_order(connection: Session, key: OrderKey) -> OrderDocument:
         customer_country=row.customer_country,
         vat_number=row.vat_number,
         cancel_requested=row.cancel_requested_at is not None,
+        cancel_answer=row.cancel_answer,
+        refused_version=row.refused_version,
+        sent=Sent(row.sent_mark, row.sent_header, _still(row.alive_for)),
         missing=missing,
         address=address,
         lines=[OrderLine(**line._mapping) for line in lines],
     )
+
+
+def _still(seconds: Any) -> float | None:
+    return float(seconds) if seconds is not None and seconds > 0 else None
 
 
 def _address(row: Any) -> tuple[Address | None, list[str]]:
@@ -241,13 +306,17 @@ async def order_state(
     if row.status == COMPLETED and not to_invoice and not waits and not row.owed_shipping:
         await end_process(connection, key, COMPLETED)
         return OrderState(COMPLETED, outcome=COMPLETED)
+    meanings = {merchant.settings.meaning(status) for status in row.statuses or [] if status is not None}
+    alive = _still(row.alive_for)
+    if alive is not None and row.statuses is not None and not meanings <= SENT:
+        # A request without a clear answer may still arrive, and restore or revive what it says: then it is read back.
+        waits.append(alive + 0.05)
     target = _target_status(row)
     await move_status(connection, key.merchant, key.number, row.status, target, "warehouse")
-    meanings = {merchant.settings.meaning(status) for status in row.statuses or [] if status is not None}
     stage = target
     ended = False
     if row.statuses is None:
-        ended = row.shipments > 0
+        ended = bool(row.shipments and row.all_shipped)
     elif not waits and meanings and meanings <= SENT | {"cancelled"} and not row.owed_shipping:
         if row.all_shipped:
             ended = True
@@ -261,7 +330,7 @@ async def order_state(
                 stage = "waiting-for-the-rest"
                 waits.append(max(grace, 0.0))
     if ended and not to_invoice:
-        return OrderState(stage, outcome=await _conclude(connection, key, target, row.net_shipped))
+        return OrderState(stage, outcome=await _conclude(connection, key, target, row.net_shipped, "cancelled" in meanings))
     return OrderState("invoicing" if to_invoice else stage, to_invoice, min(waits, default=None))
 
 
@@ -281,11 +350,29 @@ def _target_status(row: Any) -> str:
     return CANCELLED if row.status == CANCELLED and target == "at-warehouse" else target
 
 
-async def _conclude(connection: Session, key: OrderKey, current: str, net_shipped: Decimal | None) -> str:
+async def _conclude(connection: Session, key: OrderKey, current: str, net_shipped: Decimal | None, stopped: bool) -> str:
     outcome = COMPLETED if current in ("shipped", "part-shipped") else CANCELLED
+    await answer_cancel(connection, key, STOPPED if stopped or outcome == CANCELLED else TOO_LATE)
     await move_status(connection, key.merchant, key.number, current, outcome, "all done" if net_shipped else "nothing delivered")
     await end_process(connection, key, outcome)
     return outcome
+
+
+async def answer_cancel(connection: Session, key: OrderKey, answer: str) -> None:
+    """Tell the ERP what became of its wish to cancel. Nothing where it has not asked, or has been told that it is too late."""
+    await connection.execute(_ANSWER, {"merchant": key.merchant, "number": key.number, "answer": answer})
+
+
+async def refuse_change(connection: Session, key: OrderKey, version: int, part: str, code: str, why: str) -> None:
+    """Tell the ERP, on its own row, which part of which version of the order was not taken, and why."""
+    await connection.execute(
+        _REFUSE, {"merchant": key.merchant, "number": key.number, "version": version, "part": part, "code": code, "why": why}
+    )
+
+
+async def forget_refusal(connection: Session, key: OrderKey) -> None:
+    """A later version was taken whole: nothing of the order is refused any more."""
+    await connection.execute(_FORGET_REFUSAL, {"merchant": key.merchant, "number": key.number})
 
 
 async def end_process(connection: Session, key: OrderKey, outcome: str) -> None:

@@ -123,18 +123,32 @@ def check_billing(order: OrderDocument, merchant: Merchant) -> None:
     invoice_basis(terms_of(order, merchant), billable_lines(order), {}, everything, True, merchant.settings)
 
 
+async def services_owed(connection: Session, order: OrderDocument, merchant: str, later: bool = False) -> bool:
+    """Whether a service of the order is not delivered; with `later`, only of an order that had its first shipment already."""
+    if not any(line.stock_article is False for line in order.lines):
+        return False
+    before = {r.line_number: r.quantity for r in await rows(connection, _SHIPPED_BEFORE, merchant=merchant, number=order.number)}
+    return bool((before or not later) and _services(order, before))
+
+
+def _services(order: OrderDocument, before: Mapping[int, Decimal]) -> dict[int, Decimal]:
+    """What is left to deliver of the order's services."""
+    left = {n.line_number: n.quantity - before.get(n.line_number, ZERO) for n in order.lines if n.stock_article is False}
+    return {line: quantity for line, quantity in left.items() if quantity > 0}
+
+
 async def close_shipment(connection: Session, merchant: Merchant, order: OrderDocument, ship: ToShip) -> None:
     """Write a shipment and the invoice basis that follows it. The caller holds the documents' lock.
 
-    Service lines ride on the first shipment and freight on its first part. Refuses, with nothing written, what cannot be
-    billed; the stock that moved is booked all the same, by the caller.
+    Service lines ride on the first shipment, those that the ERP adds later on the next; freight on the first part. Refuses,
+    with nothing written, what cannot be billed; the stock that moved is booked all the same, by the caller.
     """
     key = {"merchant": merchant.merchant_id, "number": order.number}
     before = {r.line_number: r.quantity for r in await rows(connection, _SHIPPED_BEFORE, **key)}
     first = not before
     quantities = {line: quantity for line, quantity in ship.quantities.items() if quantity}
-    if first:
-        quantities |= {line.line_number: line.quantity for line in order.lines if line.stock_article is False}
+    if ship.reason != "correction":
+        quantities |= _services(order, before)
     back = any(quantity < 0 for quantity in quantities.values())
     billed = {r.line_number: r.amount for r in await rows(connection, _BILLED_BEFORE, **key)} if back else {}
     parts, surplus = _parts(merchant, order, before, quantities, first, billed)

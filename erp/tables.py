@@ -339,6 +339,13 @@ sales_order = Table(
     Column("note", Text),
     Column("version", Integer, nullable=False, server_default="1"),
     instant("cancel_requested_at", nullable=True),
+    Column("cancel_answer", Text),
+    instant("cancel_answered_at", nullable=True),
+    Column("refused_version", Integer),
+    Column("refused_part", Text),
+    Column("refused_code", Text),
+    Column("refused_text", Text),
+    instant("refused_at", nullable=True),
     instant("released_at", nullable=True),
     Column("released_in", BigInteger),
     instant("status_changed_at", default=True),
@@ -350,6 +357,8 @@ sales_order = Table(
     *printable("order_number"),
     CheckConstraint(f"status IN ({','.join(repr(s) for s in ORDER_STATUSES)})", name="status_is_known"),
     CheckConstraint("price_basis IN ('net','gross')", name="price_basis_is_known"),
+    CheckConstraint("cancel_answer IN ('stopped','too-late')", name="cancel_answer_is_known"),
+    CheckConstraint("refused_part IN ('address','lines','address and lines')", name="refused_part_is_known"),
     CheckConstraint("erp.is_currency(currency)", name="currency_is_known"),
     CheckConstraint("delivery_country IS NULL OR erp.is_country(delivery_country)", name="delivery_country_is_known"),
     CheckConstraint("exchange_rate IS NULL OR (exchange_rate > 0 AND exchange_rate < 1000000)", name="exchange_rate_in_range"),
@@ -446,6 +455,25 @@ shipment = Table(
     schema="erp",
 )
 
+held_line = Table(
+    "held_line",
+    metadata,
+    merchant(),
+    key("order_number"),
+    Column("line_number", Integer, nullable=False),
+    key("article_number"),
+    Column("description", Text),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("unit_price", PRICE, nullable=False),
+    Column("discount_percent", PERCENT, nullable=False),
+    Column("vat_rate", PERCENT, nullable=False),
+    Column("account", Integer),
+    PrimaryKeyConstraint("merchant_id", "order_number", "line_number"),
+    ForeignKeyConstraint(["merchant_id", "order_number"], ["erp.sales_order.merchant_id", "erp.sales_order.order_number"]),
+    CheckConstraint(f"quantity >= 0 AND quantity <= {LARGEST_QUANTITY}", name="quantity_in_range"),
+    schema="erp",
+)
+
 shipment_line = Table(
     "shipment_line",
     metadata,
@@ -458,10 +486,6 @@ shipment_line = Table(
     ForeignKeyConstraint(
         ["merchant_id", "order_number", "shipment_no"],
         ["erp.shipment.merchant_id", "erp.shipment.order_number", "erp.shipment.shipment_no"],
-    ),
-    ForeignKeyConstraint(
-        ["merchant_id", "order_number", "line_number"],
-        ["erp.sales_order_line.merchant_id", "erp.sales_order_line.order_number", "erp.sales_order_line.line_number"],
     ),
     CheckConstraint(f"quantity <> 0 AND abs(quantity) <= {LARGEST_QUANTITY * 100}", name="quantity_in_range"),
     schema="erp",
@@ -1079,6 +1103,21 @@ status_move = Table(
     Column("cause", Text, nullable=False),
     instant("moved_at", default=True),
     PrimaryKeyConstraint("merchant_id", "order_number", "move_no"),
+    ForeignKeyConstraint(["merchant_id", "order_number"], ["erp.sales_order.merchant_id", "erp.sales_order.order_number"]),
+    schema="bridge",
+)
+
+order_sent = Table(
+    "order_sent",
+    metadata,
+    merchant(),
+    key("order_number"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    instant("sending_until", nullable=True),
+    instant("unclear_until", nullable=True),
+    Column("mark", Text),
+    Column("header", JSONB),
+    PrimaryKeyConstraint("merchant_id", "order_number"),
     ForeignKeyConstraint(["merchant_id", "order_number"], ["erp.sales_order.merchant_id", "erp.sales_order.order_number"]),
     schema="bridge",
 )

@@ -18,10 +18,12 @@ SWEEP = "sweep"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A document as a list of the warehouse shows it: status, and picked and reported by line (None where unknown)."""
+    """A document as a list of the warehouse shows it: status, our mark if it is the order itself (a back order has none that
+    changes), and picked and reported by line (None where unknown)."""
 
     doc_id: int
     status: int
+    mark: str | None
     lines: dict[Line, tuple[Decimal | None, Decimal | None]]
 
 
@@ -38,10 +40,18 @@ class Rhythm:
 
 _WATCHED = text(
     """
-    select w.doc_id, w.document, w.status, w.look_owed, p.ended_at is null as running from bridge.watched w
+    select w.doc_id, w.document, w.status, w.look_owed, p.ended_at is null as running, s.mark from bridge.watched w
+    left join bridge.order_sent s on s.merchant_id = w.merchant_id and s.order_number = w.document
     left join lateral (select ended_at from bridge.process p where p.merchant_id = w.merchant_id and p.kind = w.kind
                        and p.document = w.document order by run desc limit 1) as p on true
     where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = any(cast(:ids as bigint[]))
+    """
+)
+_STRAYS = text(
+    """
+    select u.doc_id, u.document from unnest(cast(:ids as bigint[]), cast(:documents as text[])) as u(doc_id, document)
+    join erp.sales_order o on o.merchant_id = :merchant and o.order_number = u.document and o.status = 'cancelled'
+    where not exists (select from bridge.watched w where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = u.doc_id)
     """
 )
 _COUNTED = text(
@@ -121,6 +131,8 @@ def _differs(listed: Listed, watched: Any, counted: Mapping[Line, Any]) -> bool:
         return False
     if watched.status != listed.status or watched.look_owed:
         return True
+    if None not in (listed.mark, watched.mark) and listed.mark != watched.mark:
+        return True
     for line, (picked, reported) in listed.lines.items():
         known = counted.get(line)
         if known is None:
@@ -129,6 +141,14 @@ def _differs(listed: Listed, watched: Any, counted: Mapping[Line, Any]) -> bool:
         elif known.booked != picked or (known.reported_known or 0) != (reported or 0):
             return True
     return any(line not in listed.lines for line in counted)
+
+
+async def strays(connection: Session, merchant: str, numbers: Mapping[int, str]) -> dict[int, str]:
+    """Of these documents with our mark, those that we do not watch though the order has ended: a request came very late."""
+    found = await rows(
+        connection, _STRAYS, merchant=merchant, kind=SALES_ORDER, ids=list(numbers), documents=list(numbers.values())
+    )
+    return {row.doc_id: row.document for row in found}
 
 
 async def nudge(connection: Session, merchant: str, source: str, documents: Mapping[int, str]) -> None:

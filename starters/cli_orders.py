@@ -263,7 +263,7 @@ async def open_stock(settings: Settings, merchant: str, balances: list[OpeningBa
         async with database.merchant(merchant) as session:
             unsent = await unsent_articles(session, merchant, numbers)
             connection = await load_connection(session, merchant, "ongoing")
-        unclear = timedelta(seconds=settings.client_deadline_seconds)
+        unclear = timedelta(seconds=settings.settle_seconds)
         await send_articles(database, client, merchant, unsent, unclear, lambda _number: None)
     async with database.merchant(merchant) as session:
         who = await load_merchant(session, merchant)

@@ -166,7 +166,7 @@ class Relay:
                 case "sales-order.changed":
                     outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.erp_changed)
                 case "sales-order.cancel":
-                    outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.cancel_asked)
+                    outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.cancel_asked, answer_at_least=True)
                 case unknown:
                     outcome = f"unknown topic {unknown}"
                     log.error("unknown topic", topic=unknown, document=row.document)
@@ -204,9 +204,12 @@ class Relay:
             return "ran to its end"
         return "started"
 
-    async def _tell(self, merchant: str, document: str, signal_method: Any) -> str:
+    async def _tell(self, merchant: str, document: str, signal_method: Any, answer_at_least: bool = False) -> str:
+        """Signal the running process. With `answer_at_least`, an order that has ended gets another run, which answers."""
         async with self._database.everyone() as session:
             found = await rows(session, _LAST_PROCESS, merchant=merchant, document=document)
+        if found and found[0].ended_at is not None and answer_at_least:
+            return await self._start(OrderKey(merchant, document, found[0].run + 1))
         if not found or found[0].ended_at is not None:
             return "no process"
         return await self._signal(OrderKey(merchant, document, found[0].run), signal_method)

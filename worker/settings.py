@@ -68,7 +68,7 @@ class Settings(BaseModel):
 
     worker_concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
     doubt_seconds: Annotated[Seconds, Field(description="how long a counter must stay lower before that is booked")] = 30.0
-    settle_seconds: Annotated[Seconds, Field(description="how long an unclear write to Fortnox waits")] = 90.0
+    settle_seconds: Annotated[Seconds, Field(description="how long a write without a clear answer may live")] = 90.0
     client_deadline_seconds: Annotated[Seconds, Field(description="the whole of one call to another system")] = 30.0
 
     temporal: Mapping[str, str] = Field(default_factory=dict, repr=False, description="the TEMPORAL_* variables as given")

@@ -144,6 +144,8 @@ class Control:
                     self._order_id(wish["goodsOwnerId"], wish["orderNumber"]), wish.get("event", "statusChanged")
                 )
                 return {"ok": True}
+            case "POST", "webhooks", "replay":
+                return {"again": self._webhooks.replay(self._owner(wish["goodsOwnerId"]).id, wish["orderNumber"])}
             case "GET", "webhook-calls":
                 return self._webhook_calls(query)
             case "GET", "state":

@@ -5,6 +5,7 @@ A note is written in the transaction of the change it tells of, and sent afterwa
 """
 
 import asyncio
+import hashlib
 import sqlite3
 from typing import Any
 
@@ -113,6 +114,18 @@ class Webhooks:
             "webhookTemplate": "Standard",
         }
 
+    def replay(self, owner_id: int, about: str) -> int:
+        """Send every note about an order once more, as it was; says how many."""
+        now = self._world.now()
+        again = self._world.db.execute(
+            "INSERT INTO webhook_call (webhook_id, event_id, body, created_at, due_at, state, number)"
+            " SELECT c.webhook_id, c.event_id, c.body, ?, ?, 'waiting', c.number FROM webhook_call c"
+            " JOIN webhook h ON h.id = c.webhook_id WHERE h.goods_owner = ? AND c.number = ? ORDER BY c.id",
+            (now, now, owner_id, about),
+        )
+        self._world.webhooks_waiting = True
+        return again.rowcount
+
     def _hooks(self, owner_id: int, kind: str, event: str) -> list[sqlite3.Row]:
         rows = self._world.db.execute(
             "SELECT * FROM webhook WHERE goods_owner = ? AND type = ? AND enabled", (owner_id, kind)
@@ -131,22 +144,28 @@ class Webhooks:
         ]
         timestamp = moment_text(now - now % 1000)[:-1] + f".{now % 1000:03d}0000"
         body = dumps({**note, "webhookEventId": event_id, "system": tenant, "timestamp": timestamp})
-        copies, due, state = 1, now, "waiting"
+        dues, state = [now], "waiting"
         for fault in self._faults.meet("WEBHOOK", hook["type"], hook["type"]):
             match fault.kind:
                 case "drop":
                     state = "dropped"
                 case "duplicate":
-                    copies = int(fault.params.get("copies", 2))
+                    copies = range(int(fault.params.get("copies", 2)))
+                    dues = [now + _drawn(f"{fault.seed}/{event_id}/{n}", float(fault.params.get("within", 0))) for n in copies]
                 case "reorder":
-                    due += int(fault.seconds(1.0) * 1000)
-        for _ in range(copies):
+                    dues = [now + int(fault.seconds(1.0) * 1000)]
+        for due in dues:
             self._world.db.execute(
                 "INSERT INTO webhook_call (webhook_id, event_id, body, created_at, due_at, state, number) VALUES (?,"
                 " ?, ?, ?, ?, ?, ?)",
                 (hook["id"], event_id, body, now, due, state, about),
             )
         self._world.webhooks_waiting = True
+
+
+def _drawn(seed: str, seconds: float) -> int:
+    """Milliseconds between now and `seconds` later, the same for the same seed."""
+    return int(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4]) / 2**32 * seconds * 1000)
 
 
 _SOMEBODY = {"byUser": {"userId": 31}, "byComputer": {"computerId": 4, "computerName": "PACK-02"}}

@@ -75,7 +75,7 @@ CHECKS: list[Check | Probe] = [
         join bridge.link l on l.merchant_id = w.merchant_id and l.system = 'ongoing' and l.kind = w.kind
           and l.our_key = w.document and l.their_id = w.doc_id::text
         join erp.sales_order o on o.merchant_id = w.merchant_id and o.order_number = w.document
-        join erp.sales_order_line sl on sl.merchant_id = w.merchant_id and sl.order_number = w.document
+        join erp.agreed_line sl on sl.merchant_id = w.merchant_id and sl.order_number = w.document
         join erp.article a on a.merchant_id = sl.merchant_id and a.article_number = sl.article_number and a.stock_article
         where w.kind = 'sales-order' and w.looked_at > l.updated_at and l.sent_version = o.version and not exists (
           select from bridge.counted c where c.merchant_id = w.merchant_id and c.kind = w.kind and c.doc_id = w.doc_id

@@ -8,7 +8,7 @@ _LINES = """
         case when coalesce((ms.settings->>'invoice_over_delivery')::boolean, false) then null else l.quantity end as most,
         sum(s.quantity) over same as after, s.quantity
       from erp.shipment_line s
-      join erp.sales_order_line l using (merchant_id, order_number, line_number)
+      join erp.agreed_line l using (merchant_id, order_number, line_number)
       join erp.sales_order o using (merchant_id, order_number)
       left join bridge.merchant_settings ms on ms.merchant_id = s.merchant_id
 """

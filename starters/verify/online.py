@@ -71,6 +71,7 @@ _MERCHANTS = text(
 _DOCUMENTS = text(
     """
     select w.doc_id, w.document, w.status, w.look_owed, l.their_id is not null as sent,
+      (select s.mark from bridge.order_sent s where s.merchant_id = w.merchant_id and s.order_number = w.document) as mark,
       exists (select from bridge.process p where p.merchant_id = w.merchant_id and p.kind = w.kind and p.document = w.document
                 and p.ended_at is null) as running,
       exists (select from bridge.inbox i where i.merchant_id = w.merchant_id and i.document = w.document and i.applied_at is null)
@@ -198,6 +199,7 @@ class _Document:
     document: str
     status: int | None
     sent: bool
+    mark: str | None
     waits: bool
     running: bool
     lines: dict[int, Any]
@@ -213,6 +215,7 @@ async def _ours(connection: Session, merchant: str, ids: list[int]) -> dict[int,
             row.document,
             row.status,
             row.sent,
+            row.mark,
             row.look_owed or row.nudged or row.known or any(line.doubted for line in counted[row.doc_id].values()),
             row.running,
             counted[row.doc_id],
@@ -252,6 +255,8 @@ def _differences(ours: _Document, held: GetOrder) -> list[str]:
         differs.append(f"is numbered {held.order_number}")
     if ours.sent and not (held.goods_owner_order_id or "").startswith(f"lagerbro/{ours.document}/v"):
         differs.append(f"does not carry our mark, but {held.goods_owner_order_id}")
+    elif ours.sent and ours.mark is not None and held.goods_owner_order_id != ours.mark:
+        differs.append(f"is {held.goods_owner_order_id}; the warehouse had taken {ours.mark}")
     if held.status != ours.status:
         differs.append(f"has status {held.status}, we last saw {ours.status}")
     theirs = {line.line_id: line for line in _lines(held)}

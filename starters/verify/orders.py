@@ -61,7 +61,7 @@ CHECKS: list[Check | Probe] = [
           'line ' || sl.line_number || ' was sent; its article ' || sl.article_number || ' never was' as detail
         from bridge.link l
         join erp.sales_order o on o.merchant_id = l.merchant_id and o.order_number = l.our_key and o.version = l.sent_version
-        join erp.sales_order_line sl on sl.merchant_id = l.merchant_id and sl.order_number = l.our_key
+        join erp.agreed_line sl on sl.merchant_id = l.merchant_id and sl.order_number = l.our_key
         join erp.article a on a.merchant_id = sl.merchant_id and a.article_number = sl.article_number and a.stock_article
         where l.system = 'ongoing' and l.kind = 'sales-order' and not exists (
           select from bridge.link k where k.merchant_id = l.merchant_id and k.system = 'ongoing' and k.kind = 'article'
@@ -93,13 +93,13 @@ CHECKS: list[Check | Probe] = [
             union all select c.merchant_id, w.document, c.line_number, null, c.shipped, null
               from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
               where c.kind = 'sales-order' and c.what = 'picked' and c.line_number is not null
-            union all select merchant_id, order_number, line_number, null, null, quantity from erp.sales_order_line) as sides
+            union all select merchant_id, order_number, line_number, null, null, quantity from erp.agreed_line) as sides
           group by 1, 2, 3
           having coalesce(sum(shipped), 0) < 0 or coalesce(sum(shipped), 0) <> coalesce(sum(counted), 0)
             or sum(shipped) > sum(ordered))
         select d.merchant_id, d.order_number || ' line ' || d.line_number as document,
           'shipments add up to ' || d.shipped || ', counters have shipped ' || coalesce(d.counted, 0) as detail
-        from lines d left join erp.sales_order_line l using (merchant_id, order_number, line_number)
+        from lines d left join erp.agreed_line l using (merchant_id, order_number, line_number)
         left join erp.article a on a.merchant_id = l.merchant_id and a.article_number = l.article_number
         where d.shipped < 0
           or (d.shipped <> coalesce(d.counted, 0) and (d.counted is not null or coalesce(a.stock_article, true)))

@@ -29,7 +29,7 @@ async def nothing_was_sent(shop: Shop) -> bool:
 async def test_an_order_is_held_once_however_often_it_is_sent(shop: Shop, often: Any) -> None:
     key = await shop.order()
     state = await often(shop.workers, lambda worker: worker.ongoing.send_sales_order, key)
-    assert state == OrderState("at-warehouse")
+    assert (state.stage, state.to_invoice, state.outcome) == ("at-warehouse", [], None)
     [order] = await held(shop)
     assert rows_of(order) == [("1", "A", 3.0), ("2", "B", 2.0)]
     order_id = order["orderInfo"]["orderId"]
@@ -112,7 +112,7 @@ async def test_no_fault_of_the_warehouse_leaves_two_orders_or_none(
 ) -> None:
     await shop.order()
     async with shop.ongoing.fault(route, kind, **params):
-        assert await shop.send() == OrderState("at-warehouse")
+        assert (await shop.send()).stage == "at-warehouse"
     [order] = await held(shop)
     assert rows_of(order) == [("1", "A", 3.0), ("2", "B", 2.0)]
 

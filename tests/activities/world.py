@@ -11,10 +11,11 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
+from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.articles import Articles
@@ -30,13 +31,14 @@ from domain.errors import LookAgain
 from domain.keys import OrderKey, OrderState
 from erp.database import Database
 from erp.merchants import save_connection, save_settings
-from tests.erp.data import Row, add_merchant, add_order, line, open_stock, read
+from tests.erp.data import Row, add_merchant, add_order, insert, line, open_stock, read, set_order
 from worker.keyring import KeyRing
 from worker.settings import Settings
 from worker.wiring import fortnox_connections, ongoing_connections
 
 PATIENCE = timedelta(seconds=0.3)
 SETTLE = timedelta(seconds=0.4)
+ALIVE = timedelta(seconds=1.0)
 DEADLINE = timedelta(seconds=5)
 UNCLEAR = timedelta(seconds=0.2)
 SETTINGS: dict[str, Any] = {"short_grace_seconds": 0}
@@ -112,7 +114,7 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
     rules = WriteRules(DEADLINE, settle, PATIENCE)
     return Worker(
         database,
-        Ongoing(database, warehouse, Rules(PATIENCE, UNCLEAR, "test")),
+        Ongoing(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         Fortnox(database, accounting, rules),
         Watch(database, warehouse),
         Erp(database),
@@ -191,10 +193,40 @@ class Shop:
         await self.begin(number)
         return self.key(number)
 
+    async def change(self, number: str = "SO-1", **columns: Any) -> None:
+        """The ERP changes the head of its order."""
+        await set_order(self.erp, self.merchant, number, **columns)
+
+    async def change_lines(self, changes: dict[int, Row | None], number: str = "SO-1") -> None:
+        """The ERP changes lines by their number: new values, a new line, or None for a line that goes."""
+        where = "where merchant_id = :m and order_number = :o and line_number = :n"
+        async with self.erp.everyone() as session:
+            for line_number, values in changes.items():
+                key = {"m": self.merchant, "o": number, "n": line_number}
+                if values is None:
+                    await session.execute(text(f"delete from erp.sales_order_line {where}"), key)
+                    continue
+                sets = ", ".join(f"{name} = :{name}" for name in values)
+                done = await session.execute(text(f"update erp.sales_order_line set {sets} {where}"), values | key)
+                if not done.rowcount:
+                    head = {"merchant_id": self.merchant, "order_number": number, "line_number": line_number}
+                    await insert(session, "erp.sales_order_line", head | values)
+
+    async def ask_to_cancel(self, number: str = "SO-1") -> None:
+        """The ERP asks to cancel its order."""
+        await self.change(number, cancel_requested_at=datetime.now(UTC))
+
+    async def answers(self, number: str = "SO-1") -> dict[str, Any]:
+        """What we have told the ERP on its own row: what was refused, and what became of its wish to cancel."""
+        [(version, part, code, cancel)] = await self.read(
+            "select refused_version, refused_part, refused_code, cancel_answer from erp.sales_order"
+            " where merchant_id = :m and order_number = :n",
+            n=number,
+        )
+        return {"version": version, "part": part, "code": code, "cancel": cancel}
+
     async def begin(self, number: str) -> None:
         async with self.worker.database.merchant(self.merchant) as session:
-            from sqlalchemy import text
-
             await session.execute(
                 text(
                     "insert into bridge.process (merchant_id, kind, document, run, workflow_id)"

@@ -83,3 +83,24 @@ async def test_cancelled(processes: Processes) -> None:
     await processes.deliver()
     assert await processes.result("SO-CANCELLED") == "cancelled"
     await save(processes.of("SO-CANCELLED"), "cancelled")
+
+
+async def test_changed_too_late(processes: Processes) -> None:
+    shop = processes.shop
+    await at_warehouse(processes, "SO-TOO-LATE")
+    await shop.change_lines({1: {"quantity": 4}}, "SO-TOO-LATE")
+    await processes.deliver()
+    await becomes(
+        lambda: shop.read("select sent_version from bridge.link where merchant_id = :m and kind = 'sales-order'"), [(2,)]
+    )
+    await shop.floor("pick", "SO-TOO-LATE", {1: 1})
+    await shop.change_lines({1: {"quantity": 1}}, "SO-TOO-LATE")
+    await processes.deliver()
+    await becomes(lambda: shop.read("select refused_version from erp.sales_order where merchant_id = :m"), [(3,)])
+    await shop.ask_to_cancel("SO-TOO-LATE")
+    await processes.deliver()
+    await becomes(lambda: shop.read("select cancel_answer from erp.sales_order where merchant_id = :m"), [("too-late",)])
+    await shop.pick_and_send("SO-TOO-LATE")
+    await processes.look("SO-TOO-LATE")
+    assert await processes.result("SO-TOO-LATE") == "completed"
+    await save(processes.of("SO-TOO-LATE"), "changed-too-late")

@@ -63,6 +63,24 @@ async def test_a_pick_that_a_living_process_has_yet_to_book_is_on_its_way(shop: 
     assert any("shows 1" in item.detail for item in result.listed)
 
 
+async def test_an_older_version_that_came_back_is_a_violation(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    old = {
+        "goodsOwnerId": shop.goods_owner,
+        "orderNumber": "SO-1",
+        "goodsOwnerOrderId": "lagerbro/SO-1/v0",
+        "deliveryDate": "2026-11-25T00:00:00",
+        "consignee": {"name": "N", "address1": "G", "postCode": "1", "city": "S", "countryCode": "SE"},
+    }
+    assert (await shop.call_ongoing("PUT", "orders", old)).status_code == 200
+    result = of(await compared(shop), "Ongoing")
+    assert result.verdict == Verdict.VIOLATED
+    assert "is lagerbro/SO-1/v0; the warehouse had taken lagerbro/SO-1/v1" in result.samples[0].detail
+    await shop.look()
+    assert of(await compared(shop), "Ongoing").verdict == Verdict.CLEAN
+
+
 async def test_a_pick_that_nobody_will_book_is_a_violation(shop: Shop, delivered: OrderKey, database: TestDatabase) -> None:
     await change(
         database,

@@ -274,3 +274,59 @@ async def test_a_pick_after_the_end_starts_another_run(processes: Processes) -> 
     assert [net for net, _, _ in await invoiced(shop)] == [D("21.00"), D("20.00")]
     runs = "select run, outcome from bridge.process where merchant_id = :m order by run"
     assert await shop.read(runs) == [(1, "completed"), (2, "completed")]
+
+
+async def test_a_change_that_comes_too_late_is_answered_and_the_order_runs_to_its_end(processes: Processes) -> None:
+    shop = processes.shop
+    await processes.begin(lines=[line("A", 3, 10)])
+    await processes.reaches("at-warehouse")
+    await shop.stock(articles=["A"])
+    await shop.floor("pick")
+    await shop.change_lines({1: {"quantity": 1}})
+    await processes.deliver()
+    await becomes(lambda: answered(shop), (2, "lines", None))
+    await shop.floor("send")
+    await processes.look()
+    assert await processes.result() == "completed"
+    assert [invoice["net"] for invoice in await shop.invoices()] == [30], "billed as delivered, not as wished for too late"
+
+
+async def test_an_ended_order_still_answers_a_wish_to_cancel(processes: Processes) -> None:
+    shop = processes.shop
+    await processes.begin(lines=[line("A", 3, 10)])
+    await processes.reaches("at-warehouse")
+    await shop.stock(articles=["A"])
+    await shop.pick_and_send()
+    await processes.look()
+    assert await processes.result() == "completed"
+    await shop.ask_to_cancel()
+    await processes.deliver()
+    await becomes(lambda: answered(shop), (None, None, "too-late"))
+    assert await processes.of(run=2).result() == "completed"
+
+
+async def answered(shop: Shop) -> tuple[Any, Any, Any]:
+    found = await shop.answers()
+    return found["version"], found["part"], found["cancel"]
+
+
+async def test_change_and_cancel_end_the_same_when_every_first_answer_is_lost(
+    losing: tuple[Processes, LosesFirstAnswers],
+) -> None:
+    processes, _ = losing
+    shop = processes.shop
+    await processes.begin("SO-LOSING", lines=[line("A", 3, 10)])
+    await processes.reaches("at-warehouse", "SO-LOSING")
+    await shop.change_lines({1: {"quantity": 5}}, "SO-LOSING")
+    await processes.deliver()
+    await becomes(lambda: held(shop), [(D(5),)])
+    await shop.ask_to_cancel("SO-LOSING")
+    await processes.deliver()
+    assert await processes.result("SO-LOSING", seconds=40) == "cancelled"
+    there = await shop.warehouse_order("SO-LOSING")
+    assert there["orderInfo"]["orderStatus"]["number"] == 1000
+    assert (await shop.answers("SO-LOSING"))["cancel"] == "stopped"
+
+
+async def held(shop: Shop) -> Any:
+    return await shop.read("select quantity from erp.held_line where merchant_id = :m")

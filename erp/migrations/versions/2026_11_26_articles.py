@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "articles"
-down_revision = "vouchers"
+down_revision = "order_changes"
 branch_labels = None
 depends_on = None
 

@@ -86,6 +86,23 @@ def test_notes_can_be_dropped_doubled_and_overtaken(shop: Shop, simulator: Simul
         assert [fault["fired"] for fault in simulator.ask("GET", "faults")] == [1, 1, 1]
 
 
+def test_copies_of_notes_arrive_mixed_up_and_a_replay_sends_them_all_again(shop: Shop, simulator: Simulator) -> None:
+    rule = {"route": "WEBHOOK order", "kind": "duplicate", "seed": "1", "params": {"copies": 3, "within": 0.5}}
+    simulator.ask("POST", "faults", rule)
+    with a_receiver() as receiver:
+        subscribe(shop, receiver.url, events=["created"])
+        for at in range(4):
+            shop.put_order(shop.an_order(f"W{shop.id}-{at}"))
+        eventually(lambda: len(receiver.arrived) == 12, "each of the four notes three times")
+        order = [note["orderNumber"][-1] for note in receiver.events()]
+        assert (sorted(order), order != sorted(order)) == (sorted("012301230123"), True)
+        again = simulator.ask("POST", "webhooks/replay", {"goodsOwnerId": shop.id, "orderNumber": f"W{shop.id}-2"})
+        assert again == {"again": 3}
+        eventually(lambda: len(receiver.arrived) == 15, "the notes about one order, once more")
+        ids = [note["webhookEventId"] for note in receiver.events() if note["orderNumber"] == f"W{shop.id}-2"]
+        assert len(ids) == 6 and len(set(ids)) == 1, "the same event, word for word"
+
+
 def test_a_note_can_be_fired_by_hand_and_survives_a_kill(shop: Shop, simulator: Simulator) -> None:
     subscribe(shop, "http://127.0.0.1:9/closed", events=["statusChanged"])
     shop.put_order(shop.an_order(f"W{shop.id}"))
