@@ -14,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from domain.merchant import MerchantSettings
 from erp.database import Database
 from erp.merchants import save_connection, save_settings
-from starters.intake import hashed
+from starters.endpoints import hashed
 from starters.schedules import every_day
 from worker.keyring import KeyRing
 from workflows import attributes, options
