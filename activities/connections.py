@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from activities.errors import Waiting
 from clients.errors import Unauthorised
 from domain.errors import Refused
+from domain.flows import Flow
 from erp.database import Database
 from erp.merchants import (
     Connection,
@@ -57,13 +58,21 @@ class Connections(Generic[Client]):
     _known: dict[str, _Known] = field(default_factory=dict)
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def using(self, merchant: str) -> AbstractAsyncContextManager[tuple[Merchant, Client]]:
-        """The merchant and its client. Raises `Waiting` while the connection is blocked; blocks it on refused credentials."""
-        return self._using(merchant)
+    def using(self, merchant: str, flow: Flow | None = None) -> AbstractAsyncContextManager[tuple[Merchant, Client]]:
+        """The merchant and its client. Raises `Waiting` while the connection is blocked; blocks it on refused credentials.
+
+        Refuses what belongs to a `flow` that is switched off; a switch just turned is known within two seconds.
+        """
+        return self._using(merchant, flow)
 
     @asynccontextmanager
-    async def _using(self, merchant: str) -> AsyncIterator[tuple[Merchant, Client]]:
+    async def _using(self, merchant: str, flow: Flow | None) -> AsyncIterator[tuple[Merchant, Client]]:
         known = await self._load(merchant)
+        if flow and flow.name in known.merchant.flows_off:
+            known.read_at = 0.0  # perhaps it is on again: who was just told so must not hear what was true before
+            known = await self._load(merchant)
+            if flow.name in known.merchant.flows_off:
+                raise Refused(flow.off, f"the flow {flow.name} of {merchant} is switched off")
         try:
             if not known.proven:
                 await self.prove(known.client, known.connection)

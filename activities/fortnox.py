@@ -18,6 +18,7 @@ from activities.errors import Waiting
 from clients.errors import NotFound, RateLimited, Rejected, Unauthorised, Unavailable
 from clients.fortnox import FortnoxClient, Invoice, InvoiceHit, InvoicePayload, InvoiceRowPayload
 from domain.errors import Refused
+from domain.flows import INVOICES
 from domain.invoicing import BasisRow, compare_totals
 from domain.keys import BasisKey, OrderKey, OrderState
 from domain.money import ZERO
@@ -71,7 +72,7 @@ class Fortnox:
         A repeat goes on where the last attempt stands. Raises `Waiting` while an unclear attempt may still arrive; refuses
         what a person must decide (the period is locked, somebody edited the draft, two are booked).
         """
-        async with self._connections.using(key.merchant) as (merchant, client):
+        async with self._connections.using(key.merchant, INVOICES) as (merchant, client):
             try:
                 return await self._invoice(client, merchant, key)
             except CancelledByHand as cancelled:
@@ -248,10 +249,13 @@ class Fortnox:
     async def sweep_surplus_invoices(self, merchant_id: str) -> int:
         """Search again, for weeks, for every invoice whose creation once had no clear answer; cancel surplus drafts.
 
-        Returns how many were found. Two booked with one reference become an exception for the accountant.
+        Returns how many were found; none while the flow is off. Two booked with one reference become an exception for the
+        accountant.
         """
         found = 0
-        async with self._connections.using(merchant_id) as (_, client):
+        async with self._connections.using(merchant_id) as (merchant, client):
+            if INVOICES.name in merchant.flows_off:
+                return found
             async with self._database.merchant(merchant_id) as session:
                 unclear = await calls.repeated_calls(session, merchant_id, SYSTEM, CREATE_INVOICE, days=21)
             for number, (reference, call) in enumerate(unclear):

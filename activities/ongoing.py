@@ -20,6 +20,7 @@ from clients.errors import NotFound, Rejected, Unauthorised, Unavailable
 from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostOrder, PostOrderLine
 from domain.counting import Line, believable
 from domain.errors import LookAgain, Refused
+from domain.flows import ORDERS_BACK, ORDERS_OUT
 from domain.keys import OrderKey, OrderState
 from domain.merchant import SENT
 from domain.money import ZERO
@@ -93,7 +94,7 @@ class Ongoing:
         sent or billed, and never sends such an order at all. Once the warehouse holds the order, what cannot be changed any
         more is said on the ERP's row, and the order goes on as the warehouse has it.
         """
-        async with self._connections.using(key.merchant) as (merchant, client):
+        async with self._connections.using(key.merchant, ORDERS_OUT) as (merchant, client):
             return await self._send(client, merchant, key)
 
     async def _send(self, client: OngoingClient, merchant: Merchant, key: OrderKey, again: bool = False) -> OrderState:
@@ -236,7 +237,7 @@ class Ongoing:
         The answer is read from the tables: after a lost answer the repeat still finds the invoice that is owed. What
         cannot be billed is refused only after the stock that moved has been booked.
         """
-        async with self._connections.using(key.merchant) as (merchant, client):
+        async with self._connections.using(key.merchant, ORDERS_BACK) as (merchant, client):
             return await self._look(client, merchant, key)
 
     async def _look(self, client: OngoingClient, merchant: Merchant, key: OrderKey, acted: bool = False) -> OrderState:
@@ -442,7 +443,7 @@ class Ongoing:
     @activity.defn
     async def cancel_sales_order(self, key: OrderKey) -> OrderState:
         """Look: that stops what the ERP has asked to cancel, and reads back whether it has stopped. Too late is no error."""
-        async with self._connections.using(key.merchant) as (merchant, client):
+        async with self._connections.using(key.merchant, ORDERS_OUT) as (merchant, client):
             return await self._look(client, merchant, key)
 
     async def _stop(self, client: OngoingClient, merchant: Merchant, key: OrderKey, documents: Sequence[GetOrder]) -> None:

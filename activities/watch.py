@@ -123,6 +123,8 @@ def _listed(order: GetOrder) -> Listed:
 
 
 def _sweep_due(merchant: Merchant, rhythm: Rhythm) -> bool:
+    if not rhythm.sweep_enabled or rhythm.sweep_asked:
+        return rhythm.sweep_enabled
     zone = ZoneInfo(merchant.time_zone)
     local = rhythm.now.astimezone(zone)
     if local.hour < merchant.settings.nightly_sweep_hour:

@@ -5,6 +5,8 @@ A code is the value of the search attribute `BlockedReason`, so it is short, sta
 
 from dataclasses import dataclass
 
+from domain.flows import FLOWS
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -176,4 +178,11 @@ REASONS: dict[str, Reason] = {
     "unexpected-refusal": Reason(
         "The other system refuses the request for a reason we do not know.", "person", "Read its answer; correct, then retry."
     ),
+} | {
+    flow.off: Reason(
+        f"The flow {flow.name} is switched off: {flow.carries}.",
+        "person",
+        f"Switch it on (lagerbro entity on {flow.name}); everything waiting goes on by itself.",
+    )
+    for flow in FLOWS.values()
 }

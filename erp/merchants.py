@@ -22,6 +22,7 @@ class Merchant:
     country: str
     time_zone: str
     settings: MerchantSettings
+    flows_off: frozenset[str] = frozenset()
 
     def day_of(self, at: datetime) -> date:
         """The accounting day of an instant, in the merchant's time zone."""
@@ -43,7 +44,9 @@ class Connection:
 
 _MERCHANT = text(
     """
-    select m.currency, m.country, m.time_zone, s.settings, s.version from erp.merchant m
+    select m.currency, m.country, m.time_zone, s.settings, s.version,
+      array(select flow from bridge.entity e where e.merchant_id = m.merchant_id and not e.enabled) as flows_off
+    from erp.merchant m
     left join bridge.merchant_settings s using (merchant_id) where m.merchant_id = :merchant
     """
 )
@@ -95,7 +98,8 @@ async def load_merchant(connection: Session, merchant: str) -> Merchant:
     row = await one(connection, _MERCHANT, merchant=merchant)
     if row is None:
         raise Refused("settings-wrong", f"merchant {merchant} is not in erp.merchant")
-    return Merchant(merchant, row.currency, row.country, row.time_zone, MerchantSettings.of(row.settings or {}))
+    settings = MerchantSettings.of(row.settings or {})
+    return Merchant(merchant, row.currency, row.country, row.time_zone, settings, frozenset(row.flows_off))
 
 
 async def load_connection(connection: Session, merchant: str, system: str) -> Connection:

@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import text
 
 from domain.counting import Line
+from domain.flows import ORDERS_BACK
+from domain.flows import SWEEP as NIGHTLY
 from erp.counters import PICKED, SALES_ORDER
 from erp.database import Session, one, rows
 
-FLOW = "orders-back"
-SWEEP = "sweep"
+FLOW = ORDERS_BACK.name
+SWEEP = NIGHTLY.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """When a flow runs: its interval, since when it has looked, whether its nightly sweep is due now."""
+    """When a flow runs: its interval and since when it has looked; when its nightly sweep last ran, whether somebody has asked
+    for one since, and whether it may."""
 
     enabled: bool
     interval_seconds: int
     watermark: datetime | None
     now: datetime
     swept_at: datetime | None
+    sweep_asked: bool
+    sweep_enabled: bool
 
 
 _WATCHED = text(
@@ -79,16 +84,21 @@ _ORPHANS = text(
 )
 _RHYTHM = text(
     """
-    insert into bridge.entity as e (merchant_id, flow, interval_seconds) values (:merchant, :flow, :interval)
-    on conflict (merchant_id, flow) do update set flow = excluded.flow
-    returning e.enabled, e.interval_seconds, e.watermark, clock_timestamp() as now,
-      (select s.last_run_at from bridge.entity s where s.merchant_id = :merchant and s.flow = :sweep) as swept_at
+    with mine as (
+      insert into bridge.entity as e (merchant_id, flow, interval_seconds) values (:merchant, :flow, :interval)
+      on conflict (merchant_id, flow) do update set flow = excluded.flow
+      returning e.enabled, e.interval_seconds, e.watermark)
+    select mine.*, clock_timestamp() as now, s.last_run_at as swept_at, coalesce(s.enabled, true) as sweep_enabled,
+      coalesce(s.run_now_at > coalesce(s.last_run_at, '-infinity'), false) as sweep_asked
+    from mine left join bridge.entity s on s.merchant_id = :merchant and s.flow = :sweep
     """
 )
 _RAN = text(
     """
-    insert into bridge.entity as e (merchant_id, flow, last_run_at, watermark) values (:merchant, :flow, now(), :watermark)
-    on conflict (merchant_id, flow) do update set last_run_at = now(), watermark = coalesce(excluded.watermark, e.watermark)
+    insert into bridge.entity as e (merchant_id, flow, last_run_at, watermark)
+    values (:merchant, :flow, coalesce(cast(:watermark as timestamptz), now()), :watermark)
+    on conflict (merchant_id, flow) do update set last_run_at = excluded.last_run_at,
+      watermark = coalesce(excluded.watermark, e.watermark)
     """
 )
 _TO_SWEEP = text(
@@ -103,11 +113,11 @@ _TO_SWEEP = text(
 async def rhythm(connection: Session, merchant: str, interval: int) -> Rhythm:
     """When the merchant's orders are looked at; made with its default interval on first use."""
     row = await one(connection, _RHYTHM, merchant=merchant, flow=FLOW, interval=interval, sweep=SWEEP)
-    return Rhythm(row.enabled, row.interval_seconds, row.watermark, row.now, row.swept_at)
+    return Rhythm(row.enabled, row.interval_seconds, row.watermark, row.now, row.swept_at, row.sweep_asked, row.sweep_enabled)
 
 
 async def ran(connection: Session, merchant: str, flow: str, watermark: datetime | None = None) -> None:
-    """The flow has run; from `watermark` on everything has been looked at."""
+    """The flow has run. `watermark` is when it began: from then on things may have changed unseen."""
     await connection.execute(_RAN, {"merchant": merchant, "flow": flow, "watermark": watermark})
 
 

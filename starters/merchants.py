@@ -11,8 +11,10 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from domain.flows import FLOWS, ORDERS_BACK
 from domain.merchant import MerchantSettings
 from erp.database import Database
+from erp.flows import ensure
 from erp.merchants import save_connection, save_settings
 from starters.endpoints import hashed
 from starters.schedules import every_day
@@ -20,8 +22,6 @@ from worker.keyring import KeyRing
 from workflows import attributes, options
 from workflows.post_vouchers import PostVouchers
 from workflows.watch_warehouse import WatchKey, WatchWarehouse
-
-FLOWS = ("articles", "orders-out", "orders-back", "invoices", "vouchers", "sweep")
 
 _ERP_MERCHANT = text(
     """
@@ -34,12 +34,6 @@ _ENDPOINT = text(
     """
     insert into bridge.webhook_endpoint (merchant_id, system, path_hash, token_hash) values (:merchant, :system, :path, :token)
     on conflict do nothing
-    """
-)
-_ENTITY = text(
-    """
-    insert into bridge.entity (merchant_id, flow, interval_seconds) values (:merchant, :flow, :interval)
-    on conflict (merchant_id, flow) do update set interval_seconds = excluded.interval_seconds
     """
 )
 
@@ -77,7 +71,8 @@ async def connect_merchant(
 ) -> None:
     """Connect a merchant, or connect it anew: addresses, credentials and settings are replaced, nothing is lost.
 
-    `erp` may write erp.merchant (the ERP's own role), `app` our plumbing. Starts the merchant's watcher if it is not running.
+    Switches and intervals that a person has turned stay as they are. `erp` may write erp.merchant (the ERP's own role), `app`
+    our plumbing. Starts the merchant's watcher if it is not running.
     """
     who = merchant.merchant_id
     settings = MerchantSettings.of(merchant.settings)
@@ -104,9 +99,8 @@ async def connect_merchant(
         await session.execute(
             _ENDPOINT, {"merchant": who, "system": "ongoing", "path": hashed(secret), "token": hashed(webhook.token)}
         )
-        for flow in FLOWS:
-            interval = settings.watch_interval_seconds if flow == "orders-back" else 60
-            await session.execute(_ENTITY, {"merchant": who, "flow": flow, "interval": interval})
+        for flow in FLOWS.values():
+            await ensure(session, who, flow, settings.watch_interval_seconds if flow is ORDERS_BACK else None)
     await start_watching(client, who)
     await every_day(client, f"vouchers/{who}", PostVouchers.run, who, settings.vouchers_hour, merchant.time_zone, merchant=who)
 

@@ -2,13 +2,14 @@
 
 Reads unsent rows with SKIP LOCKED and no cursor, because commit order is not id order. A row is claimed for a while, its effect
 made in Temporal, and only then marked: killed anywhere in between it is done again, and again is harmless. What must be unique
-is unique in `bridge.process`, because Temporal forgets.
+is unique in `bridge.process`, because Temporal forgets. What waits for a flow is compared with its switch, again and again.
 """
 
 import asyncio
 import signal
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +20,13 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.flows import FLOWS
 from domain.keys import OrderKey
+from erp import flows
+from erp.counters import SALES_ORDER
 from erp.database import Database, rows
+from starters.merchants import start_watching
+from starters.pace import Pace
 from worker.health import alive
 from worker.logs import configure_logs
 from worker.settings import Settings
@@ -31,8 +37,15 @@ from workflows.sync_articles import SyncArticles
 
 log = structlog.get_logger("relay")
 
+Subject = tuple[str, str, str | None]
+"""What hints are about: merchant, kind, and our document, or None for one that is not ours."""
+
 BATCH = 50
 IDLE_SECONDS = 1.0
+HINTS_GATHER_SECONDS = 0.02
+NUDGE_SECONDS = 1.0
+TEND_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 60.0
 AT_ONCE = 8
 ARTICLES_AT_ONCE = 5000
 GATHER_SECONDS = 0.2
@@ -86,7 +99,7 @@ _NUDGES = text(
     where inbox_no in (select inbox_no from bridge.inbox
                        where applied_at is null and coalesce(claimed_until, 'epoch') < now()
                        order by inbox_no limit :most for update skip locked)
-    returning inbox_no, merchant_id, source, doc_id, document
+    returning inbox_no, merchant_id, source, kind, doc_id, document
     """
 )
 _DOCUMENTS = text(
@@ -95,6 +108,12 @@ _DOCUMENTS = text(
     """
 )
 _APPLIED = text("update bridge.inbox set applied_at = now(), outcome = :outcome where inbox_no = any(cast(:numbers as bigint[]))")
+_WORKFLOW = text(
+    """
+    select workflow_id from bridge.process
+    where merchant_id = :merchant and kind = :kind and document = :document and ended_at is null order by run desc limit 1
+    """
+)
 _LOST = text(
     """
     update bridge.process set ended_at = now(), outcome = 'lost'
@@ -106,9 +125,12 @@ _LOST = text(
 class Relay:
     """Both directions in one process. Any number may run at once."""
 
-    def __init__(self, database: Database, client: Client) -> None:
+    def __init__(self, database: Database, client: Client, pace: Pace | None = None) -> None:
         self._database = database
         self._client = client
+        self._pace = pace or Pace()
+        self._held: dict[Subject, dict[int, str]] = defaultdict(dict)
+        self._told_at: dict[Hashable, float] = {}
 
     async def deliver_outbox(self) -> int:
         """Deliver what waits in the outbox; returns how many rows were taken."""
@@ -236,30 +258,45 @@ class Relay:
         return await self._start(OrderKey(key.merchant, key.number, key.run + 1))
 
     async def drain_inbox(self) -> int:
-        """One nudge for each document that something was said about; returns how many rows were taken."""
+        """One nudge for each document that something was said about; returns how many rows were taken and applied.
+
+        What may not be told yet is kept, claimed for longer than that takes, and joined by what comes meanwhile.
+        """
         async with self._database.everyone() as session:
             taken = await rows(session, _NUDGES, most=BATCH * 10)
-            unnamed = [row.doc_id for row in taken if row.document is None and row.doc_id is not None]
+            unnamed = [row.doc_id for row in taken if row.kind == SALES_ORDER and row.document is None and row.doc_id is not None]
             names = {
                 (row.merchant_id, row.doc_id): row.document
                 for row in (await rows(session, _DOCUMENTS, ids=unnamed) if unnamed else [])
             }
-        by_document: dict[tuple[str, str | None], list[Any]] = defaultdict(list)
         for row in taken:
-            by_document[row.merchant_id, row.document or names.get((row.merchant_id, row.doc_id))].append(row)
+            document = row.document or (names.get((row.merchant_id, row.doc_id)) if row.kind == SALES_ORDER else None)
+            self._held[row.merchant_id, row.kind, document][row.inbox_no] = row.source
+        due = {about: self._held.pop(about) for about in list(self._held) if about[2] is None or not self._pace.wait(about)}
         gate = asyncio.Semaphore(AT_ONCE)
-        await asyncio.gather(*(self._nudge(gate, *key, said) for key, said in by_document.items()))
-        return len(taken)
+        await asyncio.gather(*(self._nudge(gate, about, said) for about, said in due.items()))
+        return len(taken) + len(due)
 
-    async def _nudge(self, gate: asyncio.Semaphore, merchant: str, document: str | None, said: list[Any]) -> None:
+    def until_due(self) -> float:
+        """Seconds until something that is held back may be told; at most the idle time."""
+        return min((self._pace.wait(about) for about in self._held), default=IDLE_SECONDS)
+
+    async def _nudge(self, gate: asyncio.Semaphore, about: Subject, said: dict[int, str]) -> None:
+        merchant, kind, document = about
         async with gate:
             try:
-                outcome = await self._look(merchant, document, {row.source for row in said}) if document else "not one of ours"
+                if kind != SALES_ORDER:
+                    outcome = "no process of this kind yet"
+                elif document is None:
+                    outcome = "not one of ours"
+                else:
+                    self._pace.told(about)
+                    outcome = await self._look(merchant, document, set(said.values()))
             except RPCError as error:
                 log.warning("not nudged", merchant=merchant, document=document, error=error.status.name)
                 return
             async with self._database.everyone() as session:
-                await session.execute(_APPLIED, {"outcome": outcome, "numbers": [row.inbox_no for row in said]})
+                await session.execute(_APPLIED, {"outcome": outcome, "numbers": list(said)})
 
     async def _look(self, merchant: str, document: str, sources: set[str]) -> str:
         async with self._database.everyone() as session:
@@ -273,8 +310,57 @@ class Relay:
             return "ended; left to the watcher"
         return await self._start(OrderKey(merchant, document, found[0].run + 1))
 
+    async def tend_flows(self) -> int:
+        """Let go on what waited for a flow that is on, and let run what was asked to.
 
-async def _forever(does: Callable[[], Awaitable[int]], woken: asyncio.Event, stop: asyncio.Event) -> None:
+        Says 0, there is nothing to do at once: what was told takes a while to show, and is told again after a minute.
+        """
+        now = time.monotonic()
+        self._told_at = {told: at for told, at in self._told_at.items() if now - at < ASK_AGAIN_SECONDS}
+        async with self._database.everyone() as session:
+            held, asked = await flows.held(session), await flows.asked(session)
+        gate = asyncio.Semaphore(AT_ONCE)
+        told_of: list[flows.Held | flows.Asked] = [*held, *asked]
+        await asyncio.gather(*(self._tend(gate, each) for each in told_of if each not in self._told_at))
+        return 0
+
+    async def _tend(self, gate: asyncio.Semaphore, what: flows.Held | flows.Asked) -> None:
+        async with gate:
+            if isinstance(what, flows.Held):
+                correction = {"by": "lagerbro", "reason": f"the flow {what.flow} is on"}
+                told = await self._said(await self._process_of(what), "retry_now", correction)
+            else:
+                process = FLOWS[what.flow].process if what.flow in FLOWS else None
+                if process == "watch":
+                    await start_watching(self._client, what.merchant)
+                told = process is not None and await self._said(f"{process}/{what.merchant}", "run_now")
+            if told:
+                self._told_at[what] = time.monotonic()
+
+    async def _process_of(self, waiting: flows.Held) -> str:
+        async with self._database.everyone() as session:
+            found = await rows(session, _WORKFLOW, merchant=waiting.merchant, kind=waiting.kind, document=waiting.document)
+        return str(found[0].workflow_id) if found else f"{waiting.kind}/{waiting.document}"
+
+    async def _said(self, workflow_id: str, signal_name: str, *arguments: Any) -> bool:
+        try:
+            await self._client.get_workflow_handle(workflow_id).signal(signal_name, args=arguments)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            log.warning("nobody to tell", workflow=workflow_id, signal=signal_name)
+            return False
+        return True
+
+
+async def _forever(
+    does: Callable[[], Awaitable[int]],
+    woken: asyncio.Event,
+    stop: asyncio.Event,
+    idle: Callable[[], float] = lambda: IDLE_SECONDS,
+    gather: float = 0.0,
+) -> None:
+    """Do it again as long as there is something to do; else when woken, after a moment to gather what comes with it."""
     while not stop.is_set():
         try:
             taken = await does()
@@ -285,7 +371,8 @@ async def _forever(does: Callable[[], Awaitable[int]], woken: asyncio.Event, sto
         if taken:
             continue
         try:
-            await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
+            await asyncio.wait_for(woken.wait(), idle())
+            await asyncio.sleep(gather)
         except TimeoutError:
             continue
         finally:
@@ -313,18 +400,24 @@ async def main() -> None:
     settings = Settings.from_environment()
     configure_logs(settings.log_level)
     database = Database(settings.database("relay"), pool_size=AT_ONCE + 4)
-    relay = Relay(database, await connect(settings, SERVER_MAY_COME_LATER))
-    stop, outbox, articles, inbox = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    relay = Relay(database, await connect(settings, SERVER_MAY_COME_LATER), Pace(NUDGE_SECONDS))
+    stop, outbox, articles, inbox, entity = (asyncio.Event() for _ in range(5))
+
+    def end() -> None:
+        for event in (stop, outbox, articles, inbox, entity):
+            event.set()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        asyncio.get_running_loop().add_signal_handler(name, end)
     log.info("relay started")
-    channels = {"lagerbro_outbox": outbox, "lagerbro_articles": articles, "lagerbro_inbox": inbox}
+    channels = {"lagerbro_outbox": outbox, "lagerbro_articles": articles, "lagerbro_inbox": inbox, "lagerbro_entity": entity}
     listening = asyncio.create_task(_listen(database, channels, stop))
     async with alive(settings):
         await asyncio.gather(
             _forever(relay.deliver_outbox, outbox, stop),
             _forever(relay.deliver_articles, articles, stop),
-            _forever(relay.drain_inbox, inbox, stop),
+            _forever(relay.drain_inbox, inbox, stop, relay.until_due, HINTS_GATHER_SECONDS),
+            _forever(relay.tend_flows, entity, stop, lambda: TEND_SECONDS),
         )
     listening.cancel()
     await database.close()

@@ -10,6 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from erp.database import Database
 from starters import relay as relay_module
+from starters.pace import Pace
 from starters.relay import Relay
 from tests.activities.world import Shop
 from tests.conftest import TestDatabase
@@ -210,3 +211,65 @@ async def test_a_signal_for_an_order_without_a_process_is_taken_and_said(
         )
     await Relay(relay_database, skipping.client).deliver_outbox()
     assert [row[1:3] for row in await shop.read(OUTBOX)] == [(True, "no process")]
+
+
+async def test_a_burst_is_told_in_a_few_signals_its_last_hint_included(processes: Processes, relay_database: Database) -> None:
+    shop, clock = processes.shop, [1000.0]
+    paced = Relay(relay_database, processes.client, Pace(1.0, lambda: clock[0]))
+    await processes.begin()
+    await processes.reaches("at-warehouse")
+    [(doc_id,)] = await shop.read("select doc_id from bridge.watched where merchant_id = :m")
+    for number in range(60):
+        await hint(relay_database, shop.merchant, f"b{number}", "sales-order", doc_id)
+        await paced.drain_inbox()
+        clock[0] += 0.03
+    waiting = "select count(*) from bridge.inbox where merchant_id = :m and applied_at is null"
+    assert (await shop.read(waiting))[0][0] > 0, "the end of the burst is held back, not dropped"
+    assert 0 < paced.until_due() <= 1
+    assert await looks(processes) == 3
+    clock[0] += paced.until_due()
+    await paced.drain_inbox()
+    assert await shop.read(waiting) == [(0,)]
+    assert await looks(processes) == 4 <= 60 / 8
+
+
+async def test_a_relay_that_dies_while_it_holds_hints_back_loses_none(processes: Processes, relay_database: Database) -> None:
+    shop = processes.shop
+    await processes.begin()
+    await processes.reaches("at-warehouse")
+    [(doc_id,)] = await shop.read("select doc_id from bridge.watched where merchant_id = :m")
+    dying = Relay(relay_database, processes.client, Pace(1000.0))
+    for number in range(3):
+        await hint(relay_database, shop.merchant, f"d{number}", "sales-order", doc_id)
+        await dying.drain_inbox()
+    outcomes = "select outcome, count(*) from bridge.inbox where merchant_id = :m group by 1 order by 1"
+    assert await shop.read(outcomes) == [("told", 2), (None, 1)]
+    async with relay_database.everyone() as session:
+        await session.execute(text("update bridge.inbox set claimed_until = null where merchant_id = :m"), {"m": shop.merchant})
+    await processes.deliver()
+    assert await shop.read(outcomes) == [("told", 3)]
+
+
+async def test_hints_of_other_kinds_wait_for_nobody_and_reach_no_order_of_the_same_id(
+    processes: Processes, relay_database: Database
+) -> None:
+    shop = processes.shop
+    await processes.begin()
+    await processes.reaches("at-warehouse")
+    [(doc_id,)] = await shop.read("select doc_id from bridge.watched where merchant_id = :m")
+    for kind in ("purchase-order", "movement", "inventory"):
+        await hint(relay_database, shop.merchant, kind, kind, doc_id)
+    await processes.deliver()
+    outcomes = "select kind, outcome from bridge.inbox where merchant_id = :m order by kind"
+    nobody = "no process of this kind yet"
+    assert await shop.read(outcomes) == [("inventory", nobody), ("movement", nobody), ("purchase-order", nobody)]
+    assert await looks(processes) == 0
+
+
+async def hint(relay_database: Database, merchant: str, event: str, kind: str, doc_id: int) -> None:
+    """One row of the inbox, as the intake writes it."""
+    async with relay_database.everyone() as session:
+        await session.execute(
+            text("insert into bridge.inbox (merchant_id, source, event_id, kind, doc_id) values (:m, 'webhook', :e, :k, :d)"),
+            {"m": merchant, "e": event, "k": kind, "d": doc_id},
+        )

@@ -1,0 +1,100 @@
+"""A flow that is switched off holds up what belongs to it, visibly and by name; switched on, everything goes on by itself."""
+
+from sqlalchemy import text
+from temporalio.client import WorkflowHandle
+
+from domain.flows import INVOICES, ORDERS_BACK, ORDERS_OUT, Flow
+from erp import flows
+from starters.merchants import start_watching
+from tests.activities.world import Shop
+from tests.workflows.process import Processes, becomes
+from workflows.watch_warehouse import WatchWarehouse
+
+
+async def turn(shop: Shop, flow: Flow, enabled: bool) -> None:
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await flows.switch(session, shop.merchant, flow, enabled, "anna", "the warehouse counts its stock")
+    if not enabled:
+        await becomes_known(shop)
+
+
+async def becomes_known(shop: Shop) -> None:
+    """As when two seconds have passed."""
+    await shop.forget()
+
+
+async def test_an_order_is_not_sent_while_its_flow_is_off_and_is_when_it_is_on(processes: Processes) -> None:
+    shop = processes.shop
+    await turn(shop, ORDERS_OUT, False)
+    await processes.begin()
+    await processes.blocked_by("orders-out-off")
+    assert await shop.exceptions() == [("orders-out-off", True)]
+    assert await shop.status() == "released"
+    await processes.relay.tend_flows()
+    await processes.blocked_by("orders-out-off")
+    await turn(shop, ORDERS_OUT, True)
+    await processes.relay.tend_flows()
+    await processes.reaches("at-warehouse")
+    await processes.blocked_by(None)
+    assert await shop.exceptions() == []
+
+
+async def test_stock_is_booked_while_invoices_are_off_and_the_invoice_follows(processes: Processes) -> None:
+    shop = processes.shop
+    await processes.begin()
+    await processes.reaches("at-warehouse")
+    await shop.stock(articles=["A", "B"])
+    await turn(shop, INVOICES, False)
+    await shop.pick_and_send()
+    await processes.look()
+    await processes.blocked_by("invoices-off")
+    assert await shop.read("select count(*) from bridge.booking where merchant_id = :m") == [(2,)]
+    assert await shop.invoices() == []
+    await turn(shop, INVOICES, True)
+    await processes.relay.tend_flows()
+    assert await processes.result() == "completed"
+    assert len(await shop.invoices()) == 1
+
+
+async def test_nothing_is_booked_while_orders_back_is_off_and_everything_is_afterwards(processes: Processes) -> None:
+    shop = processes.shop
+    await processes.begin()
+    await processes.reaches("at-warehouse")
+    await shop.stock(articles=["A", "B"])
+    await turn(shop, ORDERS_BACK, False)
+    await shop.pick_and_send()
+    await processes.look()
+    await processes.blocked_by("orders-back-off")
+    assert await shop.read("select count(*) from bridge.booking where merchant_id = :m") == [(0,)]
+    await turn(shop, ORDERS_BACK, True)
+    await processes.relay.tend_flows()
+    assert await processes.result() == "completed"
+
+
+async def watching(processes: Processes) -> WorkflowHandle[WatchWarehouse, None]:
+    await start_watching(processes.client, processes.shop.merchant)
+    ran = "select count(*) from bridge.entity where merchant_id = :m and flow = 'orders-back' and last_run_at is not null"
+    await becomes(lambda: processes.shop.read(ran), [(1,)])
+    return processes.client.get_workflow_handle_for(WatchWarehouse.run, f"watch/{processes.shop.merchant}")
+
+
+async def test_the_watch_runs_now_when_asked_once_and_a_watch_that_is_gone_is_started(processes: Processes) -> None:
+    shop = processes.shop
+    handle = await watching(processes)
+    for signals in (1, 2):
+        async with shop.worker.database.merchant(shop.merchant) as session:
+            await flows.ask_to_run(session, shop.merchant, ORDERS_BACK, "anna", "impatient")
+        asked_at = await shop.read("select run_now_at from bridge.entity where merchant_id = :m and flow = 'orders-back'")
+        for _ in range(3):
+            await processes.relay.tend_flows()
+        ran = "select run_now_at from bridge.entity where merchant_id = :m and flow = 'orders-back' and last_run_at > run_now_at"
+        await becomes(lambda: shop.read(ran), asked_at)  # noqa: B023 - asked at once
+        history = await handle.fetch_history()
+        assert sum(event.HasField("workflow_execution_signaled_event_attributes") for event in history.events) == signals
+    await handle.terminate()
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await flows.ask_to_run(session, shop.merchant, ORDERS_BACK, "anna", "impatient")
+        [(asked,)] = [tuple(row) for row in (await session.execute(text("select max(run_now_at) from bridge.entity"))).all()]
+    await processes.relay.tend_flows()
+    ran_after = "select count(*) from bridge.entity where merchant_id = :m and flow = 'orders-back' and last_run_at > :at"
+    await becomes(lambda: shop.read(ran_after, at=asked), [(1,)])
