@@ -95,8 +95,7 @@ _MOVING = text(
       (select count(*) from erp.sales_order o where status not in ('draft', 'completed', 'cancelled') and not exists (
         select from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order' and x.document = o.order_number
           and x.closed_at is null and x.blocking)) as orders,
-      (select count(*) from bridge.exception where closed_at is null and blocking) as blocked,
-      (select count(*) from bridge.inbox where source = 'sweep') as found_only_by_sweep
+      (select count(*) from bridge.exception where closed_at is null and blocking) as blocked
     """
 )
 _OPEN_EXCEPTIONS = text(

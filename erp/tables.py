@@ -804,9 +804,12 @@ inbox = Table(
     instant("claimed_until", nullable=True),
     instant("applied_at", nullable=True),
     Column("outcome", Text),
+    Column("alone", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("merchant_id", "source", "event_id"),
     of_merchant(),
     Index("ix_inbox_waiting", "inbox_no", postgresql_where=text("applied_at IS NULL")),
+    Index("ix_inbox_doc_id", "merchant_id", "doc_id"),
+    Index("ix_inbox_alone", "merchant_id", postgresql_where=text("alone")),
     schema="bridge",
 )
 

@@ -16,6 +16,8 @@ from erp.database import Session, one, rows
 
 FLOW = ORDERS_BACK.name
 SWEEP = NIGHTLY.name
+QUICKER = {"poll": ("webhook",), "sweep": ("webhook", "poll")}
+"""What should have told of a change before this source had to find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,13 @@ _COUNTED = text(
 )
 _NUDGE = text(
     """
-    insert into bridge.inbox (merchant_id, source, event_id, kind, doc_id, document)
-    select :merchant, :source, gen_random_uuid()::text, :kind, d, n
+    insert into bridge.inbox (merchant_id, source, event_id, kind, doc_id, document, alone)
+    select :merchant, :source, gen_random_uuid()::text, :kind, d, n,
+      w.doc_id is not null and not exists (select from bridge.inbox h
+        where h.merchant_id = :merchant and h.kind = :kind and h.doc_id = d and h.source = any(cast(:quicker as text[]))
+          and (h.applied_at is null or h.applied_at >= coalesce(w.looked_at, '-infinity')))
     from unnest(cast(:ids as bigint[]), cast(:documents as text[])) as u(d, n)
+    left join bridge.watched w on w.merchant_id = :merchant and w.kind = :kind and w.doc_id = d
     where not exists (select from bridge.inbox i
                       where i.merchant_id = :merchant and i.document = u.n and i.applied_at is null and i.source = :source)
     """
@@ -162,13 +168,17 @@ async def strays(connection: Session, merchant: str, numbers: Mapping[int, str])
 
 
 async def nudge(connection: Session, merchant: str, source: str, documents: Mapping[int, str]) -> None:
-    """Put documents in the inbox, whose drain tells their processes. One nudge that waits already is enough."""
+    """Put documents in the inbox, whose drain tells their processes. One nudge that waits already is enough.
+
+    A nudge is `alone` when nothing quicker has said anything that no look has taken up yet.
+    """
     if documents:
         await connection.execute(
             _NUDGE,
             {
                 "merchant": merchant,
                 "source": source,
+                "quicker": QUICKER.get(source, ()),
                 "kind": SALES_ORDER,
                 "ids": list(documents),
                 "documents": list(documents.values()),

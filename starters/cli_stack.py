@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -19,7 +20,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from erp.database import Database
+from erp.database import DATABASE_ERRORS, Database
+from erp.finds import Finds, finds
 from erp.overview import moving
 from starters.stack import Stack, StackError
 from starters.stack.home import Home, HomeError
@@ -172,6 +174,8 @@ def _stop(home: Home) -> None:
 def status(as_json: AsJson = False) -> None:
     """Every address of the stack, and how each of its processes is: asked now, not remembered.
 
+    Also, for each merchant, how many changes in the warehouse no webhook told: found only by the poll, or only by the sweep.
+
     Exit code 0: everything works. 1: something does not; the table says what. 3: no stack runs in the state folder.
     """
     home = Home(Settings.from_environment().home)
@@ -187,6 +191,13 @@ def status(as_json: AsJson = False) -> None:
     else:
         console.print(_children(state["children"]))
         _print_addresses(state["addresses"])
+        for each in state["finds"] or []:
+            console.print(
+                f"{each['merchant']}: {each['webhooks']} hints by webhook; found only by the poll {each['only_by_poll']}, "
+                f"only by the nightly sweep {each['only_by_sweep']}.",
+                highlight=False,
+                soft_wrap=True,
+            )
         console.print(f"State in {home.folder}, logs in {home.logs}.")
     raise typer.Exit(DONE if state["healthy"] else WRONG)
 
@@ -202,6 +213,7 @@ async def _asked(home: Home) -> dict[str, Any]:
         children.setdefault(program.name, {"state": "not started yet", "pid": None, "restarts": 0})["works"] = works
     addresses = state.get("addresses", {})
     ui = addresses.get("ui")
+    found = await _finds(state.get("environment", {}))
     return {
         "home": str(home.folder),
         "running": True,
@@ -210,12 +222,27 @@ async def _asked(home: Home) -> dict[str, Any]:
         "supervisor_pid": state.get("supervisor", {}).get("pid"),
         "addresses": addresses,
         "stuck_orders": _stuck(ui) if ui else None,
+        "finds": None if found is None else [asdict(each) for each in found],
         "children": {name: child | {"started_at": _instant(child.get("started_at"))} for name, child in children.items()},
     }
 
 
 def _instant(epoch: float | None) -> str | None:
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
+
+
+async def _finds(environment: Mapping[str, str]) -> list[Finds] | None:
+    """What only the poll and the sweep found; None while the database does not answer."""
+    try:
+        async with asyncio.timeout(5):
+            database = Database(Settings.from_environment(os.environ | environment).database("verify"), pool_size=1)
+            try:
+                async with database.everyone() as session:
+                    return await finds(session)
+            finally:
+                await database.close()
+    except (*DATABASE_ERRORS, OSError, TimeoutError, SettingsError):
+        return None
 
 
 async def _answers(probe: Callable[[], Any]) -> bool:

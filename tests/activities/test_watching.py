@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
+from erp.finds import finds
 from tests.activities.world import HOW_OFTEN, Shop, again
 
 INBOX = "select source, document from bridge.inbox where merchant_id = :m and applied_at is null order by inbox_no"
@@ -127,3 +128,109 @@ async def test_a_list_that_cannot_be_read_moves_no_watermark(shop: Shop, kind: s
         with pytest.raises(Unavailable):
             await ActivityEnvironment().run(shop.worker.watch.find_changes, shop.merchant)
     assert await shop.read(mark) == before
+
+
+# --- what only the poll or the sweep found --------------------------------------------------------------------------------
+
+
+async def figures(shop: Shop) -> tuple[int, int, int]:
+    async with shop.verify.everyone() as session:
+        [mine] = [each for each in await finds(session) if each.merchant == shop.merchant]
+    return mine.webhooks, mine.only_by_poll, mine.only_by_sweep
+
+
+async def webhook(shop: Shop, event: str, applied: bool) -> None:
+    """A hint as the intake and the relay leave it."""
+    statement = """
+        insert into bridge.inbox (merchant_id, source, event_id, kind, doc_id, applied_at)
+        select merchant_id, 'webhook', :e, kind, doc_id, case when :applied then now() end from bridge.watched
+    """
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await session.execute(text(statement), {"e": event, "applied": applied})
+
+
+async def later(shop: Shop, seconds: int = 20) -> None:
+    """As when so much time has passed since everything that has happened."""
+    for table, column in (
+        ("bridge.inbox", "received_at"),
+        ("bridge.inbox", "applied_at"),
+        ("bridge.watched", "looked_at"),
+    ):
+        async with shop.worker.database.merchant(shop.merchant) as session:
+            await session.execute(text(f"update {table} set {column} = {column} - make_interval(secs => :s)"), {"s": seconds})
+
+
+async def test_a_pick_that_nobody_told_is_a_find_of_the_poll_and_counted_once(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    await shop.floor("pick")
+    for _ in range(3):
+        await again(shop.worker.watch.find_changes, shop.merchant)
+        await emptied(shop)
+    assert await figures(shop) == (0, 0, 0), "found is what changed our books, and nothing has yet"
+    await shop.look()
+    assert await figures(shop) == (0, 1, 0)
+
+
+async def test_what_the_sweep_finds_after_the_poll_had_found_it_is_the_polls(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    await shop.floor("pick")
+    await again(shop.worker.watch.find_changes, shop.merchant)
+    await again(shop.worker.watch.sweep, shop.merchant)
+    await shop.look()
+    assert await figures(shop) == (0, 1, 0)
+
+
+async def test_what_neither_a_webhook_nor_the_poll_told_is_a_find_of_the_sweep(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    await shop.floor("pick")
+    await again(shop.worker.watch.sweep, shop.merchant)
+    await shop.look()
+    assert await figures(shop) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("applied", [True, False], ids=["told and not yet looked at", "in the inbox"])
+async def test_what_a_webhook_is_just_telling_is_no_find(shop: Shop, applied: bool) -> None:
+    await shop.sent()
+    await shop.look()
+    await shop.floor("pick")
+    await webhook(shop, "e-1", applied)
+    await again(shop.worker.watch.find_changes, shop.merchant)
+    await again(shop.worker.watch.sweep, shop.merchant)
+    await shop.look()
+    assert await figures(shop) == (1, 0, 0)
+
+
+async def test_a_webhook_that_comes_while_the_poll_finds_the_same_is_no_find(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    await shop.floor("pick")
+    await again(shop.worker.watch.find_changes, shop.merchant)
+    await webhook(shop, "e-1", True)
+    await shop.look()
+    assert await figures(shop) == (1, 0, 0)
+
+
+async def test_a_webhook_of_an_earlier_change_hides_no_find(shop: Shop) -> None:
+    await shop.sent()
+    await shop.floor("pick", lines={1: 1})
+    await webhook(shop, "e-1", True)
+    await shop.look()
+    await emptied(shop)
+    await later(shop)
+    await shop.look()
+    await shop.floor("pick", lines={2: 1})
+    await again(shop.worker.watch.find_changes, shop.merchant)
+    await shop.look()
+    assert await figures(shop) == (1, 1, 0)
+
+
+async def test_a_nudge_that_changed_nothing_found_nothing(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    await shop.floor("allocate")
+    assert await found(shop) == [("poll", "SO-1")]
+    await shop.look()
+    assert await figures(shop) == (0, 0, 0)
