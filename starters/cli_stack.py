@@ -213,7 +213,7 @@ async def _asked(home: Home) -> dict[str, Any]:
         children.setdefault(program.name, {"state": "not started yet", "pid": None, "restarts": 0})["works"] = works
     addresses = state.get("addresses", {})
     ui = addresses.get("ui")
-    found = await _finds(state.get("environment", {}))
+    found = await _finds()
     return {
         "home": str(home.folder),
         "running": True,
@@ -231,11 +231,11 @@ def _instant(epoch: float | None) -> str | None:
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
 
 
-async def _finds(environment: Mapping[str, str]) -> list[Finds] | None:
+async def _finds() -> list[Finds] | None:
     """What only the poll and the sweep found; None while the database does not answer."""
     try:
         async with asyncio.timeout(5):
-            database = Database(Settings.from_environment(os.environ | environment).database("verify"), pool_size=1)
+            database = Database(Settings.from_environment().database("verify"), pool_size=1)
             try:
                 async with database.everyone() as session:
                     return await finds(session)
