@@ -31,6 +31,7 @@ log = structlog.get_logger("intake")
 LARGEST_BODY = 64 * 1024
 BODY_SECONDS = 10.0
 MOST_AT_ONCE = 500
+UNREAD = {"Connection": "close"}  # what is left of the body must not be taken for the next request
 NO_DATABASE = (*DATABASE_ERRORS, OSError, TimeoutError, PoolTimeout)
 
 KINDS: dict[About, str] = {
@@ -58,9 +59,9 @@ def application(database: Database) -> Starlette:
             async with asyncio.timeout(BODY_SECONDS):
                 said = read_webhook(await _body(request))
         except TooLarge:
-            return Response(f"larger than {LARGEST_BODY} bytes", status_code=413)
+            return Response(f"larger than {LARGEST_BODY} bytes", status_code=413, headers=UNREAD)
         except TimeoutError:
-            return Response(f"the body did not come within {BODY_SECONDS:g} s", status_code=408)
+            return Response(f"the body did not come within {BODY_SECONDS:g} s", status_code=408, headers=UNREAD)
         except ClientDisconnect:
             return Response(status_code=400)
         except NotAWebhook as why:
@@ -79,13 +80,15 @@ def application(database: Database) -> Starlette:
         return Response(status_code=503, headers={"Retry-After": "5"})
 
     handlers: dict[Any, Callable[[Request, Exception], Any]] = dict.fromkeys(NO_DATABASE, no_database)
-    return Starlette(
+    app = Starlette(
         exception_handlers=handlers,
         routes=[
             Route("/webhooks/ongoing/{secret}", webhook, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
         ],
     )
+    app.router.redirect_slashes = False  # a webhook sent elsewhere is wrong, and is told so at once
+    return app
 
 
 async def _body(request: Request) -> bytes:

@@ -369,6 +369,7 @@ async def _forever(
             await asyncio.sleep(0.5)
             continue
         if taken:
+            await asyncio.sleep(gather)
             continue
         try:
             await asyncio.wait_for(woken.wait(), idle())
