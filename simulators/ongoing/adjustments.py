@@ -32,7 +32,7 @@ def adjust(
         "SELECT id FROM stock WHERE article_id = ? AND warehouse_id = ?", (article_id, warehouse_id)
     ).fetchone()
     world.db.execute("UPDATE stock SET physical = physical + ? WHERE id = ?", (units, stock["id"]))
-    world.db.execute(
+    adjustment_id = world.db.execute(
         "INSERT INTO adjustment (inventory_id, goods_owner, article_id, warehouse_id, quantity, at,"
         " item_comment, cause, location, batch,"
         " serial, article_item_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?)",
@@ -40,7 +40,8 @@ def adjust(
             inventory_id, owner_id, article_id, warehouse_id, units, world.now(), item_comment, dumps(cause) if cause else None,
             SHELF, stock["id"],
         ),
-    )  # fmt: skip
+    ).lastrowid  # fmt: skip
+    world.tell("inventory", "adjusted", adjustment_id or 0)
     return inventory_id
 
 

@@ -27,6 +27,7 @@ from simulators.ongoing.world import Answer, Call, GoodsOwner, Query, Selection,
 Json = Any
 
 _ARRIVAL = "IN-1"
+_RECEIVED_FROM = 400
 _FREE_TEXTS = ("freeText1", "freeText2", "freeText3", "freeText4", "freeText5", "freeDecimal1", "freeDecimal2")
 
 
@@ -101,6 +102,8 @@ def _save(world: World, call: Call, body: dict[str, Json], known: sqlite3.Row | 
         )
     if posted is not None or known is None or not keep or "purchaseOrderLines" in body:
         _save_lines(world, call.owner, _by_own_id(world, purchase_id), posted or [])
+    if known is None:
+        world.tell("purchaseOrder", "created", purchase_id)
     word = "created" if known is None else "updated"
     sentences.append(f"Inorder with order number {document['purchaseOrderNumber']} {word}. ")
     return Answer(
@@ -201,6 +204,7 @@ def set_status(world: World, purchase_id: int, status: int) -> None:
     world.db.execute(
         "UPDATE purchase_order SET status = ?, status_changed_at = ? WHERE id = ?", (status, world.now(), purchase_id)
     )
+    world.tell("purchaseOrder", "statusChanged", purchase_id)
 
 
 def delete_purchase_order(world: World, call: Call) -> Answer:
@@ -474,18 +478,28 @@ def receive(world: World, owner: GoodsOwner, purchase_id: int, wish: dict[str, J
         )
         world.db.execute("UPDATE article SET last_in_at = ? WHERE id = ?", (now, line["article_id"]))
         expires = read_moment(asked["expiryDate"]) if asked.get("expiryDate") else None
-        world.db.execute(
+        item_id = world.db.execute(
             "INSERT INTO received_item (purchase_order_id, line_id, quantity, in_date, serial, batch, location, expires_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 purchase_id, line["id"], units, now, str(asked.get("serial") or line["serial"] or ""),
                 str(asked.get("batchNumber") or line["batch"] or ""), str(asked.get("location") or _ARRIVAL), expires,
             ),
-        )  # fmt: skip
+        ).lastrowid  # fmt: skip
+        world.tell("movement", "isReceive", item_id or 0)
     world.db.execute("UPDATE purchase_order SET last_received_at = ? WHERE id = ?", (now, purchase_id))
     _settle_receipt(world, purchase_id, wish.get("finish"))
+    if _is_received(world, purchase_id):
+        world.tell("purchaseOrder", "received", purchase_id)
     world.stocked_owners.add(owner.id)
     return purchase_text(world, owner, _by_own_id(world, purchase_id))
+
+
+def _is_received(world: World, purchase_id: int) -> bool:
+    """What the webhook calls received: status 400 or later, and at least one item."""
+    any_item = "SELECT 1 FROM purchase_line WHERE purchase_order_id = ? AND received > 0 LIMIT 1"
+    status = _by_own_id(world, purchase_id)["status"]
+    return status >= _RECEIVED_FROM and world.db.execute(any_item, (purchase_id,)).fetchone() is not None
 
 
 def _receipts(

@@ -25,7 +25,14 @@ _FIRST_EVENT_ID = 4550101
 
 ORDER_EVENTS = ("created", "statusChanged", "picked")
 PICKING_EVENTS = ("isAllocated", "isPicked", "isPacked", "isReturned", "isDeleted")
-EVENTS = {"order": ORDER_EVENTS, "picking": PICKING_EVENTS}
+MOVEMENT_EVENTS = ("isReceive",)
+EVENTS = {
+    "order": ORDER_EVENTS,
+    "picking": PICKING_EVENTS,
+    "purchaseOrder": ("created", "statusChanged", "received"),
+    "movement": MOVEMENT_EVENTS,
+    "inventory": ("adjusted",),
+}
 
 
 class Webhooks:
@@ -33,6 +40,105 @@ class Webhooks:
 
     def __init__(self, world: World, faults: Faults) -> None:
         self._world, self._faults = world, faults
+        world.tell = self.tell
+
+    def tell(self, kind: str, event: str, row_id: int) -> None:
+        """Tell of a purchase order, a received item or an adjustment, by the id of its row."""
+        {"purchaseOrder": self._purchase_order, "movement": self._movement, "inventory": self._inventory}[kind](event, row_id)
+
+    def _purchase_order(self, event: str, purchase_id: int) -> None:
+        row = self._world.db.execute("SELECT * FROM purchase_order WHERE id = ?", (purchase_id,)).fetchone()
+        document = loads(row["document"])
+        for hook in self._hooks(row["goods_owner"], "purchaseOrder", event):
+            if hook["statuses"] and event == "statusChanged" and row["status"] not in loads(hook["statuses"]):
+                continue
+            note = {
+                "webhookPurchaseOrdersId": hook["id"],
+                "purchaseOrderId": row["id"],
+                "purchaseOrderNumber": row["number"],
+                "goodsOwnerId": row["goods_owner"],
+                "path": f"api/v1/purchaseOrders/{row['id']}",
+                "webhookTemplate": "Standard",
+                "purchaseOrderStatus": {"number": row["status"]},
+                "goodsOwnerName": self._owner_name(row["goods_owner"]),
+                "purchaseOrderType": _order_type(document),
+            }
+            self._write(hook, row["number"], note)
+
+    def _movement(self, event: str, item_id: int) -> None:
+        item = self._world.db.execute(
+            "SELECT i.*, l.article_id, l.row_number, l.reported, a.number AS article_number, p.number AS purchase_number,"
+            " p.goods_owner, p.document FROM received_item i JOIN purchase_line l ON l.id = i.line_id"
+            " JOIN article a ON a.id = l.article_id JOIN purchase_order p ON p.id = i.purchase_order_id WHERE i.id = ?",
+            (item_id,),
+        ).fetchone()
+        for hook in self._hooks(item["goods_owner"], "movement", event):
+            note = {
+                "webhookMovesId": hook["id"],
+                "goodsOwnerId": item["goods_owner"],
+                "isReceive": event == "isReceive",
+                "isMove": event == "isMove",
+                "article": {"articleSystemId": item["article_id"], "articleNumber": item["article_number"], "barCode": None},
+                "movement": {"from": None, "to": {**_PLACE, "toLocation": item["location"]}},
+                "articleItem": {
+                    "articleItemId": item["id"],
+                    "originalArticleItemId": item["id"],
+                    "serial": item["serial"],
+                    "batch": item["batch"],
+                    "expiryDate": None,
+                    "numberOfItems": number(item["quantity"]),
+                    "articleItemStatus": None,
+                },
+                **_SOMEBODY,
+                "purchaseOrder": {
+                    "purchaseOrderId": item["purchase_order_id"],
+                    "purchaseOrderNumber": item["purchase_number"],
+                    "purchaseOrderLine": {
+                        "id": item["line_id"],
+                        "rowNumber": item["row_number"],
+                        "reportedNumberOfItems": number(item["reported"] or 0),
+                    },
+                    "purchaseOrderType": _order_type(loads(item["document"])),
+                },
+                "webhookTemplate": "Standard",
+            }
+            self._write(hook, item["purchase_number"], note)
+
+    def _inventory(self, event: str, adjustment_id: int) -> None:
+        row = self._world.db.execute(
+            "SELECT j.*, a.number AS article_number, i.comment FROM adjustment j JOIN article a ON a.id = j.article_id"
+            " JOIN inventory i ON i.id = j.inventory_id WHERE j.id = ?",
+            (adjustment_id,),
+        ).fetchone()
+        cause = loads(row["cause"]) if row["cause"] else None
+        for hook in self._hooks(row["goods_owner"], "inventory", event):
+            note = {
+                "webhookInventoryId": hook["id"],
+                "goodsOwnerId": row["goods_owner"],
+                "goodsOwnerName": self._owner_name(row["goods_owner"]),
+                "transaction": {
+                    "transactionNumberOfItems": number(row["quantity"]),
+                    "inventoryAdjustmentCause": {"id": 1, "code": cause["code"]} if cause else None,
+                    "returnRemovedByOrder": None,
+                    "inventoryTransactionComment": row["item_comment"],
+                },
+                "inventory": {"inventoryId": row["inventory_id"], "isCountInventory": False, "inventoryComment": row["comment"]},
+                "article": {"articleSystemId": row["article_id"], "articleNumber": row["article_number"], "barCode": None},
+                "articleItem": {
+                    "articleItemId": row["article_item_id"],
+                    "originalArticleItemId": row["article_item_id"],
+                    "serial": row["serial"],
+                    "batch": row["batch"],
+                    "expiryDate": None,
+                    "numberOfItems": number(row["quantity"]),
+                    "articleItemStatus": None,
+                },
+                **_SOMEBODY,
+                "purchaseOrder": None,
+                "location": {"location": row["location"], "locationId": 1, "isLocked": False, "isLockedForSale": False},
+                "webhookTemplate": "Standard",
+            }
+            self._write(hook, row["article_number"], note)
 
     def order(self, order_id: int, event: str) -> None:
         """Tell that an order was created, changed its status or was picked."""
@@ -168,6 +274,12 @@ def _drawn(seed: str, seconds: float) -> int:
     return int(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4]) / 2**32 * seconds * 1000)
 
 
+def _order_type(document: dict[str, Json]) -> Json:
+    kind = document.get("purchaseOrderType")
+    return {"purchaseOrderTypeId": 1, "purchaseOrderTypeCode": kind.get("code")} if kind else None
+
+
+_PLACE = {"toLocationId": 1, "isLocationLocked": False, "isLocationLockedForSale": False}
 _SOMEBODY = {"byUser": {"userId": 31}, "byComputer": {"computerId": 4, "computerName": "PACK-02"}}
 
 

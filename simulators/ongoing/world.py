@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -78,6 +79,10 @@ class EarlierStates:
         return self._states.get((kind, key))
 
 
+def _nobody_listens(_type: str, _event: str, _row_id: int) -> None:
+    """Until somebody writes webhooks."""
+
+
 @dataclass(slots=True)
 class World:
     db: sqlite3.Connection
@@ -87,6 +92,8 @@ class World:
     touched_orders: set[int] = field(default_factory=set)
     stocked_owners: set[int] = field(default_factory=set)
     webhooks_waiting: bool = False
+    tell: Callable[[str, str, int], None] = _nobody_listens
+    """Type of webhook, event, id of the row that it is about: a purchase order, a received item or an adjustment."""
 
     def now(self) -> int:
         return self.clock.now()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.simulators.ongoing.harness import Shop, Simulator, a_receiver, eventually
+from tests.simulators.ongoing.harness import Shop, Simulator, a_receiver, eventually, line
 
 
 def subscribe(shop: Shop, url: str, kind: str = "order", **wish: Any) -> None:
@@ -114,3 +114,52 @@ def test_a_note_can_be_fired_by_hand_and_survives_a_kill(shop: Shop, simulator: 
         subscribe(shop, receiver.url)
         simulator.ask("PUT", "clock", {"offsetSeconds": 61})
         eventually(lambda: len(receiver.arrived) == 1, "the note arrives after the restart")
+
+
+COMMON = {"webhookEventId", "system", "timestamp", "goodsOwnerId", "webhookTemplate"}
+
+
+def test_a_purchase_order_tells_when_it_is_created_changes_status_and_is_received(shop: Shop) -> None:
+    with a_receiver() as receiver:
+        shop.put_article("P1")
+        subscribe(shop, receiver.url, "purchaseOrder")
+        purchase_id = shop.put_purchase(f"W{shop.id}", line(1, "P1", 5))
+        shop.receive(purchase_id, {"lines": [{"rowNumber": "1", "numberOfItems": 2}]})
+        shop.receive(purchase_id)
+        eventually(lambda: len(receiver.arrived) >= 4, "the notes")
+        notes = receiver.events()
+        assert {(note["purchaseOrderId"], note["purchaseOrderNumber"]) for note in notes} == {(purchase_id, f"W{shop.id}")}
+        fields = {"webhookPurchaseOrdersId", "purchaseOrderId", "purchaseOrderNumber", "path", "purchaseOrderStatus"}
+        assert set(notes[0]) == COMMON | fields | {"goodsOwnerName", "purchaseOrderType"}
+        assert [note["purchaseOrderStatus"]["number"] for note in notes] == [100, 300, 500, 500], "the last one: received"
+        assert len({note["webhookEventId"] for note in notes}) == len(notes)
+
+
+def test_each_receipt_tells_its_article_quantity_and_purchase_order(shop: Shop) -> None:
+    with a_receiver() as receiver:
+        article_id = shop.put_article("P1")
+        subscribe(shop, receiver.url, "movement")
+        purchase_id = shop.put_purchase(f"W{shop.id}", line(1, "P1", 5))
+        shop.receive(purchase_id, {"lines": [{"rowNumber": "1", "numberOfItems": 2}]})
+        eventually(lambda: len(receiver.arrived) == 1, "one note")
+        [note] = receiver.events()
+        fields = {"webhookMovesId", "isReceive", "isMove", "article", "movement", "articleItem", "byComputer", "byUser"}
+        assert set(note) == COMMON | fields | {"purchaseOrder"}
+        assert (note["isReceive"], note["isMove"], note["articleItem"]["numberOfItems"]) == (True, False, 2.0)
+        assert note["article"] == {"articleSystemId": article_id, "articleNumber": "P1", "barCode": None}
+        about = note["purchaseOrder"]
+        assert (about["purchaseOrderId"], about["purchaseOrderLine"]["rowNumber"]) == (purchase_id, "1")
+
+
+def test_a_stock_correction_tells_its_quantity_cause_and_inventory(shop: Shop, simulator: Simulator) -> None:
+    with a_receiver() as receiver:
+        shop.stocked("P1", 10)
+        subscribe(shop, receiver.url, "inventory")
+        wish = {"goodsOwnerId": shop.id, "articleNumber": "P1", "numberOfItems": "-2", "cause": {"code": "BROKEN", "name": "B"}}
+        inventory_id = simulator.ask("POST", "adjust", wish)["inventoryId"]
+        eventually(lambda: len(receiver.arrived) == 1, "one note")
+        [note] = receiver.events()
+        fields = {"webhookInventoryId", "goodsOwnerName", "transaction", "inventory", "article", "articleItem", "byComputer"}
+        assert set(note) == COMMON | fields | {"byUser", "purchaseOrder", "location"}
+        assert (note["inventory"]["inventoryId"], note["transaction"]["transactionNumberOfItems"]) == (inventory_id, -2.0)
+        assert note["transaction"]["inventoryAdjustmentCause"]["code"] == "BROKEN"
