@@ -23,6 +23,7 @@ from clients.ongoing_webhooks import About, NotAWebhook, read_webhook
 from erp.database import DATABASE_ERRORS, Database
 from starters.endpoints import Endpoints
 from starters.group_commit import Hint, Inbox
+from starters.impatience import Impatient
 from worker.logs import configure_logs
 from worker.settings import Settings
 
@@ -105,11 +106,12 @@ async def _body(request: Request) -> bytes:
 
 
 def serve(app: Any, host: str, port: int) -> None:
-    """Serve until told to stop. Unread bodies and idle connections are the server's to close; the number at once is bounded."""
+    """Serve until told to stop. The number of connections at once is bounded, and none is kept where nothing happens."""
     uvicorn.run(
         app,
         host=host,
         port=port,
+        http=Impatient,
         log_config=None,
         access_log=False,
         server_header=False,
