@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
+from domain.flows import SWEEP
+from erp import flows
 from erp.finds import finds
 from tests.activities.world import HOW_OFTEN, Shop, again
 
@@ -128,6 +130,23 @@ async def test_a_list_that_cannot_be_read_moves_no_watermark(shop: Shop, kind: s
         with pytest.raises(Unavailable):
             await ActivityEnvironment().run(shop.worker.watch.find_changes, shop.merchant)
     assert await shop.read(mark) == before
+
+
+async def test_a_sweep_is_due_when_somebody_asks_for_one_and_never_while_it_is_off(shop: Shop) -> None:
+    database = shop.worker.database
+    await shop.settings(nightly_sweep_hour=0)
+    await again(shop.worker.watch.find_changes, shop.merchant)
+    await again(shop.worker.watch.sweep, shop.merchant)
+    async with database.merchant(shop.merchant) as session:
+        await flows.ask_to_run(session, shop.merchant, SWEEP, "anna", "after a power cut")
+    assert (await again(shop.worker.watch.find_changes, shop.merchant)).sweep_due is True
+    async with database.merchant(shop.merchant) as session:
+        await flows.switch(session, shop.merchant, SWEEP, False, "anna", "too many calls")
+    assert (await again(shop.worker.watch.find_changes, shop.merchant)).sweep_due is False
+    async with database.merchant(shop.merchant) as session:
+        await flows.switch(session, shop.merchant, SWEEP, True, "anna", "enough again")
+    await again(shop.worker.watch.sweep, shop.merchant)
+    assert (await again(shop.worker.watch.find_changes, shop.merchant)).sweep_due is False
 
 
 # --- what only the poll or the sweep found --------------------------------------------------------------------------------

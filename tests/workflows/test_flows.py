@@ -5,7 +5,7 @@ from temporalio.client import WorkflowHandle
 
 from domain.flows import INVOICES, ORDERS_BACK, ORDERS_OUT, Flow
 from erp import flows
-from starters.merchants import start_watching
+from starters.merchants import NewMerchant, WebhookAddress, connect_merchant, start_watching
 from tests.activities.world import Shop
 from tests.workflows.process import Processes, becomes
 from workflows.watch_warehouse import WatchWarehouse
@@ -98,3 +98,28 @@ async def test_the_watch_runs_now_when_asked_once_and_a_watch_that_is_gone_is_st
     await processes.relay.tend_flows()
     ran_after = "select count(*) from bridge.entity where merchant_id = :m and flow = 'orders-back' and last_run_at > :at"
     await becomes(lambda: shop.read(ran_after, at=asked), [(1,)])
+
+
+async def test_connecting_a_merchant_anew_leaves_its_switches_and_intervals_as_a_person_set_them(processes: Processes) -> None:
+    shop = processes.shop
+    merchant = NewMerchant(
+        shop.merchant,
+        "Provhandel AB",
+        ongoing={"base_url": shop.ongoing.address, "warehouse": shop.merchant, "goods_owner_id": shop.goods_owner},
+        ongoing_credentials={"username": "user", "password": shop.secrets["ongoing"]},
+        fortnox={"base_url": shop.fortnox.address, "token_url": shop.fortnox.address, "tenant_id": shop.tenant},
+        fortnox_credentials={"client_id": f"client-{shop.goods_owner}", "client_secret": shop.secrets["fortnox"]},
+        settings={"watch_interval_seconds": 30},
+    )
+    database, webhook = shop.worker.database, WebhookAddress.new()
+    entities = (
+        "select flow, enabled, interval_seconds from bridge.entity where merchant_id = :m and flow <> 'articles' order by 1"
+    )
+    await connect_merchant(shop.erp, database, shop.keys, processes.client, merchant, webhook)
+    first = [("invoices", True, 60), ("orders-back", True, 30), ("orders-out", True, 60), ("sweep", True, 60)]
+    assert await shop.read(entities) == first
+    await turn(shop, INVOICES, False)
+    async with database.merchant(shop.merchant) as session:
+        await flows.set_interval(session, shop.merchant, ORDERS_BACK, 900, "anna", "quiet season")
+    await connect_merchant(shop.erp, database, shop.keys, processes.client, merchant, webhook)
+    assert await shop.read(entities) == [("invoices", False, 60), ("orders-back", True, 900), *first[2:]]

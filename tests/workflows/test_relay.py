@@ -273,3 +273,26 @@ async def hint(relay_database: Database, merchant: str, event: str, kind: str, d
             text("insert into bridge.inbox (merchant_id, source, event_id, kind, doc_id) values (:m, 'webhook', :e, :k, :d)"),
             {"m": merchant, "e": event, "k": kind, "d": doc_id},
         )
+
+
+async def test_hints_outlast_an_outage_of_temporal(processes: Processes, relay_database: Database) -> None:
+    from temporalio.service import RPCError, RPCStatusCode
+
+    shop = processes.shop
+
+    class Down(Relay):
+        async def _look(self, merchant: str, document: str, sources: set[str]) -> str:
+            raise RPCError("down", RPCStatusCode.UNAVAILABLE, b"")
+
+    await processes.begin()
+    await processes.reaches("at-warehouse")
+    [(doc_id,)] = await shop.read("select doc_id from bridge.watched where merchant_id = :m")
+    await hint(relay_database, shop.merchant, "e-1", "sales-order", doc_id)
+    await Down(relay_database, processes.client).drain_inbox()
+    waiting = "select count(*) from bridge.inbox where merchant_id = :m and applied_at is null"
+    assert await shop.read(waiting) == [(1,)]
+    async with relay_database.everyone() as session:
+        await session.execute(text("update bridge.inbox set claimed_until = null where merchant_id = :m"), {"m": shop.merchant})
+    await processes.deliver()
+    assert await shop.read(waiting) == [(0,)]
+    assert await looks(processes) == 1
