@@ -68,11 +68,8 @@ class Connections(Generic[Client]):
     @asynccontextmanager
     async def _using(self, merchant: str, flow: Flow | None) -> AsyncIterator[tuple[Merchant, Client]]:
         known = await self._load(merchant)
-        if flow and flow.name in known.merchant.flows_off:
-            known.read_at = 0.0  # perhaps it is on again: who was just told so must not hear what was true before
-            known = await self._load(merchant)
-            if flow.name in known.merchant.flows_off:
-                raise Refused(flow.off, f"the flow {flow.name} of {merchant} is switched off")
+        if flow and await self.is_off(known.merchant, flow):
+            raise Refused(flow.off, f"the flow {flow.name} of {merchant} is switched off")
         try:
             if not known.proven:
                 await self.prove(known.client, known.connection)
@@ -90,6 +87,13 @@ class Connections(Generic[Client]):
                 await connection_works(session, merchant, self.system, known.connection.version)
             known.proven = True
             known.read_at = 0.0
+
+    async def is_off(self, merchant: Merchant, flow: Flow) -> bool:
+        """Whether a flow is switched off: asked anew if it was, for who was just told that it is on must not be refused."""
+        if flow.name not in merchant.flows_off:
+            return False
+        async with self.database.merchant(merchant.merchant_id) as session:
+            return flow.name in (await load_merchant(session, merchant.merchant_id)).flows_off
 
     async def _load(self, merchant: str) -> _Known:
         async with self._loading:

@@ -254,7 +254,7 @@ class Fortnox:
         """
         found = 0
         async with self._connections.using(merchant_id) as (merchant, client):
-            if INVOICES.name in merchant.flows_off:
+            if await self._connections.is_off(merchant, INVOICES):
                 return found
             async with self._database.merchant(merchant_id) as session:
                 unclear = await calls.repeated_calls(session, merchant_id, SYSTEM, CREATE_INVOICE, days=21)

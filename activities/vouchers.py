@@ -17,6 +17,7 @@ from activities.fortnox import LOCKED_PERIOD, WriteRules
 from clients.errors import RateLimited, Rejected, Unauthorised, Unavailable
 from clients.fortnox import FortnoxClient, Voucher, VoucherHit, VoucherPayload, VoucherRowPayload
 from domain.errors import Refused
+from domain.flows import VOUCHERS
 from domain.money import ZERO
 from domain.vouchers import Row, Year, booking_day, voucher_key
 from erp import calls
@@ -30,7 +31,6 @@ from erp.watching import ran
 
 SYSTEM = "fortnox"
 CREATE, REVERSE = "create-voucher", "reverse-voucher"
-FLOW = "vouchers"
 SEARCHED_DAYS = 21
 
 
@@ -62,9 +62,12 @@ class Vouchers:
         """Give every posting without one a voucher, and book every voucher that is not in Fortnox yet.
 
         One writer at a time for a merchant. A repeat goes on where the last attempt stands. One voucher that a person must
-        decide about does not stop the others; when all are done the first reason is refused, with how many wait for it.
+        decide about does not stop the others; when all are done the first reason is refused, with how many wait for it. While
+        the flow is off nothing is done: the postings wait for the first run after it is on.
         """
         async with self._connections.using(merchant_id) as (merchant, client):
+            if await self._connections.is_off(merchant, VOUCHERS):
+                return Posted()
             lease = WriteLease(self._database, merchant_id, "fortnox-vouchers", self._rules.settle.total_seconds() + 60)
             async with lease(urgent=True):
                 return await self._post(client, merchant)
@@ -92,7 +95,7 @@ class Vouchers:
             more = f", and {len(held) - 1} more vouchers wait" if len(held) > 1 else ""
             raise Refused(held[0].code, f"{held[0]}{more}")
         async with self._database.merchant(merchant.merchant_id) as session:
-            await ran(session, merchant.merchant_id, FLOW)
+            await ran(session, merchant.merchant_id, VOUCHERS.name)
         return Posted(booked)
 
     async def _bring(self, client: FortnoxClient, merchant: Merchant, books: _Books, number: int) -> None:
@@ -202,10 +205,12 @@ class Vouchers:
     async def sweep_surplus_vouchers(self, merchant_id: str) -> int:
         """Search again, for weeks, for vouchers whose creation once had no clear answer; reverse what came twice.
 
-        Returns how many were found.
+        Returns how many were found; none while the flow is off.
         """
         found = 0
-        async with self._connections.using(merchant_id) as (_, client):
+        async with self._connections.using(merchant_id) as (merchant, client):
+            if await self._connections.is_off(merchant, VOUCHERS):
+                return found
             async with self._database.merchant(merchant_id) as session:
                 unclear = [
                     (operation, reference, call)

@@ -8,13 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One flow. With a `process` (whose workflow is `<process>/<merchant>`) it looks by itself, every `interval_seconds` if it
-    has an interval, and may be asked to run now; without one it runs whenever something happens."""
+    """One flow. With a `process` (whose workflow is `<process>/<merchant>`) or a `schedule` (of the same form) it looks by
+    itself, every `interval_seconds` if it has an interval, and may be asked to run now; without either it runs whenever
+    something happens. `runs` says so in words where there is no interval."""
 
     name: str
     carries: str
     process: str | None = None
     interval_seconds: int | None = None
+    schedule: str | None = None
+    runs: str = "whenever something happens"
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether it looks by itself, so that it can be asked to look now."""
+        return self.process is not None or self.schedule is not None
 
     @property
     def off(self) -> str:
@@ -26,6 +34,17 @@ ARTICLES = Flow("articles", "articles of the ERP, to the warehouse", "articles",
 ORDERS_OUT = Flow("orders-out", "released, changed and cancelled sales orders, to the warehouse")
 ORDERS_BACK = Flow("orders-back", "what the warehouse has done with sales orders, into our books", "watch", 60)
 INVOICES = Flow("invoices", "invoice bases, to the accounting")
-SWEEP = Flow("sweep", "the nightly comparison of every watched document", "watch")
+VOUCHERS = Flow(
+    "vouchers",
+    "postings of the ledger, to the accounting",
+    schedule="vouchers",
+    runs="once a day, at vouchers_hour of the merchant's settings",
+)
+SWEEP = Flow(
+    "sweep",
+    "the nightly comparison of every watched document",
+    "watch",
+    runs="once a night, at nightly_sweep_hour of the merchant's settings",
+)
 
-FLOWS = {flow.name: flow for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, INVOICES, SWEEP)}
+FLOWS = {flow.name: flow for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, INVOICES, VOUCHERS, SWEEP)}

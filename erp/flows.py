@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 
 from domain.errors import Refused
-from domain.flows import FLOWS, SWEEP, Flow
+from domain.flows import FLOWS, Flow
 from erp.database import Session, one, rows
 
 LONGEST_INTERVAL = 86_400
@@ -141,8 +141,7 @@ async def switch(connection: Session, merchant: str, flow: Flow, enabled: bool, 
 async def set_interval(connection: Session, merchant: str, flow: Flow, seconds: int, actor: str, reason: str) -> bool:
     """Let a flow look so often; False when it did already. It looks at once, so that nobody sits out the old interval."""
     if flow.interval_seconds is None:
-        when = "once a night, at the hour nightly_sweep_hour of the settings" if flow is SWEEP else "whenever something happens"
-        raise Refused("settings-wrong", f"{flow.name} has no interval: it runs {when}")
+        raise Refused("settings-wrong", f"{flow.name} has no interval: it runs {flow.runs}")
     if not 1 <= seconds <= LONGEST_INTERVAL:
         raise Refused("settings-wrong", f"an interval is 1 to {LONGEST_INTERVAL} seconds, not {seconds}")
     before = await _locked(connection, merchant, flow)
@@ -155,7 +154,7 @@ async def set_interval(connection: Session, merchant: str, flow: Flow, seconds: 
 
 async def ask_to_run(connection: Session, merchant: str, flow: Flow, actor: str, reason: str) -> None:
     """Let a flow run now. Refused for one that is off, or that runs whenever something happens anyway."""
-    if flow.process is None:
+    if not flow.may_be_asked:
         raise Refused(
             "settings-wrong", f"{flow.name} runs whenever something happens; `lagerbro order retry` tries one order again"
         )

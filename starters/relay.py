@@ -20,7 +20,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.flows import FLOWS
+from domain.flows import FLOWS, Flow
 from domain.keys import OrderKey
 from erp import flows
 from erp.counters import SALES_ORDER
@@ -45,7 +45,7 @@ IDLE_SECONDS = 1.0
 HINTS_GATHER_SECONDS = 0.02
 NUDGE_SECONDS = 1.0
 TEND_SECONDS = 5.0
-ASK_AGAIN_SECONDS = 60.0
+ASK_AGAIN_SECONDS = 300.0
 AT_ONCE = 8
 ARTICLES_AT_ONCE = 5000
 GATHER_SECONDS = 0.2
@@ -313,7 +313,7 @@ class Relay:
     async def tend_flows(self) -> int:
         """Let go on what waited for a flow that is on, and let run what was asked to.
 
-        Says 0, there is nothing to do at once: what was told takes a while to show, and is told again after a minute.
+        Says 0, there is nothing to do at once: what was told takes a while to show, and is told again after some minutes.
         """
         now = time.monotonic()
         self._told_at = {told: at for told, at in self._told_at.items() if now - at < ASK_AGAIN_SECONDS}
@@ -326,31 +326,30 @@ class Relay:
 
     async def _tend(self, gate: asyncio.Semaphore, what: flows.Held | flows.Asked) -> None:
         async with gate:
-            if isinstance(what, flows.Held):
-                correction = {"by": "lagerbro", "reason": f"the flow {what.flow} is on"}
-                told = await self._said(await self._process_of(what), "retry_now", correction)
-            else:
-                process = FLOWS[what.flow].process if what.flow in FLOWS else None
-                if process == "watch":
-                    await start_watching(self._client, what.merchant)
-                told = process is not None and await self._said(f"{process}/{what.merchant}", "run_now")
-            if told:
-                self._told_at[what] = time.monotonic()
+            try:
+                if isinstance(what, flows.Held):
+                    correction = {"by": "lagerbro", "reason": f"the flow {what.flow} is on"}
+                    await self._client.get_workflow_handle(await self._process_of(what)).signal("retry_now", correction)
+                elif what.flow in FLOWS:
+                    await self._run_now(FLOWS[what.flow], what.merchant)
+            except RPCError as error:
+                log.warning("flow not told", merchant=what.merchant, flow=what.flow, error=error.status.name)
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    return
+            self._told_at[what] = time.monotonic()
+
+    async def _run_now(self, flow: Flow, merchant: str) -> None:
+        if flow.schedule:
+            await self._client.get_schedule_handle(f"{flow.schedule}/{merchant}").trigger()
+        if flow.process == "watch":
+            await start_watching(self._client, merchant)
+        if flow.process:
+            await self._client.get_workflow_handle(f"{flow.process}/{merchant}").signal("run_now")
 
     async def _process_of(self, waiting: flows.Held) -> str:
         async with self._database.everyone() as session:
             found = await rows(session, _WORKFLOW, merchant=waiting.merchant, kind=waiting.kind, document=waiting.document)
         return str(found[0].workflow_id) if found else f"{waiting.kind}/{waiting.document}"
-
-    async def _said(self, workflow_id: str, signal_name: str, *arguments: Any) -> bool:
-        try:
-            await self._client.get_workflow_handle(workflow_id).signal(signal_name, args=arguments)
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
-            log.warning("nobody to tell", workflow=workflow_id, signal=signal_name)
-            return False
-        return True
 
 
 async def _forever(

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from domain.errors import Refused
-from domain.flows import ARTICLES, FLOWS, INVOICES, ORDERS_BACK, ORDERS_OUT, SWEEP
+from domain.flows import ARTICLES, FLOWS, INVOICES, ORDERS_BACK, ORDERS_OUT, SWEEP, VOUCHERS
 from domain.reasons import REASONS
 from erp import flows
 from erp.database import Database
@@ -30,6 +30,7 @@ async def test_a_merchant_has_every_flow_switched_on_before_anybody_touched_one(
         ("orders-out", True, None, None, 0),
         ("orders-back", True, 60, None, 0),
         ("invoices", True, None, None, 0),
+        ("vouchers", True, None, None, 0),
         ("sweep", True, None, None, 0),
     ]
 
@@ -69,6 +70,7 @@ async def asked(verify: Database, merchant: str) -> list[str]:
 REFUSED: list[tuple[Any, str]] = [
     (lambda s, m: flows.set_interval(s, m, INVOICES, 5, "a", "b"), "invoices has no interval"),
     (lambda s, m: flows.set_interval(s, m, SWEEP, 5, "a", "b"), "sweep has no interval: it runs once a night"),
+    (lambda s, m: flows.set_interval(s, m, VOUCHERS, 5, "a", "b"), "vouchers has no interval: it runs once a day"),
     (lambda s, m: flows.set_interval(s, m, ARTICLES, 0, "a", "b"), "1 to 86400 seconds, not 0"),
     (lambda s, m: flows.set_interval(s, m, ARTICLES, 86_401, "a", "b"), "1 to 86400 seconds, not 86401"),
     (lambda s, m: flows.ask_to_run(s, m, ORDERS_OUT, "a", "b"), "orders-out runs whenever something happens"),

@@ -51,6 +51,7 @@ def test_a_flow_is_turned_off_and_on_and_the_list_shows_it(merchant: str, databa
         "orders-out": False,
         "orders-back": True,
         "invoices": True,
+        "vouchers": True,
         "sweep": True,
     }
     assert said("on", "orders-out", *who)["enabled"] is True
@@ -88,5 +89,6 @@ def test_the_table_for_people_fits_every_flow(merchant: str) -> None:
         "orders-out",
         "orders-back",
         "invoices",
+        "vouchers",
         "sweep",
     ]

@@ -3,11 +3,14 @@
 from sqlalchemy import text
 from temporalio.client import WorkflowHandle
 
-from domain.flows import INVOICES, ORDERS_BACK, ORDERS_OUT, Flow
+from activities.vouchers import Posted
+from domain.flows import INVOICES, ORDERS_BACK, ORDERS_OUT, VOUCHERS, Flow
 from erp import flows
 from starters.merchants import NewMerchant, WebhookAddress, connect_merchant, start_watching
-from tests.activities.world import Shop
+from starters.schedules import every_day
+from tests.activities.world import Shop, again
 from tests.workflows.process import Processes, becomes
+from workflows.post_vouchers import PostVouchers
 from workflows.watch_warehouse import WatchWarehouse
 
 
@@ -117,9 +120,51 @@ async def test_connecting_a_merchant_anew_leaves_its_switches_and_intervals_as_a
     )
     await connect_merchant(shop.erp, database, shop.keys, processes.client, merchant, webhook)
     first = [("invoices", True, 60), ("orders-back", True, 30), ("orders-out", True, 60), ("sweep", True, 60)]
+    first += [("vouchers", True, 60)]
     assert await shop.read(entities) == first
     await turn(shop, INVOICES, False)
     async with database.merchant(shop.merchant) as session:
         await flows.set_interval(session, shop.merchant, ORDERS_BACK, 900, "anna", "quiet season")
     await connect_merchant(shop.erp, database, shop.keys, processes.client, merchant, webhook)
     assert await shop.read(entities) == [("invoices", False, 60), ("orders-back", True, 900), *first[2:]]
+    await processes.client.get_schedule_handle(f"vouchers/{shop.merchant}").delete()
+
+
+async def test_postings_wait_while_vouchers_are_off_and_are_booked_at_once_when_they_are_on(processes: Processes) -> None:
+    shop = processes.shop
+    await processes.begin()
+    await processes.reaches("at-warehouse")
+    await shop.stock(articles=["A", "B"])
+    await shop.pick_and_send()
+    await processes.look()
+    assert await processes.result() == "completed"
+    await turn(shop, VOUCHERS, False)
+    assert await again(shop.worker.vouchers.post_vouchers, shop.merchant) == Posted()
+    unbooked = "select count(*) from bridge.voucher where merchant_id = :m and state = 'booked'"
+    assert await shop.read(unbooked) == [(0,)]
+    schedule = f"vouchers/{shop.merchant}"
+    await every_day(processes.client, schedule, PostVouchers.run, shop.merchant, 3, "Europe/Stockholm", shop.merchant)
+    await turn(shop, VOUCHERS, True)
+    await processes.relay.tend_flows()
+    ran = "select last_run_at > run_now_at from bridge.entity where merchant_id = :m and flow = 'vouchers'"
+    await becomes(lambda: shop.read(ran), [(True,)], 60)
+    assert (await shop.read(unbooked))[0][0] > 0
+    await processes.client.get_schedule_handle(schedule).delete()
+
+
+async def test_a_run_of_something_that_is_not_there_is_not_asked_for_again_and_again(processes: Processes) -> None:
+    shop = processes.shop
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await flows.ask_to_run(session, shop.merchant, VOUCHERS, "anna", "impatient")
+    asked = 0
+    run_now = processes.relay._run_now
+
+    async def counted(flow: Flow, merchant: str) -> None:
+        nonlocal asked
+        asked += merchant == shop.merchant
+        await run_now(flow, merchant)
+
+    processes.relay._run_now = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        await processes.relay.tend_flows()
+    assert asked == 1
