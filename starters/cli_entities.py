@@ -48,7 +48,7 @@ async def _list(merchant: str | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps([asdict(state) for state in found], default=str, indent=2))
     elif found:
-        table = Table("merchant", "flow", "is", "interval", "last run", "waiting", "carries", header_style="bold")
+        table = Table("merchant", "flow", "is", "interval", "last run", "waiting", header_style="bold")
         for state in found:
             table.add_row(
                 state.merchant,
@@ -57,7 +57,6 @@ async def _list(merchant: str | None, as_json: bool) -> int:
                 f"{state.interval_seconds} s" if state.interval_seconds else "",
                 f"{state.last_run_at:%Y-%m-%d %H:%M:%S}" if state.last_run_at else "never",
                 str(state.waiting or ""),
-                FLOWS[state.flow].carries,
             )
         console.print(table)
     if not found and not as_json:

@@ -24,6 +24,7 @@ POINTERS = {
     "claimed_until",
     "applied_at",
     "outcome",
+    "alone",
 }
 
 
