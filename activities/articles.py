@@ -26,6 +26,7 @@ from clients.ongoing import (
     TaricNumber,
 )
 from domain.errors import Refused
+from domain.flows import ARTICLES
 from erp.articles import (
     SYSTEM,
     ArticleDocument,
@@ -45,7 +46,6 @@ from erp.exceptions import close_note, open_exception
 from erp.links import linked_to, links, save_link
 from erp.watching import ran
 
-FLOW = "articles"
 KIND = "article"
 BATCH = 25
 CLAIM_SECONDS = 60.0
@@ -75,15 +75,18 @@ class Articles:
     async def send_changed_articles(self, merchant_id: str) -> ArticlesLeft:
         """Send what has changed, oldest first, for a minute or until nothing is left. A repeat goes on with what is left.
 
-        A refused article is listed and left until it changes; the others go on.
+        A refused article is listed and left until it changes; the others go on. While the flow is off nothing is done: what has
+        changed waits for the first run after it is on. What an order needs is sent with the order.
         """
         sent, ends = 0, time.monotonic() + ONE_RUN_SECONDS
-        async with self._connections.using(merchant_id) as (_, client):
+        async with self._connections.using(merchant_id) as (merchant, client):
+            if await self._connections.is_off(merchant, ARTICLES):
+                return ArticlesLeft(0, 0, 0)
             while True:
                 async with self._database.merchant(merchant_id) as session:
                     numbers = await next_articles(session, merchant_id, BATCH)
                     if not numbers:
-                        await ran(session, merchant_id, FLOW)
+                        await ran(session, merchant_id, ARTICLES.name)
                     due = await articles_due(session, merchant_id)
                 activity.heartbeat(sent, due.to_send)
                 if not numbers or time.monotonic() > ends:

@@ -30,7 +30,7 @@ class Flow:
         return f"{self.name}-off"
 
 
-ARTICLES = Flow("articles", "articles of the ERP, to the warehouse", "articles", 60)
+ARTICLES = Flow("articles", "articles of the ERP, to the warehouse", "articles", runs="whenever an article changes")
 ORDERS_OUT = Flow("orders-out", "released, changed and cancelled sales orders, to the warehouse")
 ORDERS_BACK = Flow("orders-back", "what the warehouse has done with sales orders, into our books", "watch", 60)
 INVOICES = Flow("invoices", "invoice bases, to the accounting")

@@ -59,8 +59,11 @@ _STATES = text(
           where l.merchant_id = m.merchant_id and l.system = 'ongoing' and l.kind = 'sales-order')
         when 'invoices' then (select max(b.booked_at) from erp.invoice_basis b where b.merchant_id = m.merchant_id)
         else e.last_run_at end as last_run_at,
-      (select count(*) from bridge.exception x where x.merchant_id = m.merchant_id and x.closed_at is null
-         and x.code = f.flow || '-off') as waiting
+      case when f.flow = 'articles' and not coalesce(e.enabled, true)
+        then (select count(*) from bridge.article_due d where d.merchant_id = m.merchant_id
+          and d.refused_version is distinct from d.version)
+        else (select count(*) from bridge.exception x where x.merchant_id = m.merchant_id and x.closed_at is null
+          and x.code = f.flow || '-off') end as waiting
     from erp.merchant m cross join unnest(cast(:flows as text[])) with ordinality as f(flow, place)
     left join bridge.entity e on e.merchant_id = m.merchant_id and e.flow = f.flow
     where cast(:merchant as text) is null or m.merchant_id = :merchant order by m.merchant_id, f.place

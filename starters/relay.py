@@ -34,6 +34,7 @@ from worker.temporal import SERVER_MAY_COME_LATER, connect
 from workflows import attributes, options
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
+from workflows.watch_warehouse import WatchWarehouse
 
 log = structlog.get_logger("relay")
 
@@ -155,16 +156,7 @@ class Relay:
             by_merchant[row.merchant_id].append(row.outbox_no)
         for merchant, numbers in by_merchant.items():
             try:
-                await self._client.start_workflow(
-                    SyncArticles.run,
-                    merchant,
-                    id=f"articles/{merchant}",
-                    task_queue=options.ORDERS_QUEUE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    start_signal="articles_changed",
-                    static_summary=f"Articles of {merchant}",
-                    search_attributes=attributes.at_start(merchant, merchant, "sending", datetime.now(UTC)),
-                )
+                await self._sync_articles(merchant)
             except RPCError as error:
                 log.warning("not delivered", merchant=merchant, topic="articles.changed", error=error.status.name)
                 continue
@@ -173,6 +165,18 @@ class Relay:
         if taken:
             await asyncio.sleep(GATHER_SECONDS)  # what changes meanwhile is told together
         return len(taken)
+
+    async def _sync_articles(self, merchant: str) -> None:
+        await self._client.start_workflow(
+            SyncArticles.run,
+            merchant,
+            id=f"articles/{merchant}",
+            task_queue=options.ORDERS_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="articles_changed",
+            static_summary=f"Articles of {merchant}",
+            search_attributes=attributes.at_start(merchant, merchant, "sending", datetime.now(UTC)),
+        )
 
     async def _deliver_all(self, gate: asyncio.Semaphore, of_one: list[Any]) -> None:
         async with gate:
@@ -341,10 +345,11 @@ class Relay:
     async def _run_now(self, flow: Flow, merchant: str) -> None:
         if flow.schedule:
             await self._client.get_schedule_handle(f"{flow.schedule}/{merchant}").trigger()
-        if flow.process == "watch":
+        elif flow.process == "articles":
+            await self._sync_articles(merchant)
+        elif flow.process == "watch":
             await start_watching(self._client, merchant)
-        if flow.process:
-            await self._client.get_workflow_handle(f"{flow.process}/{merchant}").signal("run_now")
+            await self._client.get_workflow_handle(f"watch/{merchant}").signal(WatchWarehouse.run_now)
 
     async def _process_of(self, waiting: flows.Held) -> str:
         async with self._database.everyone() as session:

@@ -26,7 +26,7 @@ async def test_a_merchant_has_every_flow_switched_on_before_anybody_touched_one(
     async with verify.everyone() as session:
         found = await flows.states(session, merchant)
     assert [(each.flow, each.enabled, each.interval_seconds, each.last_run_at, each.waiting) for each in found] == [
-        ("articles", True, 60, None, 0),
+        ("articles", True, None, None, 0),
         ("orders-out", True, None, None, 0),
         ("orders-back", True, 60, None, 0),
         ("invoices", True, None, None, 0),
@@ -70,9 +70,10 @@ async def asked(verify: Database, merchant: str) -> list[str]:
 REFUSED: list[tuple[Any, str]] = [
     (lambda s, m: flows.set_interval(s, m, INVOICES, 5, "a", "b"), "invoices has no interval"),
     (lambda s, m: flows.set_interval(s, m, SWEEP, 5, "a", "b"), "sweep has no interval: it runs once a night"),
+    (lambda s, m: flows.set_interval(s, m, ARTICLES, 5, "a", "b"), "articles has no interval: it runs whenever an article"),
     (lambda s, m: flows.set_interval(s, m, VOUCHERS, 5, "a", "b"), "vouchers has no interval: it runs once a day"),
-    (lambda s, m: flows.set_interval(s, m, ARTICLES, 0, "a", "b"), "1 to 86400 seconds, not 0"),
-    (lambda s, m: flows.set_interval(s, m, ARTICLES, 86_401, "a", "b"), "1 to 86400 seconds, not 86401"),
+    (lambda s, m: flows.set_interval(s, m, ORDERS_BACK, 0, "a", "b"), "1 to 86400 seconds, not 0"),
+    (lambda s, m: flows.set_interval(s, m, ORDERS_BACK, 86_401, "a", "b"), "1 to 86400 seconds, not 86401"),
     (lambda s, m: flows.ask_to_run(s, m, ORDERS_OUT, "a", "b"), "orders-out runs whenever something happens"),
     (lambda s, m: flows.switch(s, m, ORDERS_OUT, False, " ", "b"), "who turns a switch and why"),
     (lambda s, m: flows.switch(s, m, ORDERS_OUT, False, "a", ""), "who turns a switch and why"),

@@ -3,8 +3,9 @@
 from sqlalchemy import text
 from temporalio.client import WorkflowHandle
 
+from activities.articles import ArticlesLeft
 from activities.vouchers import Posted
-from domain.flows import INVOICES, ORDERS_BACK, ORDERS_OUT, VOUCHERS, Flow
+from domain.flows import ARTICLES, INVOICES, ORDERS_BACK, ORDERS_OUT, VOUCHERS, Flow
 from erp import flows
 from starters.merchants import NewMerchant, WebhookAddress, connect_merchant, start_watching
 from starters.schedules import every_day
@@ -168,3 +169,17 @@ async def test_a_run_of_something_that_is_not_there_is_not_asked_for_again_and_a
     for _ in range(3):
         await processes.relay.tend_flows()
     assert asked == 1
+
+
+async def test_changed_articles_wait_while_their_flow_is_off_and_are_sent_at_once_when_it_is_on(processes: Processes) -> None:
+    shop = processes.shop
+    await turn(shop, ARTICLES, False)
+    assert await again(shop.worker.articles.send_changed_articles, shop.merchant) == ArticlesLeft(0, 0, 0)
+    links = "select count(*) from bridge.link where merchant_id = :m and kind = 'article'"
+    assert await shop.read(links) == [(0,)]
+    async with shop.verify.everyone() as session:
+        [waiting] = [each.waiting for each in await flows.states(session, shop.merchant) if each.flow == "articles"]
+    assert waiting > 0
+    await turn(shop, ARTICLES, True)
+    await processes.relay.tend_flows()
+    await becomes(lambda: shop.read(links), [(waiting,)])

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "found_alone"
-down_revision = "vouchers"
+down_revision = "articles"
 branch_labels = None
 depends_on = None
 
