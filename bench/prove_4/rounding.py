@@ -47,13 +47,13 @@ def cases(count: int, seed: int = 1) -> Iterator[Case]:
             case 0, False:
                 yield "amount", D(rng.randrange(-(10**16), 10**16)).scaleb(-rng.randrange(9)), D(1), D(1), places
             case 1, True:
-                yield "product", half, D(10) ** rng.randrange(1), D(1), places
+                yield "product", half * 4, D("0.25"), D(1), places
             case 1, False:
                 price, quantity = D(rng.randrange(10**13)).scaleb(-6), D(rng.randrange(-(10**10), 10**10)).scaleb(-4)
                 yield "product", price, quantity, D(1), places
             case _, True:
-                whole = D(rng.randrange(1, 10**9)).scaleb(-4)
-                yield "share", half * 2, whole, whole * 2, places
+                pieces = D(rng.randrange(1, 10**9)).scaleb(-4)
+                yield "share", half * 2, pieces, pieces * 2, places
             case _:
                 whole = rng.randrange(1, 10**11)
                 part = rng.randrange(1, whole + 1)

@@ -57,7 +57,8 @@ def test_receipt_sale_and_an_invoice_at_another_price_and_rate() -> None:
 
 def test_part_invoices_on_one_receipt_row_by_row() -> None:
     pool, at = received(Pool(), "100", "11200.00")
-    rows, sold, open_value = [], D(0), D("11200.00")
+    rows: list[tuple[Decimal, ...]] = []
+    sold, open_value = D(0), D("11200.00")
     pool, cost = pool.issue(D(40))
     sold += cost
     rows.append((pool.value, sold, open_value))
@@ -94,7 +95,7 @@ def test_a_receipt_that_only_makes_a_hole_smaller_has_nothing_left() -> None:
     pool, first = received(pool, "4", "40.00")
     assert part_left(pool, first) == 0
     pool, second = received(pool, "6", "60.00")
-    assert (pool.quantity, pool.value, part_left(pool, second)) == (D(0), D(0), 0)
+    assert (pool.quantity, pool.value, part_left(pool, second)) == (D(0), D(0), D(0))
     pool, third = received(pool, "5", "50.00")
     assert [part_left(pool, at) for at in (first, second, third)] == [0, 0, 1]
 
