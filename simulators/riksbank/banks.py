@@ -32,7 +32,8 @@ class Answer:
 
 
 def settings(store: Store) -> dict[str, Any]:
-    return DEFAULTS | store.read("settings", {})
+    changed: dict[str, Any] = store.read("settings", {})
+    return DEFAULTS | changed
 
 
 class Banks:

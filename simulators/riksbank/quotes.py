@@ -1,7 +1,7 @@
 """What the two banks quote on which day: made up by a rule from currency and day, so that every run sees the same rates.
 
-A quote made by hand goes before the rule, and a quote of null is a day without one. The calendar here was written for the simulator
-alone: it shares nothing with whoever asks.
+A quote made by hand goes before the rule, and a quote of null is a day without one. The calendar here was written for the
+simulator alone: it shares nothing with whoever asks.
 """
 
 import math
@@ -17,10 +17,11 @@ PUBLISHED = {RIKSBANK: time(16, 15), ECB: time(16, 0)}
 FIRST_DAY = date(2015, 1, 2)
 # Kronor for one unit, about which each currency moves.
 AROUND = {
-    "AUD": "6.72", "BGN": "5.74", "BRL": "1.88", "CAD": "7.45", "CHF": "11.86", "CNY": "1.43", "CZK": "0.459", "DKK": "1.505",
-    "EUR": "11.24", "GBP": "13.05", "HKD": "1.32", "HUF": "0.0288", "IDR": "0.00064", "ILS": "2.91", "INR": "0.119", "ISK": "0.0779",
-    "JPY": "0.0687", "KRW": "0.00712", "MXN": "0.561", "MYR": "2.43", "NOK": "0.978", "NZD": "6.05", "PHP": "0.181", "PLN": "2.64",
-    "RON": "2.21", "SGD": "7.98", "THB": "0.317", "TRY": "0.247", "USD": "10.33", "ZAR": "0.584",
+    "AUD": "6.72", "BGN": "5.74", "BRL": "1.88", "CAD": "7.45", "CHF": "11.86", "CNY": "1.43", "CZK": "0.459",
+    "DKK": "1.505", "EUR": "11.24", "GBP": "13.05", "HKD": "1.32", "HUF": "0.0288", "IDR": "0.00064", "ILS": "2.91",
+    "INR": "0.119", "ISK": "0.0779", "JPY": "0.0687", "KRW": "0.00712", "MXN": "0.561", "MYR": "2.43", "NOK": "0.978",
+    "NZD": "6.05", "PHP": "0.181", "PLN": "2.64", "RON": "2.21", "SGD": "7.98", "THB": "0.317", "TRY": "0.247",
+    "USD": "10.33", "ZAR": "0.584",
 }  # fmt: skip
 # Closed on weekdays, written out. Before 2024 and after 2028 only weekends and the fixed days are.
 _EASTER = {2024: (3, 31), 2025: (4, 20), 2026: (4, 5), 2027: (3, 28), 2028: (4, 16)}

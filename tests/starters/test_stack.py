@@ -29,7 +29,7 @@ from worker.settings import Settings
 
 pytestmark = pytest.mark.stack
 
-CHILDREN = ["codec", "fortnox", "intake", "ongoing", "postgres", "relay", "temporal", "worker"]
+CHILDREN = ["codec", "fortnox", "intake", "ongoing", "postgres", "relay", "riksbank", "temporal", "worker"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
