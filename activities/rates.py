@@ -1,6 +1,6 @@
 """What we ask of the banks: a merchant's exchange rates, checked before they are stored.
 
-A fetch reads a span that overlaps what is known, so it fills whatever an outage has left out and sees what the bank has corrected.
+A fetch reads a span that overlaps what is known: it fills whatever an outage has left out and sees what the bank has corrected.
 One currency that is not believed, or not there, never keeps the others: they are stored first, then it is named.
 """
 

@@ -46,9 +46,9 @@ def up(
 ) -> None:
     """Start the whole system on this machine and keep it running.
 
-    PostgreSQL, Temporal with its UI, the simulated Ongoing, Fortnox and Riksbank, worker, relay, intake and codec server, with a merchant
-    `demo` connected to the simulators. A child that dies is started again on the same port and data. State lives in the state
-    folder (LAGERBRO_HOME, .lagerbro by default) and is there again at the next start. Ctrl-C stops everything.
+    PostgreSQL, Temporal with its UI, the simulated Ongoing, Fortnox and Riksbank, worker, relay, intake and codec server, with a
+    merchant `demo` connected to the simulators. A child that dies is started again on the same port and data. State lives in the
+    state folder (LAGERBRO_HOME, .lagerbro by default) and is there again at the next start. Ctrl-C stops everything.
 
     Exit code 0: stopped as asked, or running in the background. 1: something did not come up, or a stack runs here already; the
     text names it.
