@@ -125,7 +125,7 @@ async def _fetch(merchant: str, seconds: float) -> int:
         task_queue=options.ORDERS_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=f"Exchange rates for {merchant}",
-        search_attributes=attributes.at_start(merchant, "exchange rates", "fetching", datetime.now(UTC)),
+        search_attributes=attributes.at_start(merchant, merchant, "fetching", datetime.now(UTC)),
     )
     try:
         async with asyncio.timeout(seconds):

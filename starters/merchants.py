@@ -112,7 +112,15 @@ async def connect_merchant(
     await start_watching(client, who)
     await every_day(client, f"vouchers/{who}", PostVouchers.run, who, settings.vouchers_hour, merchant.time_zone, merchant=who)
     await every_day(
-        client, f"rates/{who}", FetchExchangeRates.run, RatesKey(who), 17, "Europe/Stockholm", merchant=who, minute=5, at_once=True
+        client,
+        f"rates/{who}",
+        FetchExchangeRates.run,
+        RatesKey(who),
+        17,
+        "Europe/Stockholm",
+        merchant=who,
+        minute=5,
+        at_once=True,
     )
 
 

@@ -38,7 +38,7 @@ class FetchExchangeRates(Patient):
     @workflow.run
     async def run(self, key: RatesKey) -> RatesFetched:
         """Returns up to which day the rates are there. Never fails."""
-        self.merchant, self.kind, self.document = key.merchant, "exchange-rates", "exchange rates"
+        self.merchant, self.kind, self.document = key.merchant, "exchange-rates", key.merchant
         self._stage = "fetching"
         fetched: RatesFetched = await self.step(
             ExchangeRates.fetch_exchange_rates,

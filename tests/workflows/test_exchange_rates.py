@@ -18,7 +18,7 @@ from activities.rates import RateConfirmation, RatesFetched
 from domain.rates import expected_day
 from erp.database import Database
 from erp.merchants import save_settings
-from starters.schedules import schedule_rates
+from starters.schedules import every_day
 from tests.activities.world import Control
 from tests.conftest import TestDatabase
 from tests.erp.data import add_merchant, read
@@ -55,7 +55,7 @@ class Rates:
             RatesKey(self.merchant),
             id=f"rates/{self.merchant}",
             task_queue=options.ORDERS_QUEUE,
-            search_attributes=attributes.at_start(self.merchant, "exchange rates", "fetching", datetime.now(UTC)),
+            search_attributes=attributes.at_start(self.merchant, self.merchant, "fetching", datetime.now(UTC)),
         )
 
     async def blocked_by(self, handle: WorkflowHandle[Any, Any], code: str | None) -> None:
@@ -200,11 +200,17 @@ async def test_the_outcome_is_the_same_when_the_first_answer_is_lost(
 
 
 async def test_a_schedule_fetches_at_once_and_a_pause_survives_a_new_connection(rates: Rates) -> None:
-    await schedule_rates(rates.client, rates.merchant)
+    async def connect() -> None:
+        name, key = f"rates/{rates.merchant}", RatesKey(rates.merchant)
+        await every_day(
+            rates.client, name, FetchExchangeRates.run, key, 17, "Europe/Stockholm", rates.merchant, minute=5, at_once=True
+        )
+
+    await connect()
     await becomes(rates.rows, [("EUR", due()), ("USD", due())])
     handle = rates.client.get_schedule_handle(f"rates/{rates.merchant}")
     await handle.pause(note="the bank moves house")
-    await schedule_rates(rates.client, rates.merchant)
+    await connect()
     found = (await handle.describe()).schedule
     assert (found.state.paused, found.state.note) == (True, "the bank moves house")
     assert found.spec.time_zone_name == "Europe/Stockholm"
