@@ -20,9 +20,10 @@ from clients.riksbank import RiksbankClient
 from clients.transport import new_http
 from domain.banking_days import banking_days
 from domain.errors import Refused
+from domain.rates import Quote
 from erp.database import Database
 from erp.merchants import save_settings
-from erp.rates import rate_for
+from erp.rates import Checked, database_now, rate_for, store
 from tests.activities.world import Control
 from tests.conftest import TestDatabase
 from tests.erp.data import add_merchant, insert, read
@@ -197,8 +198,17 @@ async def test_one_krona_for_a_euro_is_refused_by_name_and_the_others_are_stored
     with pytest.raises(Refused, match=r"^EUR 2026-03-16: 1.0+ kronor for 1 is 9\d\.\d % off the other bank's") as refused:
         await fetching.fetch()
     assert refused.value.code == "exchange-rate-implausible"
+    assert "not published" not in str(refused.value)
     assert (await fetching.last())[0] == date(2026, 3, 13)
     assert (await fetching.last("USD"))[0] == MONDAY
+
+
+async def test_a_jump_is_seen_within_one_fetch_also_when_both_banks_make_it(fetching: Fetching) -> None:
+    await fetching.quote("14.2000")
+    await fetching.quote("14.2100", currency="SEK", bank="ecb")
+    with pytest.raises(Refused, match=r"EUR 2026-03-16: 14\.2.* is a jump of 2\d\.\d %"):
+        await fetching.fetch()
+    assert (await fetching.last())[0] == date(2026, 3, 13)
 
 
 async def test_what_a_person_confirms_is_stored_with_the_name_and_in_the_audit_log(fetching: Fetching) -> None:
@@ -233,6 +243,16 @@ async def test_a_correction_by_the_bank_is_a_new_revision_and_the_old_one_stays(
     await fetching.quote("11.4000")
     await asyncio.gather(*(fetching.fetch(worker=n % 2) for n in range(8)))
     assert (await fetching.rows())[-2:] == [old, (MONDAY, 2, D("11.4"), 1, "ecb")]
+
+
+async def test_an_old_answer_that_comes_late_corrects_nothing(fetching: Fetching) -> None:
+    async with fetching.app.merchant(fetching.merchant) as session:
+        before = await database_now(session)
+    await fetching.fetch()
+    late = Checked(Quote("EUR", MONDAY, D("11.0")), "ecb")
+    async with fetching.app.merchant(fetching.merchant) as session:
+        assert await store(session, fetching.merchant, "EUR", [late], before) == 0
+        assert await store(session, fetching.merchant, "EUR", [late], await database_now(session)) == 1
 
 
 async def test_without_the_other_bank_our_own_last_rate_speaks_for_the_new_one(fetching: Fetching) -> None:

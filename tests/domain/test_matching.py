@@ -113,6 +113,22 @@ def test_a_credit_without_pieces_is_a_lower_price_for_everything_matched() -> No
     assert [(each.quantity, each.late_cost) for each in taken] == [(D(0), D("-59.57")), (D(0), D("-40.43"))]
 
 
+def test_a_line_that_does_not_divide_is_laid_on_its_receipts_to_the_last_ore() -> None:
+    receipts = [receipt("1", "33.00", name) for name in ("R-1", "R-2", "R-3")]
+    found = match_line(D(33), receipts, InvoiceLine(D(3), D("100.00"), D(1)))
+    assert [part.price for part in found.parts] == [D("0.33"), D("0.34"), D("0.33")]
+    assert found.claim == Claim(D(0), D("0.00"))
+
+
+def test_what_is_credited_is_taken_from_the_last_receipt_first() -> None:
+    found = match_line(ORDERED, [receipt("60", "6720.00"), receipt("40", "4560.00", "R-2")], INVOICED)
+    taken, _, _ = credit(found, D(50), D("5985.00"))
+    assert [(each.receipt, each.quantity, each.reopened, each.late_cost) for each in taken] == [
+        ("R-2", D(40), D("4560.00"), D("-228.00")),
+        ("R-1", D(10), D("1120.00"), D("-77.00")),
+    ]
+
+
 def test_more_is_never_credited_than_was_invoiced() -> None:
     with pytest.raises(ValueError, match="101 pieces are credited, 100 were invoiced"):
         credit(match_line(ORDERED, [receipt("98", "10976.00")], INVOICED), D(101), D(1))

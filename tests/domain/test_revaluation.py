@@ -122,10 +122,11 @@ def test_received_and_not_invoiced_at_the_closing_rate() -> None:
 
 
 def test_a_credit_never_makes_stock_worth_less_than_nothing() -> None:
-    pool, at = received(Pool(), "3", "0.01")
-    pool, _ = pool.issue(D(1))
-    pool, found = settle(pool, at, D("-0.02"))
-    assert (pool.value, found) == (D("0.00"), Split(D("-0.01"), D("-0.01")))
+    pool, at = received(Pool(), "2", "0.01")
+    pool, cost = pool.issue(D(1))
+    assert (cost, pool.value) == (D("0.01"), D("0.00"))
+    pool, found = settle(pool, at, D("-0.01"))
+    assert (pool.value, found) == (D("0.00"), Split(D("0.00"), D("-0.01")))
 
 
 def test_half_an_ore_that_a_third_only_nearly_reaches_is_half_an_ore() -> None:
