@@ -141,7 +141,9 @@ class MerchantSettings:
 
 def _check_rates(settings: MerchantSettings) -> None:
     currencies, units = settings.rate_currencies, settings.rate_units
-    if isinstance(currencies, str) or not all(isinstance(c, str) and c.isalpha() and len(c) == 3 for c in currencies):
+    if not isinstance(currencies, list | tuple) or not all(
+        isinstance(c, str) and c.isalpha() and len(c) == 3 for c in currencies
+    ):
         raise Refused("settings-wrong", f'rate_currencies is {currencies!r}, not a list such as ["EUR", "USD"]')
     if not isinstance(units, Mapping) or not all(units[currency] in (1, 100) for currency in units):
         raise Refused("settings-wrong", f'rate_units is {units!r}, not like {{"JPY": 100}}; a unit is 1 or 100')
