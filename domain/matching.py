@@ -30,16 +30,20 @@ class OpenReceipt:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """A line of a supplier invoice: quantity, its amount in the invoice's currency, and the invoice's own rate."""
+    """A line of a supplier invoice: quantity, its amount in the invoice's currency, and the invoice's own rate.
+
+    `booked` is its amount in our books where that is known otherwise than by the rate: as a part of a total.
+    """
 
     quantity: Decimal
     amount: Decimal
     rate: Decimal
+    booked: Decimal | None = None
 
     @property
     def value(self) -> Decimal:
         """The amount in our books."""
-        return rounded(self.amount * self.rate)
+        return rounded(self.amount * self.rate) if self.booked is None else self.booked
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,34 @@ def match_line(ordered_price: Decimal, receipts: Sequence[OpenReceipt], line: In
         ordered_so_far, invoiced_so_far = ordered_so_far + ordered, invoiced_so_far + invoiced
         parts.append(Part(receipt.receipt, taken, cleared, ordered - cleared, invoiced - ordered))
     return Match(tuple(parts), Claim(line.quantity - running, line.value - invoiced_so_far))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedLine:
+    """A line of a purchase order: its price in the order's currency, and what of it is received and not invoiced."""
+
+    price: Decimal
+    receipts: tuple[OpenReceipt, ...]
+
+    @property
+    def open_quantity(self) -> Decimal:
+        return sum((receipt.quantity for receipt in self.receipts), ZERO)
+
+
+def match_total(lines: Sequence[OrderedLine], amount: Decimal, rate: Decimal) -> list[Match]:
+    """Lay an invoice that has no lines on all that one purchase has open, by what was ordered. Whether it fits is for `judge`.
+
+    It says nothing of quantities, so it is taken to bill what is here; a difference shows as price. Empty where nothing is open.
+    """
+    weights = [line.open_quantity * line.price for line in lines]
+    if not any(weights):
+        return []
+    parts = zip(lines, allocate(amount, weights), allocate(rounded(amount * rate), weights), strict=True)
+    return [
+        match_line(line.price, line.receipts, InvoiceLine(line.open_quantity, share, rate, booked))
+        for line, share, booked in parts
+        if line.open_quantity
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +226,11 @@ def judge(match: Match, received: Decimal, tolerance: Tolerance) -> str:
 def holds(difference: Decimal, of: Decimal, tolerance: Tolerance) -> bool:
     """Whether a difference is small enough for nobody to decide about it."""
     return abs(difference) <= tolerance.line and abs(difference) * 100 <= tolerance.percent * abs(of)
+
+
+def total_holds(lines: Decimal, total: Decimal, tolerance: Tolerance) -> bool:
+    """Whether an invoice's total differs from its lines by no more than its own rounding."""
+    return abs(total - lines) <= tolerance.rounding
 
 
 def _share(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:

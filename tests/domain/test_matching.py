@@ -13,12 +13,15 @@ from domain.matching import (
     InvoiceLine,
     Match,
     OpenReceipt,
+    OrderedLine,
     Part,
     Tolerance,
     credit,
     holds,
     judge,
     match_line,
+    match_total,
+    total_holds,
     unmatchable,
 )
 from domain.revaluation import mark, settle
@@ -127,6 +130,30 @@ def test_what_is_credited_is_taken_from_the_last_receipt_first() -> None:
         ("R-2", D(40), D("4560.00"), D("-228.00")),
         ("R-1", D(10), D("1120.00"), D("-77.00")),
     ]
+
+
+def test_an_invoice_without_lines_is_laid_on_all_that_its_purchase_has_open() -> None:
+    lines = [
+        OrderedLine(D("10.00"), (receipt("60", "6720.00"), receipt("40", "4480.00", "R-2"))),
+        OrderedLine(D("3.33"), (receipt("7", "261.07", "R-3"),)),
+        OrderedLine(D("99.00"), ()),
+    ]
+    found = match_total(lines, D("1023.31"), D("11.2"))
+    assert [(part.receipt, part.quantity, part.rate, part.price) for match in found for part in match.parts] == [
+        ("R-1", D(60), D("0.00"), D("0.00")),
+        ("R-2", D(40), D("0.00"), D("0.00")),
+        ("R-3", D(7), D("0.00"), D("0.00")),
+    ]
+    dearer = match_total(lines, D("1100.00"), D("11.4"))
+    assert sum(each.cleared + each.rate + each.price + each.claim.value for each in dearer) == D("12540.00")
+    assert [judge(each, each.quantity, Tolerance()) for each in dearer] == ["price_diff", "price_diff"]
+    assert all(each.claim == Claim(D(0), D(0)) for each in dearer)
+    assert match_total(lines[2:], D("1100.00"), D("11.4")) == []
+
+
+def test_a_total_may_differ_from_its_lines_by_its_rounding() -> None:
+    assert total_holds(D("100.00"), D("150.00"), Tolerance())
+    assert not total_holds(D("100.00"), D("150.01"), Tolerance())
 
 
 def test_more_is_never_credited_than_was_invoiced() -> None:
