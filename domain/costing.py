@@ -5,7 +5,8 @@ would leak a little value at every movement. Stock may go below zero, because th
 not there leave at the last known cost, and the next receipt settles the difference.
 
 `keep` is the part of an earlier receipt that is still here: the product of `1 - issued/quantity` over all issues since
-the pool last ran empty (an epoch). A later cost of a receipt stays in stock by `keep now / keep at the receipt`.
+the pool last ran empty (an epoch). A receipt that fills a hole has lost the pieces that fill it, as if they were issued at once.
+What becomes of a later cost of a receipt is in `domain/revaluation.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -37,7 +38,8 @@ class Pool:
             context.prec = 60
             average = self.value / self.quantity
             emptied = quantity == self.quantity
-            cost = self.value if emptied else rounded(quantity * average)
+            # Multiplied first: a quotient that ends on half an öre is then exact, and rounds as it does in PostgreSQL.
+            cost = self.value if emptied else rounded(self.value * quantity / self.quantity)
         left = replace(self, quantity=self.quantity - quantity, value=self.value - cost, last_cost=rounded(average, 6))
         return (left._emptied() if emptied else left._kept(quantity, self.quantity)), cost
 
@@ -64,12 +66,20 @@ class Pool:
             if self.quantity >= 0:
                 whole = self.value + value
             elif after <= 0:
-                whole = rounded(after * cost)
+                whole = rounded(value * after / quantity)
             else:
-                whole = value - rounded(-self.quantity * cost)
+                whole = value - rounded(value * -self.quantity / quantity)
         true_up = self.value + value - whole
         pool = replace(self, quantity=after, value=whole, last_cost=rounded(cost, 6) if cost else self.last_cost)
-        return (pool._emptied() if after == 0 else pool), true_up
+        if after <= 0:
+            return pool._emptied(), true_up
+        return (pool._kept(-self.quantity, quantity) if self.quantity < 0 else pool), true_up
+
+    def revalue(self, change: Decimal) -> "Pool":
+        """The same pieces, worth `change` more or less. Only where there are pieces, and never below nothing."""
+        if self.quantity <= 0 or self.value + change < 0:
+            raise ValueError(f"{self.quantity} pieces worth {self.value} cannot become worth {change} more")
+        return replace(self, value=self.value + change)
 
     def _emptied(self) -> "Pool":
         return replace(self, epoch=self.epoch + 1, keep=Decimal(1))

@@ -4,12 +4,14 @@ Kept as one validated document per merchant. Everything the papers of the two sy
 default that the papers suggest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
 from domain.errors import Refused
+from domain.exchange import AT_INVOICE, AT_PAYMENT, RatePolicy
+from domain.rates import Limits
 from domain.stock import StockAccounts
 from domain.vat import VatZone
 from domain.vouchers import PER, POLICIES
@@ -45,7 +47,10 @@ class MerchantSettings:
 
     `voucher_series`: a series in Fortnox that only we write to; `voucher_per`: `day` or `event`; `locked_period_policy`: what is
     late for a locked day is booked on the `next-open-day`, or on `hold` until a person opens it; `opening_is_in_fortnox`: the
-    stock account held the opening value before go-live, so opening entries get no voucher."""
+    stock account held the opening value before go-live, so opening entries get no voucher.
+
+    `rate_currencies`: fetched beside those of suppliers and purchases; `rate_units`: a currency that the Riksbank quotes for 100;
+    `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     warehouse: str = "MAIN"
@@ -60,6 +65,13 @@ class MerchantSettings:
     sales_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: dict(DEFAULT_SALES_ACCOUNTS))
     freight_accounts: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_FREIGHT_ACCOUNTS))
     terms_of_payment: str = "30"
+    rate_currencies: Sequence[str] = ()
+    rate_units: Mapping[str, int] = field(default_factory=dict)
+    rate_history_days: int = 30
+    rate_jump_percent: int = 20
+    rate_cross_check_percent: int = 5
+    rate_difference_at_invoice: str = "product-cost"
+    rate_difference_at_payment: str = "accounting-system"
     watch_days: int = 400
     watch_interval_seconds: int = 60
     nightly_sweep_hour: int = 3
@@ -94,6 +106,7 @@ class MerchantSettings:
             raise Refused("settings-wrong", f"locked_period_policy is {settings.locked_period_policy!r}, not one of {policies}")
         if not 1 <= len(settings.voucher_series) <= 10:
             raise Refused("settings-wrong", f"voucher_series is {settings.voucher_series!r}, not 1 to 10 characters")
+        _check_rates(settings)
         for zone in settings.sales_accounts:
             if zone not in set(VatZone):
                 raise Refused("settings-wrong", f"sales_accounts: {zone!r} is not one of {', '.join(VatZone)}")
@@ -107,6 +120,14 @@ class MerchantSettings:
             raise Refused("unknown-order-status", f"order status {status} has no meaning in the merchant's settings") from None
 
     @property
+    def rate_policy(self) -> RatePolicy:
+        return RatePolicy(self.rate_difference_at_invoice, self.rate_difference_at_payment)
+
+    @property
+    def rate_limits(self) -> Limits:
+        return Limits(Decimal(self.rate_jump_percent), Decimal(self.rate_cross_check_percent))
+
+    @property
     def stock_accounts(self) -> StockAccounts:
         return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account)
 
@@ -116,3 +137,21 @@ class MerchantSettings:
             return self.sales_accounts[zone.value][f"{rate.normalize():f}"]
         except KeyError:
             raise Refused("vat-rate-without-account", f"{row}: no account for {rate.normalize():f} % VAT, {zone.value}") from None
+
+
+def _check_rates(settings: MerchantSettings) -> None:
+    currencies, units = settings.rate_currencies, settings.rate_units
+    if not isinstance(currencies, list | tuple) or not all(
+        isinstance(c, str) and c.isalpha() and len(c) == 3 for c in currencies
+    ):
+        raise Refused("settings-wrong", f'rate_currencies is {currencies!r}, not a list such as ["EUR", "USD"]')
+    if not isinstance(units, Mapping) or not all(units[currency] in (1, 100) for currency in units):
+        raise Refused("settings-wrong", f'rate_units is {units!r}, not like {{"JPY": 100}}; a unit is 1 or 100')
+    if not 1 <= settings.rate_history_days <= 3650:
+        raise Refused("settings-wrong", f"rate_history_days is {settings.rate_history_days}, not from 1 to 3650")
+    for name, most in (("rate_jump_percent", 100), ("rate_cross_check_percent", 50)):
+        if not 1 <= getattr(settings, name) <= most:
+            raise Refused("settings-wrong", f"{name} is {getattr(settings, name)}, not from 1 to {most}")
+    for name, known in (("rate_difference_at_invoice", AT_INVOICE), ("rate_difference_at_payment", AT_PAYMENT)):
+        if getattr(settings, name) not in known:
+            raise Refused("settings-wrong", f"{name} is {getattr(settings, name)!r}, not one of {', '.join(known)}")

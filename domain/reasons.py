@@ -62,6 +62,26 @@ REASONS: dict[str, Reason] = {
         "erp",
         "Fill in the delivery columns of erp.sales_order, then retry.",
     ),
+    "exchange-rate-missing": Reason(
+        "A currency has no exchange rate for the day.",
+        "system",
+        "Nothing, if the bank is late: it is asked again. Else correct rate_currencies in the merchant's settings.",
+    ),
+    "exchange-rate-implausible": Reason(
+        "A published exchange rate is not believable; it is not used.",
+        "person",
+        "Compare with the bank's own page. If it is right: lagerbro rates confirm; if it is per 100: set rate_units.",
+    ),
+    "landed-cost-not-allocated": Reason(
+        "A landed cost cannot be laid on its receipt lines.",
+        "person",
+        "Choose another key, complete the articles, or give the parts by hand.",
+    ),
+    "cost-implausible": Reason(
+        "An article's calculated cost would make a jump; the old one stays.",
+        "person",
+        "Check price, currency and rate; then set the cost by hand.",
+    ),
     "missing-exchange-rate": Reason(
         "The order is in another currency than the books and has no exchange rate.",
         "erp",

@@ -722,6 +722,34 @@ posting_row = Table(
     schema="erp",
 )
 
+exchange_rate = Table(
+    "exchange_rate",
+    metadata,
+    merchant(),
+    Column("source", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("rate_date", Date, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("value", RATE, nullable=False),
+    Column("units", SmallInteger, nullable=False),
+    Column("checked_by", Text, nullable=False),
+    Column("other_rate", Numeric(20, 10)),
+    Column("confirmed_by", Text),
+    instant("asked_at"),
+    instant("fetched_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "source", "currency", "rate_date", "revision"),
+    of_merchant(),
+    CheckConstraint("source = 'riksbank'", name="source_is_known"),
+    CheckConstraint("erp.is_currency(currency)", name="currency_is_known"),
+    CheckConstraint("value > 0 AND value < 1000000", name="value_in_range"),
+    CheckConstraint("units IN (1, 100)", name="units_are_known"),
+    CheckConstraint("revision >= 1", name="revision_in_range"),
+    CheckConstraint("checked_by IN ('ecb','previous','person')", name="checked_by_is_known"),
+    CheckConstraint("(checked_by = 'person') = (confirmed_by IS NOT NULL)", name="confirmed_has_a_name"),
+    between("other_rate", "0", "1000000"),
+    schema="erp",
+)
+
 # --- bridge: our plumbing ---------------------------------------------------------------------------------------------
 
 ledger_head = Table(

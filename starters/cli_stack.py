@@ -43,14 +43,14 @@ def up(
         bool, typer.Option("--auto-warehouse", help="The simulated warehouse releases, picks and ships by itself.")
     ] = False,
     port_base: Annotated[
-        int | None, typer.Option("--port-base", help="First of nine consecutive ports; chosen free and kept without it.")
+        int | None, typer.Option("--port-base", help="First of ten consecutive ports; chosen free and kept without it.")
     ] = None,
 ) -> None:
     """Start the whole system on this machine and keep it running.
 
-    PostgreSQL, Temporal with its UI, the simulated Ongoing and Fortnox, worker, relay, intake and codec server, with a merchant
-    `demo` connected to the simulators. A child that dies is started again on the same port and data. State lives in the state
-    folder (LAGERBRO_HOME, .lagerbro by default) and is there again at the next start. Ctrl-C stops everything.
+    PostgreSQL, Temporal with its UI, the simulated Ongoing, Fortnox and Riksbank, worker, relay, intake and codec server, with a
+    merchant `demo` connected to the simulators. A child that dies is started again on the same port and data. State lives in the
+    state folder (LAGERBRO_HOME, .lagerbro by default) and is there again at the next start. Ctrl-C stops everything.
 
     Exit code 0: stopped as asked, or running in the background. 1: something did not come up, or a stack runs here already; the
     text names it.
@@ -324,6 +324,7 @@ def _print_addresses(addresses: Mapping[str, str]) -> None:
         "postgres": "PostgreSQL (database lagerbro)",
         "ongoing": "Ongoing, simulated",
         "fortnox": "Fortnox, simulated",
+        "riksbank": "Riksbank and ECB, simulated",
         "intake": "webhook intake",
         "codec": "codec server",
         "metrics": "Temporal's metrics",

@@ -70,7 +70,7 @@ def _secrets(home: Path) -> dict[str, Any]:
                     "webhook_path": webhook.path,
                     "webhook_token": webhook.token,
                     "rate_window": {"requests": 25, "seconds": 0.05},
-                    "settings": {"short_grace_seconds": 3},
+                    "settings": {"short_grace_seconds": 3, "rate_currencies": ["EUR", "USD"]},
                 }
             ),
             encoding="utf-8",

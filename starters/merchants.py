@@ -20,6 +20,7 @@ from starters.endpoints import hashed
 from starters.schedules import every_day
 from worker.keyring import KeyRing
 from workflows import attributes, options
+from workflows.exchange_rates import FetchExchangeRates, RatesKey
 from workflows.post_vouchers import PostVouchers
 from workflows.watch_warehouse import WatchKey, WatchWarehouse
 
@@ -72,7 +73,7 @@ async def connect_merchant(
     """Connect a merchant, or connect it anew: addresses, credentials and settings are replaced, nothing is lost.
 
     Switches and intervals that a person has turned stay as they are. `erp` may write erp.merchant (the ERP's own role), `app`
-    our plumbing. Starts the merchant's watcher if it is not running.
+    our plumbing. Starts the merchant's watcher if it is not running, and sets its schedules.
     """
     who = merchant.merchant_id
     settings = MerchantSettings.of(merchant.settings)
@@ -103,6 +104,17 @@ async def connect_merchant(
             await ensure(session, who, flow, settings.watch_interval_seconds if flow is ORDERS_BACK else None)
     await start_watching(client, who)
     await every_day(client, f"vouchers/{who}", PostVouchers.run, who, settings.vouchers_hour, merchant.time_zone, merchant=who)
+    await every_day(
+        client,
+        f"rates/{who}",
+        FetchExchangeRates.run,
+        RatesKey(who),
+        17,
+        "Europe/Stockholm",
+        merchant=who,
+        minute=5,
+        at_once=True,
+    )
 
 
 async def start_watching(client: Client, merchant: str) -> None:

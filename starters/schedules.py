@@ -30,9 +30,20 @@ CATCH_UP = timedelta(days=1)
 
 
 async def every_day(
-    client: Client, schedule_id: str, workflow: Callable[..., Any], argument: Any, hour: int, time_zone: str, merchant: str
+    client: Client,
+    schedule_id: str,
+    workflow: Callable[..., Any],
+    argument: Any,
+    hour: int,
+    time_zone: str,
+    merchant: str,
+    minute: int = 0,
+    at_once: bool = False,
 ) -> None:
-    """Make or renew a daily schedule; its runs have the schedule's id and the time."""
+    """Make or renew a daily schedule; its runs have the schedule's id and the time. `at_once`: a new one begins with a run.
+
+    Renewed, it keeps its state: what somebody has paused stays paused.
+    """
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
             workflow,
@@ -41,14 +52,19 @@ async def every_day(
             task_queue=options.ORDERS_QUEUE,
             typed_search_attributes=attributes.of_merchant(merchant, merchant),
         ),
-        spec=ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(hour)])], time_zone_name=time_zone, jitter=JITTER),
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(hour)], minute=[ScheduleRange(minute)])],
+            time_zone_name=time_zone,
+            jitter=JITTER,
+        ),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
     )
     try:
-        await client.create_schedule(schedule_id, schedule)
+        await client.create_schedule(schedule_id, schedule, trigger_immediately=at_once)
     except ScheduleAlreadyRunningError:
 
-        async def renew(_: ScheduleUpdateInput) -> ScheduleUpdate:
+        async def renew(found: ScheduleUpdateInput) -> ScheduleUpdate:
+            schedule.state = found.description.schedule.state
             return ScheduleUpdate(schedule=schedule)
 
         await client.get_schedule_handle(schedule_id).update(renew)

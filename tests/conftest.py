@@ -226,6 +226,13 @@ def fortnox_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield address
 
 
+@pytest.fixture(scope="session")
+def riksbank_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base address of a simulated Riksbank (and ECB), for the session."""
+    with simulator("riksbank", tmp_path_factory.mktemp("riksbank")) as address:
+        yield address
+
+
 @contextlib.contextmanager
 def simulator(system: str, folder: Path) -> Iterator[str]:
     """`simulators.<system>` as a process of its own, with its state in `folder`."""

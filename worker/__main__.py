@@ -23,14 +23,15 @@ from worker.keyring import KeyRing
 from worker.logs import configure_logs
 from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
-from worker.wiring import fortnox_connections, ongoing_connections
+from worker.wiring import exchange_rates, fortnox_connections, ongoing_connections
 from workflows import options
+from workflows.exchange_rates import FetchExchangeRates
 from workflows.post_vouchers import PostVouchers
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
 
-WORKFLOWS = [FulfilSalesOrder, SyncArticles, WatchWarehouse, PostVouchers]
+WORKFLOWS = [FulfilSalesOrder, SyncArticles, WatchWarehouse, PostVouchers, FetchExchangeRates]
 GRACE = timedelta(seconds=30)
 
 log = structlog.get_logger("worker")
@@ -43,6 +44,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     settle = timedelta(seconds=settings.settle_seconds)
     warehouse = ongoing_connections(database, keys, settings)
     accounting = fortnox_connections(database, keys, settings)
+    banks = exchange_rates(database, settings)
     erp = Erp(database)
     ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     articles = Articles(database, warehouse, settle)
@@ -57,7 +59,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
             client,
             task_queue=options.ORDERS_QUEUE,
             workflows=WORKFLOWS,
-            activities=[erp.open_exception, erp.close_exceptions],
+            activities=[erp.open_exception, erp.close_exceptions, banks.fetch_exchange_rates],
             workflow_runner=UnsandboxedWorkflowRunner(),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
             max_cached_workflows=2000,
@@ -89,7 +91,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
             max_concurrent_activities=many,
             **shared,  # type: ignore[arg-type]
         ),
-    ], [warehouse, accounting]
+    ], [warehouse, accounting, banks]
 
 
 async def main() -> None:

@@ -54,6 +54,10 @@ class Settings(BaseModel):
     keys: SecretStr | None = Field(None, description="the key ring as JSON; see worker/keyring.py")
     sealing: Literal["on", "off"] = Field("on", description="off leaves payloads readable in Temporal: for tests only")
 
+    riksbank_url: str | None = Field(None, description="https://api.riksbank.se/swea/v1; no rate is asked for without it")
+    riksbank_key: SecretStr | None = Field(None, description="the bank's subscription key; fewer requests are allowed without")
+    ecb_url: str | None = Field(None, description="https://www.ecb.europa.eu/stats/eurofxref; the second source of rates")
+
     home: Path = Field(Path(".lagerbro"), description="where the embedded stack keeps its state")
     port_base: Port | None = Field(None, description="the embedded stack's first port; the others follow")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

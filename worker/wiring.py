@@ -4,8 +4,11 @@ import json
 from contextlib import AbstractAsyncContextManager
 
 from activities.connections import Connections, WrongCompany, setting
+from activities.rates import Banks, ExchangeRates
+from clients.ecb import EcbClient
 from clients.fortnox import ClientCredentials, FortnoxClient
 from clients.ongoing import OngoingClient
+from clients.riksbank import RiksbankClient
 from clients.transport import new_http
 from erp.database import Database
 from erp.limiter import RateWindow, WriteLease
@@ -67,3 +70,12 @@ def fortnox_connections(database: Database, keys: KeyRing, settings: Settings) -
             raise WrongCompany(f"the credentials open company {company.database_number}, the connection says {wanted}")
 
     return Connections(database, "fortnox", build, lambda client: client.aclose(), prove)
+
+
+def exchange_rates(database: Database, settings: Settings) -> ExchangeRates:
+    """Both banks, for all merchants: their rates are the same for everybody, so one answer serves many."""
+    deadline = settings.client_deadline_seconds
+    key = settings.riksbank_key.get_secret_value() if settings.riksbank_key else None
+    riksbank = RiksbankClient(new_http(settings.riksbank_url), key, deadline) if settings.riksbank_url else None
+    ecb = EcbClient(new_http(settings.ecb_url), deadline) if settings.ecb_url else None
+    return ExchangeRates(database, Banks(riksbank, ecb))

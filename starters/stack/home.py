@@ -19,7 +19,7 @@ from starters.stack.ports import free_ports, is_free
 from worker.keyring import KeyRing
 
 MARKER = ".lagerbro-home"
-SERVICES = ("postgres", "temporal", "ui", "metrics", "http", "ongoing", "fortnox", "intake", "codec")
+SERVICES = ("postgres", "temporal", "ui", "metrics", "http", "ongoing", "fortnox", "intake", "codec", "riksbank")
 PASSWORDS = ("postgres", "setup", "erp", "app", "relay", "intake", "verify")
 
 

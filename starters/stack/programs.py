@@ -20,6 +20,7 @@ PASSED_ON = (
     *("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE"),
 )
 NAMESPACE = "default"
+SIMULATED = ("ongoing", "fortnox", "riksbank")
 
 
 class Programs:
@@ -35,7 +36,9 @@ class Programs:
     @property
     def addresses(self) -> dict[str, str]:
         """Where everything answers."""
-        http = {name: f"http://127.0.0.1:{self._ports[name]}" for name in ("ui", "ongoing", "fortnox", "intake", "codec")}
+        http = {
+            name: f"http://127.0.0.1:{self._ports[name]}" for name in ("ui", "ongoing", "fortnox", "riksbank", "intake", "codec")
+        }
         return http | {
             "postgres": f"127.0.0.1:{self._ports['postgres']}",
             "temporal": f"127.0.0.1:{self._ports['temporal']}",
@@ -51,6 +54,8 @@ class Programs:
             "LAGERBRO_INTAKE_PORT": str(self._ports["intake"]),
             "LAGERBRO_CODEC_PORT": str(self._ports["codec"]),
             "LAGERBRO_CODEC_ORIGIN": self.addresses["ui"],
+            "LAGERBRO_RIKSBANK_URL": f"{self.addresses['riksbank']}/swea/v1",
+            "LAGERBRO_ECB_URL": f"{self.addresses['riksbank']}/stats/eurofxref",
             "TEMPORAL_ADDRESS": self.addresses["temporal"],
             "TEMPORAL_NAMESPACE": NAMESPACE,
         }
@@ -68,7 +73,7 @@ class Programs:
 
     def all(self) -> list[Program]:
         """Every child, for whoever wants to ask each how it is."""
-        servers = [self.postgres(), self.temporal(), self.simulator("ongoing"), self.simulator("fortnox")]
+        servers = [self.postgres(), self.temporal(), *(self.simulator(system) for system in SIMULATED)]
         return [*servers, self.worker(), self.relay(), self.intake(), self.codec()]
 
     def postgres(self) -> Program:
@@ -112,7 +117,9 @@ class Programs:
         )
 
     def worker(self) -> Program:
-        return self._beating("worker", "worker", ("APP_DATABASE_URL_FILE", "KEYS_FILE"), stop_seconds=40)
+        return self._beating(
+            "worker", "worker", ("APP_DATABASE_URL_FILE", "KEYS_FILE", "RIKSBANK_URL", "ECB_URL"), stop_seconds=40
+        )
 
     def relay(self) -> Program:
         return self._beating("relay", "starters.relay", ("RELAY_DATABASE_URL_FILE", "KEYS_FILE"))

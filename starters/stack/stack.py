@@ -25,7 +25,7 @@ from starters.stack import postgres, temporal
 from starters.stack.child import Program, end_leftovers, started_at
 from starters.stack.home import Home
 from starters.stack.journal import Journal
-from starters.stack.programs import Programs
+from starters.stack.programs import SIMULATED, Programs
 from starters.stack.supervisor import Supervised
 from worker.settings import Settings
 
@@ -131,13 +131,13 @@ class Stack:
         began = time.monotonic()
         programs = self._programs
         programs.write_secrets()
-        for program in (programs.temporal(), programs.simulator("ongoing"), programs.simulator("fortnox"), programs.codec()):
+        for program in (programs.temporal(), *(programs.simulator(system) for system in SIMULATED), programs.codec()):
             self._supervise(program)
         await asyncio.to_thread(postgres.initialise, self.home.postgres, self.home.passwords()["postgres"])
         self._supervise(programs.postgres())
         await self._all_ready("postgres")
         await self._migrate()
-        await self._all_ready("temporal", "ongoing", "fortnox", "codec")
+        await self._all_ready("temporal", *SIMULATED, "codec")
         await temporal.keep_closed_workflows(self.addresses["temporal"])
         for program in (programs.worker(), programs.relay(), programs.intake()):
             self._supervise(program)
@@ -197,7 +197,17 @@ class Stack:
 
 def _inherited(settings: Settings) -> dict[str, str]:
     """What the user set for this stack's children: everything that the stack does not decide itself."""
-    decided = ("DATABASE_URL", "LAGERBRO_KEYS", "_PORT", "_HOST", "LAGERBRO_CODEC_ORIGIN", "LAGERBRO_PASSWORDS", "HEALTH_FILE")
+    decided = (
+        "DATABASE_URL",
+        "LAGERBRO_KEYS",
+        "_PORT",
+        "_HOST",
+        "LAGERBRO_CODEC_ORIGIN",
+        "LAGERBRO_PASSWORDS",
+        "HEALTH_FILE",
+        "BANK_URL",
+        "ECB_URL",
+    )
     return {
         name: value
         for name, value in settings.environment().items()

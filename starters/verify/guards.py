@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "erp.posting",
     "erp.posting_row",
     "erp.shipment_line",
+    "erp.exchange_rate",
     "bridge.booking",
     "bridge.audit",
     "bridge.status_move",

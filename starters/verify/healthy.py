@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.keys import BasisKey, OrderKey, OrderState
+from domain.rates import Quote
 from domain.stock import Movement, move_stock
 from erp import calls, counters, ledger, orders, shipping, watching
 from erp.articles import load_articles
@@ -25,6 +26,7 @@ from erp.invoices import basis_booked, load_basis
 from erp.links import save_link
 from erp.merchants import load_merchant, save_connection, save_settings
 from erp.opening import OpeningBalance, book_opening
+from erp.rates import Checked, database_now, store
 
 MERCHANTS = ("alfa", "beta")
 AT_WAREHOUSE, SENT = 300, 450
@@ -81,6 +83,15 @@ class Shop:
             await book_opening(session, who, balances, datetime.now(UTC), ACTOR, CODE)
             known = [*balances, OpeningBalance("C", Decimal(3), Decimal("4.00"))]
             await book_opening(session, who, known, datetime.now(UTC), ACTOR, CODE)
+        await self._rates()
+
+    async def _rates(self) -> None:
+        """A rate that the bank corrected the same afternoon."""
+        day = datetime.now(UTC).date() - timedelta(days=3)
+        for value in ("11.2345", "11.2354"):
+            async with self.role("app") as session:
+                quote = Checked(Quote("EUR", day, Decimal(value)), "ecb", Decimal("11.24"))
+                await store(session, self.merchant, "EUR", [quote], await database_now(session))
 
     async def order(self, number: str, lines: Mapping[str, tuple[int, str]], freight: int = 0) -> int:
         """An order of the ERP, released, relayed to a process and sent; returns its id in the warehouse."""

@@ -624,4 +624,14 @@ GUARDS = (
     Plant("A5", "the checker may write", (), ("grant update on erp.article to lagerbro_verify",)),
 )
 
-PLANTS: tuple[Plant, ...] = (*COUNTERS, *STOCK, *BOOKS, *EVENTS, *ORDERS, *INVOICES, *CALLS, *GUARDS)
+_RATE = (
+    "insert into erp.exchange_rate (merchant_id, source, currency, rate_date, revision, value, units, checked_by, asked_at)"
+    " values ('alfa', 'riksbank', 'EUR', current_date {}, {}, 11.2, 1, 'ecb', now())"
+)
+RATES = (
+    Plant("V5", "a revision of an exchange rate is missing", (), (_RATE.format("- 1", 2),)),
+    Plant("V5", "a revision changes nothing", (), (_RATE.format("- 1", 1), _RATE.format("- 1", 2))),
+    Plant("V5", "an exchange rate was known before its day", (), (_RATE.format("+ 2", 1),)),
+)
+
+PLANTS: tuple[Plant, ...] = (*COUNTERS, *STOCK, *BOOKS, *RATES, *EVENTS, *ORDERS, *INVOICES, *CALLS, *GUARDS)

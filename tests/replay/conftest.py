@@ -20,7 +20,7 @@ __all__ = ["erp", "fortnox", "http", "ongoing", "shop", "verify", "workers"]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def processes(
-    shop: Shop, temporal_server: TemporalServer, database: TestDatabase, key_ring: KeyRing
+    shop: Shop, temporal_server: TemporalServer, database: TestDatabase, key_ring: KeyRing, riksbank_simulator: str
 ) -> AsyncIterator[Processes]:
     told = {
         "LAGERBRO_KEYS": key_ring.dump(),
@@ -28,6 +28,8 @@ async def processes(
         "LAGERBRO_CLIENT_DEADLINE_SECONDS": "2",
         "LAGERBRO_SETTLE_SECONDS": "4.5",
         "LAGERBRO_BUILD_ID": "recorded",
+        "LAGERBRO_RIKSBANK_URL": f"{riksbank_simulator}/swea/v1",
+        "LAGERBRO_ECB_URL": f"{riksbank_simulator}/stats/eurofxref",
     }
     settings = Settings.from_environment(database.environment() | temporal_server.environment() | told)
     client = await Client.connect(temporal_server.address, identity="lagerbro", data_converter=CONVERTER)

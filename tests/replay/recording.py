@@ -1,13 +1,20 @@
 """Orders whose histories are kept. Not collected with the tests: run by `python -m tests.replay.record`."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from temporalio.client import WorkflowHandle
 
+from activities.rates import RateConfirmation
+from domain.rates import expected_day
+from tests.activities.world import Control
 from tests.erp.data import article, insert, line, set_order
 from tests.workflows.process import Processes, becomes
+from workflows import options
+from workflows.exchange_rates import FetchExchangeRates, RatesKey
 
 HERE = Path(__file__).parent
 
@@ -104,3 +111,23 @@ async def test_changed_too_late(processes: Processes) -> None:
     await processes.look("SO-TOO-LATE")
     assert await processes.result("SO-TOO-LATE") == "completed"
     await save(processes.of("SO-TOO-LATE"), "changed-too-late")
+
+
+async def test_rate_confirmed(processes: Processes, riksbank_simulator: str) -> None:
+    shop = processes.shop
+    await shop.settings(rate_currencies=["EUR"])
+    bank = Control(riksbank_simulator, shop.ongoing.http)
+    day = expected_day(datetime.now(ZoneInfo("Europe/Stockholm")))
+    await bank("PUT", "quotes", {"bank": "riksbank", "currency": "EUR", "date": str(day), "value": "1.0"})
+    handle = await processes.client.start_workflow(
+        FetchExchangeRates.run, RatesKey(shop.merchant), id=f"rates/{shop.merchant}", task_queue=options.ORDERS_QUEUE
+    )
+
+    async def standing() -> bool:
+        return bool(await shop.exceptions())
+
+    await becomes(standing, True)
+    confirm: Any = FetchExchangeRates.confirm_rate
+    await handle.execute_update(confirm, RateConfirmation("anna", "a new krona", "EUR", day, Decimal("1.0")))
+    await handle.result()
+    await save(handle, "rate-confirmed")

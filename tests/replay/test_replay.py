@@ -32,7 +32,7 @@ class ForgetsToSend:
 
 
 def test_there_are_histories_of_every_path() -> None:
-    paths = {"good", "blocked-and-mended", "short", "unpicked", "cancelled", "changed-too-late"}
+    paths = {"good", "blocked-and-mended", "short", "unpicked", "cancelled", "changed-too-late", "rate-confirmed"}
     assert {file.stem for file in HISTORIES} >= paths
 
 

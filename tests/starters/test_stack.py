@@ -29,7 +29,7 @@ from worker.settings import Settings
 
 pytestmark = pytest.mark.stack
 
-CHILDREN = ["codec", "fortnox", "intake", "ongoing", "postgres", "relay", "temporal", "worker"]
+CHILDREN = ["codec", "fortnox", "intake", "ongoing", "postgres", "relay", "riksbank", "temporal", "worker"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -129,6 +129,30 @@ async def test_commands_find_the_stack_by_its_folder(stack: Stack) -> None:
     assert calm.returncode == 0, calm.stderr
     assert json.loads(calm.stdout)["at_rest"] is True
     assert (await lagerbro(stack.home.folder, "order", "list", "--json")).stdout.strip() == "[]"
+
+
+async def test_exchange_rates_are_there_and_one_krona_for_a_euro_waits_for_a_person(stack: Stack) -> None:
+    home = stack.home.folder
+    fetched = await lagerbro(home, "rates", "fetch")
+    assert fetched.returncode == 0, fetched.stdout + fetched.stderr
+    assert fetched.stdout.startswith("2 currencies up to")
+    found = json.loads((await lagerbro(home, "rates", "show", "eur", "--json")).stdout)
+    assert (found["missing"], found["standing"]) == ({}, [])
+    day = found["rates"][0]["rate_date"]
+    async with httpx.AsyncClient(base_url=stack.addresses["riksbank"], trust_env=False) as http:
+        quote = {"bank": "riksbank", "currency": "EUR", "date": day, "value": "1.0"}
+        (await http.put("/_control/quotes", json=quote)).raise_for_status()
+        stack.kill("worker")  # a worker serves an answer to all merchants for ten minutes; a new one asks again
+        doubted = await lagerbro(home, "rates", "fetch", "--wait", "15")
+        assert doubted.returncode == 1
+        assert f"exchange-rate-implausible EUR {day}" in " ".join(doubted.stdout.split())
+        assert (await lagerbro(home, "rates", "confirm", "EUR", day, "x", "--by", "a", "--reason", "b")).returncode == 1
+        told = await lagerbro(home, "rates", "confirm", "EUR", day, "1.0", "--by", "anna", "--reason", "a new krona")
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert (await lagerbro(home, "rates", "fetch")).returncode == 0
+        await http.delete("/_control/quotes")
+    shown = (await lagerbro(home, "rates", "show", "EUR")).stdout
+    assert "person (anna)" in shown
 
 
 async def test_without_a_stack_commands_say_so(tmp_path: Path) -> None:

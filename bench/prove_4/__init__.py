@@ -1,0 +1,1 @@
+"""What the issue of stock value asks to be proved at full size."""
