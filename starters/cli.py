@@ -14,6 +14,7 @@ from erp.database import DATABASE_ERRORS, is_away
 from starters.cli_articles import articles
 from starters.cli_connection import connection
 from starters.cli_keys import keys
+from starters.cli_merchant import merchant
 from starters.cli_orders import erp, orders
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
 from starters.cli_verify import verify_command
@@ -62,6 +63,7 @@ app.add_typer(orders, name="order")
 app.add_typer(articles, name="article")
 app.add_typer(erp, name="erp")
 app.add_typer(connection, name="connection")
+app.add_typer(merchant, name="merchant")
 app.add_typer(keys, name="keys")
 app.add_typer(vouchers, name="voucher")
 app.command("tie-out")(tie_out_command)
