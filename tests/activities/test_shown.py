@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from activities.shown import parcels, shown
+from activities.shown import new_to_the_erp, parcels, shown
 from clients.ongoing import GetOrder
 from domain.merchant import MerchantSettings
 from erp.visible import Parcel
@@ -52,3 +52,10 @@ def test_null_missing_and_empty_say_the_same() -> None:
 def test_signs_that_cannot_be_shown_are_left_out() -> None:
     held = answer(transporter={"name": "Post\x00Nord\n", "code": "PLAB", "serviceCode": None})
     assert shown(held, MerchantSettings(), "sent", None, Decimal(0)).transporter == "PostNord"
+
+
+def test_only_a_document_that_shows_something_else_than_before_is_told_again() -> None:
+    same, changed = (shown(answer(), MerchantSettings(), "sent", None, Decimal(picked)) for picked in (3, 4))
+    assert new_to_the_erp({1: same.digest}, [same]) == []
+    assert new_to_the_erp({1: same.digest}, [changed]) == [changed]
+    assert new_to_the_erp({1: None}, [same]) == [same]
