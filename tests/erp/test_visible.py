@@ -56,6 +56,8 @@ async def test_absent_details_never_wipe_known_ones(merchant: str, app: Database
     await show(app, merchant, [BARE])
     assert await read(verify, SEEN, m=merchant) == [whole]
     assert await read(verify, VERSIONS, m=merchant) == before, "nothing was new"
+    await show(app, merchant, [replace(BARE, status=475, meaning="collected")])
+    assert await read(verify, SEEN, m=merchant) == [(*whole[:2], 475, "collected", *whole[4:])]
     await show(app, merchant, [replace(FULL, parcels=(Parcel("P-1", None, None),))])
     assert await read(verify, PARCELS, m=merchant) == [("P-1", "W-1", "u")]
     await show(app, merchant, [replace(FULL, way_of_delivery="OMBUD", parcels=(Parcel("P-1", "W-2", None),))])
