@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint up down bench prove-1 clean
+.PHONY: help demo test check lint up down bench prove-1 prove-2 clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,3 +49,6 @@ bench: $(READY) ## measure: orders, ledger lines, time from pick to booked stock
 
 prove-1: $(READY) ## the promises of the sales order at full size, one line per point
 	$(RUN) -m bench.prove_1
+
+prove-2: $(READY) ## articles and orders in step, both ways: the promises at full size
+	$(RUN) -m bench.prove_2

@@ -16,13 +16,14 @@ from activities.articles import send_articles
 from activities.connections import Connections
 from activities.errors import Waiting
 from activities.order_changes import BOTH, LINES, Taken, change_order, header_of, is_ours, lines_of, our_mark, put_order
+from activities.shown import new_to_the_erp, picked_now, shown
 from clients.errors import NotFound, Rejected, Unauthorised, Unavailable
-from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostOrder, PostOrderLine
+from clients.ongoing import Consignee, GetOrder, GetOrderLine, OngoingClient, PostOrder, PostOrderLine, Transporter
 from domain.counting import Line, believable
 from domain.errors import LookAgain, Refused
 from domain.flows import ORDERS_BACK, ORDERS_OUT
 from domain.keys import OrderKey, OrderState
-from domain.merchant import SENT
+from domain.merchant import SENT, MerchantSettings
 from domain.money import ZERO
 from domain.stock import Movement, move_stock
 from erp import counters, ledger
@@ -197,7 +198,9 @@ class Ongoing:
             sent_version=order.version,
             confirmed=confirmed,
         )
-        await counters.watch(session, key.merchant, key.number, held.order_id, merchant.settings.watch_days, held.status)
+        settings = merchant.settings
+        meaning = settings.statuses.get(str(held.status))
+        await counters.watch(session, key.merchant, key.number, held.order_id, settings.watch_days, held.status, meaning)
 
     async def _ship_services(self, session: Session, merchant: Merchant, order: OrderDocument, key: OrderKey) -> OrderState:
         """An order of services only never meets the warehouse: it is shipped, and billed, as it stands."""
@@ -214,7 +217,7 @@ class Ongoing:
         held = await client.get_order(int(link.their_id)) if link else await client.find_order(order.number)
         if held and not is_ours(held, order.number):
             raise Refused("foreign-order-number", f"the warehouse holds an order {order.number} that is not ours")
-        wanted = to_ongoing_order(order)
+        wanted = to_ongoing_order(order, merchant.settings)
         if held:
             return await change_order(
                 client, wanted, held, order.sent, merchant.settings.statuses.get(str(held.status), "unknown")
@@ -302,7 +305,7 @@ class Ongoing:
                 if by_line[step.line].moves_stock
             ]
             if movements:
-                await self._move_stock(session, merchant, key, movements)
+                await self._move_stock(session, merchant, key, movements, order.order_type)
             meanings = {}
             for document in held:
                 try:
@@ -332,6 +335,17 @@ class Ongoing:
                 and not _doubted(watched, line.line, plan.settled)
             ]
             many = len(owed) > merchant.settings.report_singly_up_to
+            by_document, picked = picked_now(watched, seen, plan.steps)
+            documents = [
+                shown(
+                    document,
+                    merchant.settings,
+                    meanings.get(document.order_id),
+                    order.way_of_delivery,
+                    by_document.get(document.order_id, ZERO),
+                )
+                for document in held
+            ]
             await counters.draw_fence(
                 session,
                 key.merchant,
@@ -345,6 +359,8 @@ class Ongoing:
                     )
                     for document in held
                 },
+                new_to_the_erp(watched.shown, documents),
+                picked,
             )
             to_stop = _to_stop(order, held, meanings)
             if refusal:
@@ -356,7 +372,9 @@ class Ongoing:
                 return Seen(OrderState(order.status), owed, to_stop=to_stop)
             return Seen(await self._state(session, merchant, key, just_looked=True), owed)
 
-    async def _move_stock(self, session: Session, merchant: Merchant, key: OrderKey, movements: Sequence[Movement]) -> None:
+    async def _move_stock(
+        self, session: Session, merchant: Merchant, key: OrderKey, movements: Sequence[Movement], order_type: str
+    ) -> None:
         pools = await ledger.lock_pools(session, key.merchant, [movement.place for movement in movements])
         decreased = [movement.step.line for movement in movements if movement.step.quantity < 0]
         earlier = await ledger.earlier_entries(session, key.merchant, decreased) if decreased else {}
@@ -367,7 +385,7 @@ class Ongoing:
             key.merchant,
             entries,
             after,
-            merchant.settings.stock_accounts,
+            merchant.settings.accounts_for(order_type),
             merchant.currency,
             document=f"{counters.SALES_ORDER}/{key.number}",
             reason="picked in the warehouse",
@@ -486,7 +504,9 @@ def _check(order: OrderDocument, merchant: Merchant) -> None:
             )
     if order.address is None:
         raise Refused("missing-address", f"sales order {order.number}: delivery address lacks {', '.join(order.missing)}")
-    check_billing(order, merchant)
+    _codes_of(order, merchant.settings)
+    if merchant.settings.is_invoiced(order.order_type):
+        check_billing(order, merchant)
 
 
 def _wrong(order: OrderDocument, merchant: Merchant) -> Refused | None:
@@ -656,10 +676,25 @@ def _difference(order: OrderDocument, held: GetOrder) -> Exception | None:
     return None
 
 
-def to_ongoing_order(order: OrderDocument) -> PostOrder:
-    """Translate: only lines that the warehouse handles; prices and VAT stay at home."""
+def _codes_of(order: OrderDocument, settings: MerchantSettings) -> tuple[str | None, str | None, Transporter | None]:
+    """Type, way of delivery and transporter in the warehouse's words; refuses a code of ours that the mapping lacks."""
+    what = f"sales order {order.number}"
+    order_type = settings.order_type(order.order_type, what)["code"]
+    if not order.way_of_delivery:
+        return order_type, None, None
+    way = settings.way_of_delivery(order.way_of_delivery, what)
+    if "transporter" not in way:
+        return order_type, way["code"], None
+    carrier = settings.transporters[way["transporter"]]
+    service = carrier.get("services", {})[way["service"]] if "service" in way else None
+    return order_type, way["code"], Transporter(transporter_code=carrier["code"], transporter_service_code=service)
+
+
+def to_ongoing_order(order: OrderDocument, settings: MerchantSettings) -> PostOrder:
+    """Translate: only lines that the warehouse handles, our codes by the merchant's mapping; prices and VAT stay at home."""
     address = order.address
     assert address is not None  # _check has refused it
+    order_type, way_of_delivery, transporter = _codes_of(order, settings)
     return PostOrder(
         order_number=order.number,
         goods_owner_order_id=our_mark(order),
@@ -667,7 +702,9 @@ def to_ongoing_order(order: OrderDocument) -> PostOrder:
         reference_number=order.your_reference,
         order_remark=order.note,
         delivery_instruction=order.delivery_instruction,
-        way_of_delivery=order.way_of_delivery,
+        order_type=order_type,
+        way_of_delivery=way_of_delivery,
+        transporter=transporter,
         consignee=Consignee(
             customer_number=order.customer_number,
             name=address.name,

@@ -1,22 +1,23 @@
-"""A merchant's settings: how its warehouse numbers things, when it ships, which accounts it uses.
+"""A merchant's settings: how its warehouse numbers and names things, when it ships, which accounts it uses.
 
-Kept as one validated document per merchant. Everything the papers of the two systems leave open is a setting here, with the
-default that the papers suggest.
+Kept as one document per merchant, checked as a whole by `domain.mapping`: what is wrong is refused with its name. Everything
+the papers of the two systems leave open is a setting here, with the default that the papers suggest.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from domain.errors import Refused
-from domain.exchange import AT_INVOICE, AT_PAYMENT, RatePolicy
+from domain.exchange import RatePolicy
+from domain.mapping import STATUS_MEANINGS, OrderType, Transport, WayOfDelivery, read_settings
 from domain.rates import Limits
 from domain.stock import StockAccounts
 from domain.vat import VatZone
-from domain.vouchers import PER, POLICIES
 
-STATUS_MEANINGS = ("error", "open", "released", "allocated", "picked", "sent", "collected", "returned", "cancelled")
+__all__ = ["SENT", "STATUS_MEANINGS", "MerchantSettings"]
+
 SENT = frozenset({"sent", "collected", "returned"})
 
 DEFAULT_STATUSES = {
@@ -37,6 +38,12 @@ DEFAULT_SALES_ACCOUNTS = {
     "EXPORT": {"0": 3105},
 }
 DEFAULT_FREIGHT_ACCOUNTS = {"SEVAT": 3520, "EUREVERSEDVAT": 3521, "EUVAT": 3521, "EXPORT": 3522}
+DEFAULT_IN_TRANSIT_ACCOUNT = 1469
+_SALE: OrderType = {"code": None}
+DEFAULT_ORDER_TYPES: dict[str, OrderType] = {
+    "normal": {"code": None},
+    "transfer": {"code": "TRANSFER", "invoice": False, "issue_account": DEFAULT_IN_TRANSIT_ACCOUNT},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,11 @@ class MerchantSettings:
     """Settings of one merchant. `short_grace_seconds`: how long a short shipment waits for a back order or more picks;
     `ship_when`: `sent` (the goods have left) or `picked` (each pick is a shipment); `report_singly_up_to`: lines reported one
     by one, more than that by Ongoing's "set all".
+
+    `statuses`: the warehouse's number, what it means; `edit_lock_status`: the lowest of its numbers at which it refuses to change
+    an order. `ways_of_delivery`, `transporters` and `order_types`: the ERP's code, what it is called in the warehouse; each list
+    is whole, and a code that is not in it blocks. An order type says too whether it is invoiced, and on which account its goods
+    are laid when they leave, if not on cost of goods sold.
 
     `voucher_series`: a series in Fortnox that only we write to; `voucher_per`: `day` or `event`; `locked_period_policy`: what is
     late for a locked day is booked on the `next-open-day`, or on `hold` until a person opens it; `opening_is_in_fortnox`: the
@@ -53,6 +65,10 @@ class MerchantSettings:
     `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
+    edit_lock_status: int = 320
+    ways_of_delivery: Mapping[str, WayOfDelivery] = field(default_factory=dict)
+    transporters: Mapping[str, Transport] = field(default_factory=dict)
+    order_types: Mapping[str, OrderType] = field(default_factory=lambda: dict(DEFAULT_ORDER_TYPES))
     warehouse: str = "MAIN"
     ship_when: str = "sent"
     short_grace_seconds: int = 3600
@@ -84,33 +100,7 @@ class MerchantSettings:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "MerchantSettings":
         """Settings from their stored form; an unknown or unusable value is refused with its name."""
-        known = {f.name: f for f in fields(cls)}
-        for name, value in document.items():
-            if name not in known:
-                raise Refused("settings-wrong", f"setting {name} is not known; known are {', '.join(sorted(known))}")
-            default = getattr(cls(), name)
-            if isinstance(default, bool | int | str) and type(value) is not type(default):
-                raise Refused("settings-wrong", f"setting {name} is {value!r}, not a {type(default).__name__}")
-        settings = cls(**document)
-        for number, meaning in settings.statuses.items():
-            if not number.isdigit() or meaning not in STATUS_MEANINGS:
-                raise Refused(
-                    "settings-wrong", f"statuses: {number} means {meaning!r}; meanings are {', '.join(STATUS_MEANINGS)}"
-                )
-        if settings.ship_when not in ("sent", "picked"):
-            raise Refused("settings-wrong", f"ship_when is {settings.ship_when!r}, not sent or picked")
-        if settings.voucher_per not in PER:
-            raise Refused("settings-wrong", f"voucher_per is {settings.voucher_per!r}, not one of {', '.join(PER)}")
-        if settings.locked_period_policy not in POLICIES:
-            policies = ", ".join(POLICIES)
-            raise Refused("settings-wrong", f"locked_period_policy is {settings.locked_period_policy!r}, not one of {policies}")
-        if not 1 <= len(settings.voucher_series) <= 10:
-            raise Refused("settings-wrong", f"voucher_series is {settings.voucher_series!r}, not 1 to 10 characters")
-        _check_rates(settings)
-        for zone in settings.sales_accounts:
-            if zone not in set(VatZone):
-                raise Refused("settings-wrong", f"sales_accounts: {zone!r} is not one of {', '.join(VatZone)}")
-        return settings
+        return cls(**read_settings(document, cls()))
 
     def meaning(self, status: int) -> str:
         """What an order status number means at this merchant's warehouse; an unknown number blocks, naming it."""
@@ -118,6 +108,37 @@ class MerchantSettings:
             return self.statuses[str(status)]
         except KeyError:
             raise Refused("unknown-order-status", f"order status {status} has no meaning in the merchant's settings") from None
+
+    def locked(self, status: int) -> bool:
+        """Whether the warehouse refuses to change an order that stands at this status number."""
+        return status >= self.edit_lock_status
+
+    def order_type(self, code: str, order: str) -> OrderType:
+        """What an order type of the ERP is to the warehouse and to the books; an unknown one blocks, naming it."""
+        try:
+            return self.order_types[code]
+        except KeyError:
+            raise Refused(
+                "unknown-order-type", f"{order}: {_unknown('order type', code, 'order_types', self.order_types)}"
+            ) from None
+
+    def way_of_delivery(self, code: str, order: str) -> WayOfDelivery:
+        """What a way of delivery of the ERP is called in the warehouse; an unknown one blocks, naming it."""
+        try:
+            return self.ways_of_delivery[code]
+        except KeyError:
+            text = _unknown("way of delivery", code, "ways_of_delivery", self.ways_of_delivery)
+            raise Refused("unknown-way-of-delivery", f"{order}: {text}") from None
+
+    def our_way_of_delivery(self, theirs: str | None, ordered: str | None) -> str | None:
+        """The warehouse's way of delivery in the ERP's words: the one ordered if it is that, else the first that is called so,
+        else the warehouse's own."""
+        ours = [code for code, way in self.ways_of_delivery.items() if theirs is not None and way["code"] == theirs]
+        return ordered if ordered in ours else ours[0] if ours else theirs
+
+    def our_transporter(self, theirs: str | None) -> str | None:
+        """The warehouse's transporter in the ERP's word, else the warehouse's own."""
+        return next((ours for ours, known in self.transporters.items() if known["code"] == theirs), theirs)
 
     @property
     def rate_policy(self) -> RatePolicy:
@@ -131,6 +152,14 @@ class MerchantSettings:
     def stock_accounts(self) -> StockAccounts:
         return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account)
 
+    def accounts_for(self, order_type: str) -> StockAccounts:
+        """The posting rule of an order type: where its goods are booked from and to when they are picked."""
+        return replace(self.stock_accounts, elsewhere=self.order_types.get(order_type, _SALE).get("issue_account"))
+
+    def is_invoiced(self, order_type: str) -> bool:
+        """Whether shipments of this order type are billed. What is not known is: it has been sent by a mapping since changed."""
+        return self.order_types.get(order_type, _SALE).get("invoice", True)
+
     def sales_account(self, zone: VatZone, rate: Decimal, row: str) -> int:
         """The account for a sale at this rate to this zone, or a refusal naming the row."""
         try:
@@ -139,19 +168,5 @@ class MerchantSettings:
             raise Refused("vat-rate-without-account", f"{row}: no account for {rate.normalize():f} % VAT, {zone.value}") from None
 
 
-def _check_rates(settings: MerchantSettings) -> None:
-    currencies, units = settings.rate_currencies, settings.rate_units
-    if not isinstance(currencies, list | tuple) or not all(
-        isinstance(c, str) and c.isalpha() and len(c) == 3 for c in currencies
-    ):
-        raise Refused("settings-wrong", f'rate_currencies is {currencies!r}, not a list such as ["EUR", "USD"]')
-    if not isinstance(units, Mapping) or not all(units[currency] in (1, 100) for currency in units):
-        raise Refused("settings-wrong", f'rate_units is {units!r}, not like {{"JPY": 100}}; a unit is 1 or 100')
-    if not 1 <= settings.rate_history_days <= 3650:
-        raise Refused("settings-wrong", f"rate_history_days is {settings.rate_history_days}, not from 1 to 3650")
-    for name, most in (("rate_jump_percent", 100), ("rate_cross_check_percent", 50)):
-        if not 1 <= getattr(settings, name) <= most:
-            raise Refused("settings-wrong", f"{name} is {getattr(settings, name)}, not from 1 to {most}")
-    for name, known in (("rate_difference_at_invoice", AT_INVOICE), ("rate_difference_at_payment", AT_PAYMENT)):
-        if getattr(settings, name) not in known:
-            raise Refused("settings-wrong", f"{name} is {getattr(settings, name)!r}, not one of {', '.join(known)}")
+def _unknown(what: str, code: str, setting: str, known: Mapping[str, object]) -> str:
+    return f"{what} {code!r} is not in the merchant's settings ({setting}: {', '.join(sorted(known)) or 'none yet'})"

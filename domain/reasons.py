@@ -107,7 +107,17 @@ REASONS: dict[str, Reason] = {
     "unknown-order-status": Reason(
         "The warehouse uses an order status that the merchant's mapping does not know.",
         "person",
-        "Add the number to the merchant's settings (ongoing.statuses), then retry.",
+        "Add the number to statuses (lagerbro merchant settings set FILE); the order goes on by itself.",
+    ),
+    "unknown-way-of-delivery": Reason(
+        "The order's way of delivery is not in the merchant's mapping.",
+        "person",
+        "Add the code to ways_of_delivery (lagerbro merchant settings set FILE), or correct the order; it goes on by itself.",
+    ),
+    "unknown-order-type": Reason(
+        "The order's type is not in the merchant's mapping.",
+        "person",
+        "Add the code to order_types (lagerbro merchant settings set FILE), or correct the order; it goes on by itself.",
     ),
     "order-error-at-warehouse": Reason(
         "The warehouse has set the order to its error status.", "warehouse", "Let the warehouse correct the order, then retry."
@@ -180,7 +190,11 @@ REASONS: dict[str, Reason] = {
     "financial-year-missing": Reason(
         "Fortnox has no financial year for the date.", "accounting", "Create the financial year in Fortnox, then retry."
     ),
-    "settings-wrong": Reason("The merchant's settings are not usable.", "person", "Correct the setting named."),
+    "settings-wrong": Reason(
+        "The merchant's settings are not usable.",
+        "person",
+        "Correct the setting named (lagerbro merchant settings check FILE, then set FILE); what waits goes on by itself.",
+    ),
     "over-delivery": Reason(
         "The warehouse picked more than was ordered; the surplus is not invoiced.",
         "person",

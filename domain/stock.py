@@ -74,9 +74,12 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class StockAccounts:
+    """Where stock is booked. `elsewhere`: where goods go that leave unsold, as by a transfer; None when they are sold."""
+
     stock: int
     cost_of_goods_sold: int
     opening: int
+    elsewhere: int | None = None
 
 
 def move_stock(
@@ -141,6 +144,8 @@ EVENTS = {
     "opening": "opening-balance",
     "receipt": "goods-received",
 }
+UNSOLD = {"goods-issue": "goods-transferred", "goods-issue-reversed": "goods-transferred-reversed"}
+"""What an issue is called in the books when the goods leave unsold."""
 
 
 def postings(entries: Sequence[Entry], accounts: StockAccounts) -> tuple[list[Posting], list[int | None]]:
@@ -150,15 +155,22 @@ def postings(entries: Sequence[Entry], accounts: StockAccounts) -> tuple[list[Po
     """
     totals: dict[tuple[str, date], Decimal] = {}
     for entry in entries:
-        group = (EVENTS[entry.kind], entry.accounting_date)
+        group = (_event(entry, accounts), entry.accounting_date)
         totals[group] = totals.get(group, ZERO) + entry.value
     numbers = {group: n for n, group in enumerate((g for g, total in totals.items() if total), start=1)}
     booked = [Posting(event, on, _rows(totals[event, on], accounts.stock, _other_side(event, accounts))) for event, on in numbers]
-    return booked, [numbers.get((EVENTS[entry.kind], entry.accounting_date)) for entry in entries]
+    return booked, [numbers.get((_event(entry, accounts), entry.accounting_date)) for entry in entries]
+
+
+def _event(entry: Entry, accounts: StockAccounts) -> str:
+    event = EVENTS[entry.kind]
+    return event if accounts.elsewhere is None else UNSOLD.get(event, event)
 
 
 def _other_side(event: str, accounts: StockAccounts) -> int:
-    return accounts.opening if event == "opening-balance" else accounts.cost_of_goods_sold
+    if event == "opening-balance":
+        return accounts.opening
+    return accounts.cost_of_goods_sold if accounts.elsewhere is None else accounts.elsewhere
 
 
 def _rows(value: Decimal, stock: int, other: int) -> tuple[PostingRow, ...]:

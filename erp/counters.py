@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from domain.counting import Counter, Doubt, Line, Plan, plan_booking
 from erp.database import Session, one, rows
+from erp.visible import SHOWING, Shown, showing
 
 SALES_ORDER = "sales-order"
 PICKED = "picked"
@@ -46,7 +47,8 @@ class CountedLine:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The documents of one order under lock, with what is counted on them. `outran` is true when no look may be booked."""
+    """The documents of one order under lock, with what is counted on them. `outran` is true when no look may be booked;
+    `shown` is the digest of what the ERP was last shown of each document."""
 
     outran: bool
     counters: dict[Line, Counter]
@@ -55,6 +57,7 @@ class Watched:
     reported: dict[Line, Decimal | None]
     short_since: datetime | None
     now: datetime
+    shown: dict[int, str | None]
 
 
 _BEGIN = text(
@@ -65,7 +68,7 @@ _BEGIN = text(
 )
 _LOCK = text(
     """
-    select doc_id, fence, epoch, short_since, now() as now from bridge.watched
+    select doc_id, fence, epoch, short_since, shown, now() as now from bridge.watched
     where merchant_id = :merchant and kind = :kind and document = :document order by doc_id for update
     """
 )
@@ -134,19 +137,29 @@ _SEEN = text(
       and (c.reported_known is distinct from n.r or c.ordered <> n.o)
     """
 )
-_FENCE = text(
-    """
+_FENCING = """
     update bridge.watched w set fence = nextval('bridge.look_no'), look_owed = :look_owed, looked_at = now(), status = n.s,
-        shipped_at = coalesce(n.at, w.shipped_at), short_since = case when n.sent then coalesce(w.short_since, now()) end
+        shipped_at = coalesce(n.at, w.shipped_at), short_since = case when n.sent then coalesce(w.short_since, now()) end{also}
     from unnest(cast(:doc_ids as bigint[]), cast(:statuses as int[]), cast(:times as timestamptz[]), cast(:sent as boolean[]))
-         as n(d, s, at, sent)
+         as n(d, s, at, sent){beside}
     where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = any(cast(:doc_ids as bigint[])) and w.doc_id = n.d
     """
+_FENCE = text(_FENCING.format(also="", beside=""))
+_FENCE_AND_SHOW = text(
+    SHOWING
+    + _FENCING.format(
+        also=", shown = coalesce(g.digest, w.shown)",
+        beside=" left join unnest(cast(:shown_ids as bigint[]), cast(:digests as text[])) as g(d, digest) on g.d = n.d",
+    )
 )
 _WATCH = text(
     """
+    with shown as (
+      insert into erp.warehouse_order (merchant_id, warehouse_order_id, order_number, status, meaning)
+      select merchant_id, :doc_id, order_number, cast(:status as int), cast(:meaning as text) from erp.sales_order
+      where merchant_id = :merchant and order_number = :document on conflict do nothing)
     insert into bridge.watched (merchant_id, kind, doc_id, document, look_owed, status, watch_until)
-    values (:merchant, :kind, :doc_id, :document, false, :status, now() + make_interval(days => :days))
+    values (:merchant, :kind, :doc_id, :document, false, cast(:status as int), now() + make_interval(days => :days))
     on conflict (merchant_id, kind, doc_id) do nothing
     """
 )
@@ -175,10 +188,18 @@ _OWE_LOOK = text(
 )
 
 
-async def watch(connection: Session, merchant: str, document: str, doc_id: int, days: int, status: int | None = None) -> None:
+async def watch(
+    connection: Session,
+    merchant: str,
+    document: str,
+    doc_id: int,
+    days: int,
+    status: int | None = None,
+    meaning: str | None = None,
+) -> None:
     """Keep an eye on a document of the warehouse, by its id there and with the status it has. Repeating changes nothing."""
     key = {"merchant": merchant, "kind": SALES_ORDER, "doc_id": doc_id, "document": document}
-    await connection.execute(_WATCH, key | {"days": days, "status": status})
+    await connection.execute(_WATCH, key | {"days": days, "status": status, "meaning": meaning})
 
 
 async def begin_look(connection: Session, merchant: str, document: str) -> list[Look]:
@@ -206,6 +227,7 @@ async def lock(connection: Session, merchant: str, document: str, looks: Sequenc
         {(r.doc_id, r.line_id): r.reported_known for r in counted},
         min((row.short_since for row in documents if row.short_since), default=None),
         documents[0].now if documents else datetime.min.replace(tzinfo=UTC),
+        {row.doc_id: row.shown for row in documents},
     )
 
 
@@ -291,23 +313,27 @@ async def draw_fence(
     document: str,
     look_owed: bool,
     statuses: Mapping[int, tuple[int, datetime | None, bool]],
+    shown: Sequence[Shown] = (),
+    picked: Mapping[int, Decimal] | None = None,
 ) -> None:
     """End a booking: from here no look that began earlier may be booked. Also when nothing had changed.
 
-    `statuses`: for each document its status number, when it was sent, and whether the status means that it was.
+    `statuses`: for each document its status number, when it was sent, and whether the status means that it was. `shown` and
+    `picked` are what the ERP has not been shown yet: documents, and quantities by line of ours.
     """
     key = {"merchant": merchant, "kind": SALES_ORDER}
-    await connection.execute(
-        _FENCE,
-        key
-        | {
-            "look_owed": look_owed,
-            "doc_ids": list(statuses),
-            "statuses": [status for status, _, _ in statuses.values()],
-            "times": [at for _, at, _ in statuses.values()],
-            "sent": [sent for _, _, sent in statuses.values()],
-        },
-    )
+    parameters = key | {
+        "look_owed": look_owed,
+        "doc_ids": list(statuses),
+        "statuses": [status for status, _, _ in statuses.values()],
+        "times": [at for _, at, _ in statuses.values()],
+        "sent": [sent for _, _, sent in statuses.values()],
+    }
+    if not shown and not picked:
+        await connection.execute(_FENCE, parameters)
+        return
+    digests = {"digests": [each.digest for each in shown]}
+    await connection.execute(_FENCE_AND_SHOW, parameters | showing(document, shown, picked or {}) | digests)
 
 
 async def reported(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:

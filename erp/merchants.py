@@ -72,6 +72,18 @@ _SAVE_SETTINGS = text(
       version = s.version + 1, updated_at = now() where s.settings <> excluded.settings
     """
 )
+_STORED = text(
+    """
+    select coalesce(s.settings, '{}') as settings from erp.merchant m left join bridge.merchant_settings s using (merchant_id)
+    where m.merchant_id = :merchant
+    """
+)
+_AUDIT = text(
+    """
+    insert into bridge.audit (merchant_id, actor, action, kind, document, reason, detail)
+    values (:merchant, :by, 'settings-changed', 'merchant', :merchant, :reason, cast(:detail as jsonb))
+    """
+)
 _BLOCK = text(
     """
     update bridge.connection set state = 'blocked', problem = left(:problem, 500), problem_since = coalesce(problem_since, now()),
@@ -124,6 +136,24 @@ async def save_settings(connection: Session, merchant: str, settings: dict[str, 
     """Store a merchant's settings after checking them."""
     MerchantSettings.of(settings)
     await connection.execute(_SAVE_SETTINGS, {"merchant": merchant, "settings": json.dumps(settings), "by": by})
+
+
+async def stored_settings(connection: Session, merchant: str) -> dict[str, Any] | None:
+    """A merchant's settings as they were set, without defaults; None when the ERP has no such merchant."""
+    row = await one(connection, _STORED, merchant=merchant)
+    return None if row is None else dict(row.settings)
+
+
+async def change_settings(connection: Session, merchant: str, settings: dict[str, Any], by: str, reason: str) -> list[str]:
+    """Put settings in force in place of all that was set; returns the names that differ. Each change is kept in the audit, with
+    what it was before; the same settings again are no change."""
+    before = await stored_settings(connection, merchant) or {}
+    changed = sorted(name for name in before.keys() | settings.keys() if before.get(name) != settings.get(name))
+    if changed:
+        await save_settings(connection, merchant, settings, by)
+        detail = {name: {"from": before.get(name), "to": settings.get(name)} for name in changed}
+        await connection.execute(_AUDIT, {"merchant": merchant, "by": by, "reason": reason, "detail": json.dumps(detail)})
+    return changed
 
 
 async def block_connection(connection: Session, merchant: str, system: str, version: int, problem: str, pause: float) -> None:

@@ -69,6 +69,7 @@ class OrderDocument:
     number: str
     status: str
     version: int
+    order_type: str
     currency: str
     exchange_rate: Decimal | None
     price_basis: str
@@ -217,6 +218,7 @@ async def _load(connection: Session, key: OrderKey, statement: TextClause) -> Or
         number=row.order_number,
         status=row.status,
         version=row.version,
+        order_type=row.order_type,
         currency=row.currency,
         exchange_rate=row.exchange_rate,
         price_basis=row.price_basis,

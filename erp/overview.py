@@ -17,12 +17,8 @@ _ORDER = text(
 )
 _LINES = text(
     """
-    select l.line_number, l.article_number, l.quantity as ordered,
-      coalesce((select sum(c.booked) from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
-        where c.merchant_id = l.merchant_id and w.document = l.order_number and c.line_number = l.line_number), 0) as picked,
-      coalesce((select sum(s.quantity) from erp.shipment_line s where s.merchant_id = l.merchant_id
-        and s.order_number = l.order_number and s.line_number = l.line_number), 0) as shipped
-    from erp.sales_order_line l where l.merchant_id = :merchant and l.order_number = :number order by l.line_number
+    select line_number, article_number, ordered, picked, shipped, invoiced, remaining from erp.sales_order_line_progress
+    where merchant_id = :merchant and order_number = :number order by line_number
     """
 )
 _PROCESSES = text(
@@ -33,8 +29,17 @@ _PROCESSES = text(
 )
 _DOCUMENTS = text(
     """
-    select doc_id as ongoing_order_id, status, looked_at, look_owed from bridge.watched
-    where merchant_id = :merchant and kind = 'sales-order' and document = :number order by doc_id
+    select w.doc_id as ongoing_order_id, o.back_order_for, w.status, o.meaning, o.way_of_delivery, o.transporter,
+      o.shipped_at, w.looked_at, w.look_owed
+    from bridge.watched w left join erp.warehouse_order o on o.merchant_id = w.merchant_id and o.warehouse_order_id = w.doc_id
+    where w.merchant_id = :merchant and w.kind = 'sales-order' and w.document = :number order by w.doc_id
+    """
+)
+_PARCELS = text(
+    """
+    select p.parcel_number, p.tracking_number, p.tracking_url from erp.parcel p join erp.warehouse_order o
+      using (merchant_id, warehouse_order_id)
+    where p.merchant_id = :merchant and o.order_number = :number order by p.warehouse_order_id, p.parcel_key
     """
 )
 _SHIPMENTS = text(
@@ -79,8 +84,10 @@ _TOTALS = text(
       (select coalesce(sum(fortnox_net), 0) from erp.invoice_basis where merchant_id = m.merchant_id and state = 'booked') as invoiced_net,
       (select coalesce(sum(value), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_value,
       (select coalesce(sum(quantity), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_quantity,
-      (select coalesce(-sum(value), 0) from erp.stock_entry
-        where merchant_id = m.merchant_id and kind in ('pick', 'pick-reversal', 'true-up')) as cost_of_goods_sold,
+      (select coalesce(-sum(e.value), 0) from erp.stock_entry e
+        left join erp.posting p on p.merchant_id = e.merchant_id and p.posting_no = e.posting_no
+        where e.merchant_id = m.merchant_id and e.kind in ('pick', 'pick-reversal', 'true-up')
+          and coalesce(p.event, '') not in ('goods-transferred', 'goods-transferred-reversed')) as cost_of_goods_sold,
       (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and blocking) as blocked,
       (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and not blocking) as noted,
       (select count(*) from bridge.surplus_document where merchant_id = m.merchant_id) as surplus_documents
@@ -113,7 +120,7 @@ async def order_overview(connection: Session, merchant: str, number: str) -> dic
     if order is None:
         return None
     parts = {"lines": _LINES, "processes": _PROCESSES, "warehouse_documents": _DOCUMENTS, "shipments": _SHIPMENTS}
-    parts |= {"invoices": _INVOICES, "exceptions": _EXCEPTIONS}
+    parts |= {"parcels": _PARCELS, "invoices": _INVOICES, "exceptions": _EXCEPTIONS}
     return dict(order._mapping) | {
         name: [dict(row._mapping) for row in await rows(connection, statement, **key)] for name, statement in parts.items()
     }

@@ -45,8 +45,8 @@ _BILLED_BEFORE = text(
 )
 _NEXT_SHIPMENT = text(
     """
-    insert into erp.shipment (merchant_id, order_number, shipment_no, reason, shipped_at, shipped_on)
-    select :merchant, :number, coalesce(max(shipment_no), 0) + 1, :reason, :at, :on
+    insert into erp.shipment (merchant_id, order_number, shipment_no, reason, shipped_at, shipped_on, billable)
+    select :merchant, :number, coalesce(max(shipment_no), 0) + 1, :reason, :at, :on, :billable
     from erp.shipment where merchant_id = :merchant and order_number = :number
     returning shipment_no
     """
@@ -141,7 +141,8 @@ async def close_shipment(connection: Session, merchant: Merchant, order: OrderDo
     """Write a shipment and the invoice basis that follows it. The caller holds the documents' lock.
 
     Service lines ride on the first shipment, those that the ERP adds later on the next; freight on the first part. Refuses,
-    with nothing written, what cannot be billed; the stock that moved is booked all the same, by the caller.
+    with nothing written, what cannot be billed; the stock that moved is booked all the same, by the caller. Order
+    types that are not invoiced, as a transfer, get a shipment and no basis.
     """
     key = {"merchant": merchant.merchant_id, "number": order.number}
     before = {r.line_number: r.quantity for r in await rows(connection, _SHIPPED_BEFORE, **key)}
@@ -151,11 +152,12 @@ async def close_shipment(connection: Session, merchant: Merchant, order: OrderDo
         quantities |= _services(order, before)
     back = any(quantity < 0 for quantity in quantities.values())
     billed = {r.line_number: r.amount for r in await rows(connection, _BILLED_BEFORE, **key)} if back else {}
-    parts, surplus = _parts(merchant, order, before, quantities, first, billed)
-    rate = rate_of(order, merchant)
+    billable_order = merchant.settings.is_invoiced(order.order_type)
+    parts, surplus = _parts(merchant, order, before, quantities, first, billed) if billable_order else ([], [])
+    rate = rate_of(order, merchant) if billable_order else Decimal(1)
 
     on = merchant.day_of(ship.at)
-    shipment = await one(connection, _NEXT_SHIPMENT, **key, reason=ship.reason, at=ship.at, on=on)
+    shipment = await one(connection, _NEXT_SHIPMENT, **key, reason=ship.reason, at=ship.at, on=on, billable=billable_order)
     lines = sorted(quantities)
     await connection.execute(
         _SHIPMENT_LINES,

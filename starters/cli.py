@@ -15,6 +15,7 @@ from starters.cli_articles import articles
 from starters.cli_connection import connection
 from starters.cli_entities import entity
 from starters.cli_keys import keys
+from starters.cli_merchant import merchant
 from starters.cli_orders import erp, orders
 from starters.cli_rates import rates
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
@@ -66,6 +67,7 @@ app.add_typer(erp, name="erp")
 app.add_typer(rates, name="rates")
 app.add_typer(connection, name="connection")
 app.add_typer(entity, name="entity")
+app.add_typer(merchant, name="merchant")
 app.add_typer(keys, name="keys")
 app.add_typer(vouchers, name="voucher")
 app.command("tie-out")(tie_out_command)

@@ -95,7 +95,7 @@ async def _start(merchant: str, number: str) -> int:
 def show(
     number: Annotated[str, typer.Argument(help="Order number.")], merchant: Merchant = "demo", as_json: AsJson = False
 ) -> None:
-    """Everything that belongs to one order: lines with picked and shipped, shipments, invoices, what stands still and why.
+    """Everything that belongs to one order: lines, shipments, parcels, invoices, what stands still and why.
 
     Exit code 0: shown. 1: there is no such order.
     """
@@ -121,7 +121,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
             reason = REASONS[row["code"]]
             console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
-    for name in ("lines", "shipments", "invoices", "warehouse_documents", "processes"):
+    for name in ("lines", "shipments", "parcels", "invoices", "warehouse_documents", "processes"):
         if found[name]:
             shown = [{column: row[column] for column in row if column not in LONG} for row in found[name]]
             console.print(_table(name.replace("_", " "), shown))

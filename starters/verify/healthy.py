@@ -14,6 +14,7 @@ from itertools import count
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from activities.shown import picked_now
 from domain.keys import BasisKey, OrderKey, OrderState
 from domain.rates import Quote
 from domain.stock import Movement, move_stock
@@ -27,6 +28,7 @@ from erp.links import save_link
 from erp.merchants import load_merchant, save_connection, save_settings
 from erp.opening import OpeningBalance, book_opening
 from erp.rates import Checked, database_now, store
+from erp.visible import Shown
 
 MERCHANTS = ("alfa", "beta")
 AT_WAREHOUSE, SENT = 300, 450
@@ -185,12 +187,19 @@ class Shop:
             ship = shipping.due("sent", at, counted) if status == SENT else None
             if ship:
                 await shipping.close_shipment(session, merchant, order, ship)
+            by_document, by_line = picked_now(watched, seen, plan.steps)
+            sent_at = at if status == SENT else None
+            visible = Shown(
+                doc_id, number, None, status, None, None, None, None, None, None, by_document[doc_id], sent_at, parcels=()
+            )
             await counters.draw_fence(
                 session,
                 self.merchant,
                 number,
                 plan.open_doubts,
-                {doc_id: (status, at if status == SENT else None, status == SENT)},
+                {doc_id: (status, sent_at, status == SENT)},
+                [visible],
+                by_line,
             )
             state = await self._state(session, number, just_looked=True)
         await self.write(

@@ -28,7 +28,7 @@ _DUE = """
 _UNBILLED = (
     """
     with unbilled as (
-      select merchant_id, order_number, shipment_no from erp.shipment
+      select merchant_id, order_number, shipment_no from erp.shipment where billable
       except select merchant_id, order_number, shipment_no from erp.invoice_basis where state <> 'cancelled'),
     lines as (
 """

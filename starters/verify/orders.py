@@ -1,4 +1,4 @@
-"""Orders and their processes: O1 to O6."""
+"""Orders and their processes: O1 to O7."""
 
 from starters.verify.check import Check, Probe, Stage
 
@@ -157,6 +157,38 @@ CHECKS: list[Check | Probe] = [
           and o.status_changed_at < now() - interval '15 minutes'
           and not exists (select from bridge.exception x where x.merchant_id = o.merchant_id and x.kind = 'sales-order'
                             and x.document = o.order_number and x.closed_at is null)
+        """,
+    ),
+    Check(
+        "O7",
+        "The ERP is shown what the books hold: each watched document with its status, and what is picked on it and on each line",
+        Stage.SENT,
+        "select merchant_id, count(*) as n from erp.warehouse_order group by 1",
+        """
+        with counted as (
+          select c.merchant_id, w.document, c.doc_id, c.line_number, sum(c.booked) as booked
+          from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
+          where c.kind = 'sales-order' and c.what = 'picked' and c.line_number is not null group by 1, 2, 3, 4),
+        lines as (select merchant_id, document, line_number, sum(booked) as booked from counted group by 1, 2, 3),
+        documents as (select merchant_id, doc_id, sum(booked) as booked from counted group by 1, 2)
+        select coalesce(l.merchant_id, p.merchant_id) as merchant_id,
+          coalesce(l.document, p.order_number) || ' line ' || coalesce(l.line_number, p.line_number) as document,
+          'shows ' || coalesce(p.quantity, 0) || ' picked, booked are ' || coalesce(l.booked, 0) as detail
+        from lines l full join erp.picked_line p
+          on p.merchant_id = l.merchant_id and p.order_number = l.document and p.line_number = l.line_number
+        where coalesce(l.booked, 0) <> coalesce(p.quantity, 0)
+        union all
+        select w.merchant_id, w.document,
+          'warehouse order ' || w.doc_id || ' is shown with status ' || coalesce(o.status::text, 'none') || ' and '
+          || coalesce(o.picked::text, 'nothing') || ' picked; we saw ' || coalesce(w.status::text, 'none') || ' and booked '
+          || coalesce(d.booked, 0)
+        from bridge.watched w
+        join erp.sales_order s on s.merchant_id = w.merchant_id and s.order_number = w.document
+        left join erp.warehouse_order o on o.merchant_id = w.merchant_id and o.warehouse_order_id = w.doc_id
+        left join documents d on d.merchant_id = w.merchant_id and d.doc_id = w.doc_id
+        where w.kind = 'sales-order'
+          and (o.order_number is distinct from w.document or o.status is distinct from w.status
+            or o.picked is distinct from coalesce(d.booked, 0))
         """,
     ),
 ]

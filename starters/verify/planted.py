@@ -405,6 +405,10 @@ ORDERS = (
             "update erp.sales_order set status_changed_at = now() - interval '1 day' where order_number = 'SO-1'",
         ),
     ),
+    Plant("O7", "the ERP is shown more than was picked", (), ("update erp.picked_line set quantity = quantity + 1",)),
+    Plant("O7", "the ERP is not shown what was picked", (), ("delete from erp.picked_line where order_number = 'SO-1'",)),
+    Plant("O7", "the ERP is shown an older status", (), ("update erp.warehouse_order set status = 200",)),
+    Plant("O7", "the ERP is not shown a document", (), ("delete from erp.warehouse_order where order_number = 'SO-4'",)),
 )
 INVOICES = (
     Plant(

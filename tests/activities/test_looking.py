@@ -300,7 +300,7 @@ async def test_an_order_in_the_warehouses_error_status_is_refused_after_its_pick
     await shop.sent()
     await shop.floor("pick", lines={1: 1})
     order = await shop.warehouse_order()
-    await shop.settings(statuses={str(order["orderInfo"]["orderStatus"]["number"]): "error"})
+    await shop.settings(statuses={str(order["orderInfo"]["orderStatus"]["number"]): "error", "999": "sent"})
     with pytest.raises(Refused) as refused:
         await again(shop.worker.ongoing.look_at_sales_order, shop.key())
     assert refused.value.code == "order-error-at-warehouse"
