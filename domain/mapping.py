@@ -75,6 +75,8 @@ def read_settings(document: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
     for name, widen in (("ways_of_delivery", _named), ("transporters", _named), ("order_types", _named)):
         if isinstance(values.get(name), Mapping):
             values[name] = {code: widen(given) for code, given in values[name].items()}
+    if isinstance(values.get("rate_currencies"), list):
+        values["rate_currencies"] = tuple(values["rate_currencies"])
     faults: list[Fault] = []
     for name, value in values.items():
         if name not in known:
