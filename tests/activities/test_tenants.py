@@ -65,6 +65,7 @@ async def test_an_order_runs_to_its_end(shop: Shop, tenant: Tenant, often: Any) 
 async def test_an_order_that_the_erp_cancels_is_cancelled_where_the_lock_lets_it(shop: Shop, tenant: Tenant) -> None:
     async with warehouse_of(shop, tenant):
         key = await shop.sent()
+        await shop.ask_to_cancel()
         state = await again(shop.worker.ongoing.cancel_sales_order, key)
         if tenant.open_at_start:
             assert (state.outcome, await shop.exceptions()) == ("cancelled", [])
