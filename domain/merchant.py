@@ -12,6 +12,7 @@ from typing import Any
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT, RatePolicy
 from domain.rates import Limits
+from domain.returns import GRADES
 from domain.stock import StockAccounts
 from domain.vat import VatZone
 from domain.vouchers import PER, POLICIES
@@ -30,6 +31,8 @@ DEFAULT_STATUSES = {
     "800": "returned",
     "1000": "cancelled",
 }
+RETURN_STATUS_MEANINGS = ("notified", "returned", "cancelled")
+DEFAULT_RETURN_STATUSES = {"100": "notified", "500": "returned", "900": "cancelled"}
 DEFAULT_SALES_ACCOUNTS = {
     "SEVAT": {"25": 3001, "12": 3002, "6": 3003, "0": 3004},
     "EUREVERSEDVAT": {"0": 3108},
@@ -50,7 +53,10 @@ class MerchantSettings:
     stock account held the opening value before go-live, so opening entries get no voucher.
 
     `rate_currencies`: fetched beside those of suppliers and purchases; `rate_units`: a currency that the Riksbank quotes for 100;
-    `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`."""
+    `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`.
+
+    `return_causes`: what goods that come back for a cause are fit for (`stock`, `locked`, `scrapped`), `return_grade_unstated`
+    where no cause is given; `credit_freight`: `with-the-last` goods or `never`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     warehouse: str = "MAIN"
@@ -64,6 +70,11 @@ class MerchantSettings:
     opening_account: int = 2099
     sales_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: dict(DEFAULT_SALES_ACCOUNTS))
     freight_accounts: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_FREIGHT_ACCOUNTS))
+    scrap_account: int = 4990
+    return_causes: Mapping[str, str] = field(default_factory=dict)
+    return_grade_unstated: str = "stock"
+    return_statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_RETURN_STATUSES))
+    credit_freight: str = "with-the-last"
     terms_of_payment: str = "30"
     rate_currencies: Sequence[str] = ()
     rate_units: Mapping[str, int] = field(default_factory=dict)
@@ -107,6 +118,15 @@ class MerchantSettings:
         if not 1 <= len(settings.voucher_series) <= 10:
             raise Refused("settings-wrong", f"voucher_series is {settings.voucher_series!r}, not 1 to 10 characters")
         _check_rates(settings)
+        for cause, grade in [*settings.return_causes.items(), ("return_grade_unstated", settings.return_grade_unstated)]:
+            if grade not in GRADES:
+                raise Refused("settings-wrong", f"return_causes: {cause} is graded {grade!r}; grades are {', '.join(GRADES)}")
+        for number, meaning in settings.return_statuses.items():
+            if not number.isdigit() or meaning not in RETURN_STATUS_MEANINGS:
+                meanings = ", ".join(RETURN_STATUS_MEANINGS)
+                raise Refused("settings-wrong", f"return_statuses: {number} means {meaning!r}; meanings are {meanings}")
+        if settings.credit_freight not in ("with-the-last", "never"):
+            raise Refused("settings-wrong", f"credit_freight is {settings.credit_freight!r}, not with-the-last or never")
         for zone in settings.sales_accounts:
             if zone not in set(VatZone):
                 raise Refused("settings-wrong", f"sales_accounts: {zone!r} is not one of {', '.join(VatZone)}")
@@ -119,6 +139,14 @@ class MerchantSettings:
         except KeyError:
             raise Refused("unknown-order-status", f"order status {status} has no meaning in the merchant's settings") from None
 
+    def return_meaning(self, status: int | None) -> str:
+        """What a return order's status number means at this merchant's warehouse; an unknown number blocks, naming it."""
+        try:
+            return self.return_statuses[str(status)]
+        except KeyError:
+            text = f"return order status {status} has no meaning in the merchant's settings"
+            raise Refused("unknown-return-status", text) from None
+
     @property
     def rate_policy(self) -> RatePolicy:
         return RatePolicy(self.rate_difference_at_invoice, self.rate_difference_at_payment)
@@ -129,7 +157,7 @@ class MerchantSettings:
 
     @property
     def stock_accounts(self) -> StockAccounts:
-        return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account)
+        return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account, self.scrap_account)
 
     def sales_account(self, zone: VatZone, rate: Decimal, row: str) -> int:
         """The account for a sale at this rate to this zone, or a refusal naming the row."""

@@ -77,6 +77,7 @@ class StockAccounts:
     stock: int
     cost_of_goods_sold: int
     opening: int
+    scrapped: int = 4990
 
 
 def move_stock(
@@ -94,7 +95,7 @@ def move_stock(
             pool, cost = pool.issue(movement.step.quantity)
             entries.append(_entry(movement, "pick", -movement.step.quantity, -cost, pool))
         else:
-            for taken in _taken_back(-movement.step.quantity, earlier[movement.step.line]):
+            for taken in taken_back(-movement.step.quantity, earlier[movement.step.line]):
                 pool, true_up = pool.receive(taken.quantity, taken.value)
                 entries.append(
                     replace(_entry(movement, "pick-reversal", taken.quantity, taken.value, pool), reverses=taken.entry_no)
@@ -119,7 +120,8 @@ def _entry(movement: Movement, kind: str, quantity: Decimal, value: Decimal, poo
     )
 
 
-def _taken_back(quantity: Decimal, earlier: Iterable[Earlier]) -> list[Earlier]:
+def taken_back(quantity: Decimal, earlier: Iterable[Earlier]) -> list[Earlier]:
+    """So many pieces of these entries, newest first, at their own value; the parts of an entry add up to it."""
     taken = []
     for entry in earlier:
         part = min(quantity, entry.quantity_left)
@@ -140,6 +142,11 @@ EVENTS = {
     "true-up": "cost-settled",
     "opening": "opening-balance",
     "receipt": "goods-received",
+    "return": "goods-returned",
+    "return-scrapped": "goods-returned",
+    "return-reversal": "goods-return-undone",
+    "scrap": "goods-scrapped",
+    "scrap-reversal": "goods-scrap-undone",
 }
 
 
@@ -158,7 +165,8 @@ def postings(entries: Sequence[Entry], accounts: StockAccounts) -> tuple[list[Po
 
 
 def _other_side(event: str, accounts: StockAccounts) -> int:
-    return accounts.opening if event == "opening-balance" else accounts.cost_of_goods_sold
+    special = {"opening-balance": accounts.opening, "goods-scrapped": accounts.scrapped, "goods-scrap-undone": accounts.scrapped}
+    return special.get(event, accounts.cost_of_goods_sold)
 
 
 def _rows(value: Decimal, stock: int, other: int) -> tuple[PostingRow, ...]:
