@@ -136,7 +136,7 @@ def without_name(invoices: Sequence[Invoiced], negative: Mapping[int, tuple[Deci
 
 def _all_goods_back(invoices: Iterable[Invoiced], taken: Mapping[tuple[int, int], _Taken]) -> bool:
     return all(
-        _all_of_it(row, taken[each.basis_no, each.part].quantities)
+        _all_of_it(row, taken[each.basis_no, each.part].quantities) or _money_left(each, row.row.vat_rate) <= 0
         for each in invoices
         for row in each.rows
         if row.row.kind == "goods"
@@ -146,6 +146,12 @@ def _all_goods_back(invoices: Iterable[Invoiced], taken: Mapping[tuple[int, int]
 def _all_of_it(row: InvoicedRow, quantities: Mapping[int, Decimal]) -> bool:
     """Whether nothing of the row is left after these; a row whose money is all given back never holds anything up."""
     return row.left == quantities.get(row.row_no, ZERO) or row.credited_amount >= row.row.amount
+
+
+def _money_left(invoice: Invoiced, rate: Decimal) -> Decimal:
+    """What of the amounts of one VAT rate has not been credited."""
+    invoiced = sum((row.row.amount for row in invoice.rows if row.row.vat_rate == rate), ZERO)
+    return invoiced - sum((each.get(rate, ZERO) for each in invoice.credits), ZERO)
 
 
 def _credit(invoice: Invoiced, quantities: Mapping[int, Decimal]) -> Credit | None:
@@ -182,7 +188,7 @@ def _amount(invoice: Invoiced, rate: Decimal, quantities: Mapping[int, Decimal],
     Moved up to all that is left, there is always an answer.
     """
     of_rate = [row for row in invoice.rows if row.row.vat_rate == rate]
-    left = sum((row.row.amount for row in of_rate), ZERO) - sum((each.get(rate, ZERO) for each in invoice.credits), ZERO)
+    left = _money_left(invoice, rate)
     if wanted >= left or all(_all_of_it(row, quantities) for row in of_rate):
         return left
     vat_left = tax_on(invoice.price_basis, sum((row.row.amount for row in of_rate), ZERO), rate)

@@ -44,7 +44,7 @@ def test_goods_come_back_at_the_cost_they_left_with_last_first() -> None:
     picks = {LINE: [left(7, "2", "21.00"), left(3, "3", "30.00")]}
     entries, pools, surplus = move_returns([back(came(3))], {PLACE: Pool(D(10), D(200))}, picks, {})
     assert told(entries) == [("return", 2, D("21.00"), 7), ("return", 1, D("10.00"), 3)]
-    assert (pools[PLACE].quantity, pools[PLACE].value, surplus) == (13, D("231.00"), {})
+    assert [pools[PLACE].quantity, pools[PLACE].value, surplus] == [13, D("231.00"), {}]
 
 
 def test_scrapped_goods_leave_the_pool_as_it_was_and_their_cost_on_an_account_of_their_own() -> None:
@@ -70,10 +70,10 @@ def test_a_return_that_is_undone_leaves_at_the_value_it_came_with() -> None:
     returns = {(LINE, "return"): [left(9, "2", "21.00")]}
     entries, pools, _ = move_returns([back(came(-1))], {PLACE: Pool(D(2), D("22.00"))}, {}, returns)
     assert told(entries) == [("return-reversal", -1, D("-10.50"), 9)]
-    assert (pools[PLACE].quantity, pools[PLACE].value) == (1, D("11.50"))
+    assert [pools[PLACE].quantity, pools[PLACE].value] == [1, D("11.50")]
     entries, pools, _ = move_returns([back(came(-2))], {PLACE: Pool(D(2), D("22.00"))}, {}, returns)
     assert told(entries) == [("return-reversal", -2, D("-21.00"), 9), ("true-up", 0, D("-1.00"), None)]
-    assert (pools[PLACE].quantity, pools[PLACE].value) == (0, 0)
+    assert [pools[PLACE].quantity, pools[PLACE].value] == [0, 0]
 
 
 def test_a_cause_decides_the_grade_and_what_was_thrown_away_is_scrapped_whatever_the_cause() -> None:
