@@ -23,17 +23,16 @@ MOST_ORE = 100
 
 @dataclass(frozen=True, slots=True)
 class InvoicedRow:
-    """A row of an invoice with how much of it has been credited. `billed` is the true quantity, also of a folded row."""
+    """A row of an invoice with how much of it has been credited."""
 
     row_no: int
     row: BasisRow
-    billed: Decimal
     credited: Decimal = ZERO
     credited_amount: Decimal = ZERO
 
     @property
     def left(self) -> Decimal:
-        return self.billed - self.credited
+        return self.row.billed - self.credited
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,9 @@ def without_name(invoices: Sequence[Invoiced], negative: Mapping[int, tuple[Deci
                 rows.append(row)
                 continue
             amount = (
-                owed[1] if part == owed[0] else running_part(row.row.amount, row.billed, row.credited, part, row.credited_amount)
+                owed[1]
+                if part == owed[0]
+                else running_part(row.row.amount, row.row.billed, row.credited, part, row.credited_amount)
             )
             amount = min(amount, row.row.amount - row.credited_amount)
             left[row.row.line_number or 0] = [owed[0] - part, owed[1] - amount]
@@ -178,7 +179,7 @@ def _part_of_row(row: InvoicedRow, quantity: Decimal) -> Decimal:
     left = row.row.amount - row.credited_amount
     if left <= 0:
         return ZERO
-    part = running_part(row.row.amount, row.billed, row.credited, quantity, row.credited_amount)
+    part = running_part(row.row.amount, row.row.billed, row.credited, quantity, row.credited_amount)
     return min(max(part, CENT), left)
 
 
@@ -202,7 +203,7 @@ def _amount(invoice: Invoiced, rate: Decimal, quantities: Mapping[int, Decimal],
 
 
 def _row(row: InvoicedRow, quantity: Decimal, amount: Decimal) -> BasisRow:
-    negative = replace(row.row, quantity=-quantity, amount=-amount)
+    negative = replace(row.row, quantity=-quantity, amount=-amount, billed=-quantity)
     if row.row.folded:
         text = cleaned(f"{quantity.normalize():f} av {row.row.description}", 255)
         return replace(negative, quantity=Decimal(-1), unit_price=amount, description=text)

@@ -49,6 +49,8 @@ class BillableLine:
 
 @dataclass(frozen=True, slots=True)
 class BasisRow:
+    """One row as Fortnox gets it. `billed` is the true quantity, also where the row is folded to quantity 1."""
+
     kind: str
     line_number: int | None
     article_number: str | None
@@ -60,6 +62,7 @@ class BasisRow:
     vat_rate: Decimal
     account: int
     folded: bool
+    billed: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ def invoice_basis(
                 terms.freight_vat_rate,
                 settings.freight_accounts[terms.zone.value],
                 False,
+                Decimal(1),
             )
         )
     rows += [
@@ -153,6 +157,7 @@ def _row(
         line.vat_rate,
         line.account or settings.sales_account(terms.zone, line.vat_rate, name),
         False,
+        now,
     )
     return as_fortnox_takes_it(row)
 

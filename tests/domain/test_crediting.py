@@ -29,10 +29,7 @@ def bill(
         for n, (quantity, price, rate) in enumerate(lines, start=1)
     ]
     [part] = invoice_basis(terms, billable, {}, {n.line_number: n.quantity_ordered for n in billable}, True, MerchantSettings())
-    rows = tuple(
-        InvoicedRow(n, row, billable[row.line_number - 1].quantity_ordered if row.line_number else D(1))
-        for n, row in enumerate(part.rows, start=1)
-    )
+    rows = tuple(InvoicedRow(n, row) for n, row in enumerate(part.rows, start=1))
     return Invoiced(basis_no, 1, price_basis, rows), part
 
 
