@@ -170,7 +170,7 @@ class Returns:
             if document.origin != "credit":
                 looks = await counters.begin_look(session, key.merchant, document.order_number)
         held = await _ask(client, looks, document)
-        waits, refusal, owed = await self._book(merchant, key, document, looks, held)
+        waits, refusal, owed, doubted = await self._book(merchant, key, document, looks, held)
         if owed:
             await self._report(client, key, owed)
         async with self._database.merchant(key.merchant) as session:
@@ -180,25 +180,29 @@ class Returns:
             state = await returns.return_state(
                 session, key, self._rules.patience.total_seconds(), returns.PATIENCE if refusal else waits
             )
-        if refusal and not state.to_credit:
+        if refusal and not state.to_credit and not doubted:
             raise refusal
         return state
 
     async def _book(
         self, merchant: Merchant, key: ReturnKey, document: ReturnDocument, looks: Sequence[Look], held: Held
-    ) -> tuple[float | None, Refused | None, list[tuple[Line, Decimal]]]:
-        """Goods, then the return's status, then its money; returns seconds to wait, a refusal, and what to report."""
+    ) -> tuple[float | None, Refused | None, list[tuple[Line, Decimal]], bool]:
+        """Goods, then the return's status, then its money.
+
+        Returns seconds to wait, a refusal, what to report, and whether a doubt is open, which comes before any refusal.
+        """
         async with self._database.merchant(key.merchant) as session:
             await lock_order(session, OrderKey(key.merchant, document.order_number))
             document = await returns.load_return(session, key.merchant, key.number)  # as it is now, under the lock
             refusal: Refused | None = None
             owed: list[tuple[Line, Decimal]] = []
+            doubted = False
             if looks:
                 order = await load_order(session, OrderKey(key.merchant, document.order_number))
                 watched = await counters.lock(session, key.merchant, document.order_number, looks, RETURNED)
                 if watched.outran:
                     raise Waiting("unclear-answer", f"return {key.number}: another look was booked meanwhile", 0.2)
-                refusal, owed = await self._book_goods(session, merchant, key, document, order, watched, looks, held)
+                refusal, owed, doubted = await self._book_goods(session, merchant, key, document, order, watched, looks, held)
             refusal = await self._follow_status(session, merchant, key, document, held) or refusal
             document = await returns.load_return(session, key.merchant, key.number)
             waits = None
@@ -206,7 +210,7 @@ class Returns:
                 waits = await self._settle(session, merchant, document)
             except Refused as cannot_credit:
                 refusal = refusal or cannot_credit
-            return waits, refusal, owed
+            return waits, refusal, owed, doubted
 
     async def _book_goods(
         self,
@@ -218,7 +222,7 @@ class Returns:
         watched: Watched,
         looks: Sequence[Look],
         held: Held,
-    ) -> tuple[Refused | None, list[tuple[Line, Decimal]]]:
+    ) -> tuple[Refused | None, list[tuple[Line, Decimal]], bool]:
         seen, refusal = await _counted(session, key.merchant, order, watched, held.orders)
         plan = await counters.book(session, key.merchant, watched, seen, looks, self._rules.patience, RETURNED)
         by_line = {line.line: line for line in seen}
@@ -233,7 +237,7 @@ class Returns:
             doubted = counter is not None and counter.doubt is not None and line.line not in plan.settled
             if booked != (line.reported or ZERO) and line.line not in plan.doubted and not doubted:
                 owed.append((line.line, booked))
-        return refusal, owed
+        return refusal, owed, plan.open_doubts
 
     async def _move(
         self,

@@ -26,6 +26,7 @@ from erp.merchants import Merchant
 RETURN = "return"
 COMPLETED, CANCELLED = "completed", "cancelled"
 PATIENCE = 1.0
+NUDGES_APART = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Sale:
 
 _RETURN = text(
     """
-    select return_number, order_number, origin, status, version, credit, credit_freight, expected_on, comment,
+    select return_number as number, order_number, origin, status, version, credit, credit_freight, expected_on, comment,
       cancel_requested_at is not null as cancel_requested
     from erp.return_order where merchant_id = :merchant and return_number = :number
     """
@@ -147,6 +148,7 @@ _NUDGE = text(
     """
     update erp.return_order set nudged_at = clock_timestamp()
     where merchant_id = :merchant and return_number = any(cast(:numbers as text[])) and status not in ('draft', 'completed', 'cancelled')
+      and coalesce(nudged_at, created_at) <= now() - make_interval(secs => :apart)
     """
 )
 _GOODS = text(
@@ -328,10 +330,10 @@ async def open_seen(connection: Session, merchant: str, order: str) -> str:
     return number
 
 
-async def nudge(connection: Session, merchant: str, numbers: Sequence[str]) -> None:
-    """Tell the processes of these returns to look."""
+async def nudge(connection: Session, merchant: str, numbers: Sequence[str], apart: float = 0.0) -> None:
+    """Tell the processes of these returns to look; with `apart` not those that were told so many seconds ago."""
     if numbers:
-        await connection.execute(_NUDGE, {"merchant": merchant, "numbers": sorted(numbers)})
+        await connection.execute(_NUDGE, {"merchant": merchant, "numbers": sorted(numbers), "apart": apart})
 
 
 async def record_goods(connection: Session, merchant: str, order: str, came: Sequence[Came]) -> None:
@@ -592,7 +594,7 @@ async def notice(connection: Session, merchant: str, listed: Mapping[Line, Decim
         await connection.execute(_LOCK_ORDER, {"merchant": merchant, "order": order})
         found = {r.return_number: r for r in await rows(connection, _OPEN, merchant=merchant, order=order)}
         if found:
-            await nudge(connection, merchant, list(found))
+            await nudge(connection, merchant, list(found), NUDGES_APART)
         else:
             await open_seen(connection, merchant, order)
     return len(differing)

@@ -14,6 +14,10 @@ begin
       raise exception 'return %: a new return is draft or announced, and "seen" is what the warehouse found by itself', new.return_number
         using errcode = 'check_violation';
     end if;
+    if not exists (select from erp.sales_order o where o.merchant_id = new.merchant_id and o.order_number = new.order_number) then
+      raise exception 'return %: merchant % has no sales order %. A return names the order it came from', new.return_number,
+        new.merchant_id, new.order_number using errcode = 'foreign_key_violation';
+    end if;
     new.version := 1;
     new.announced_in := case when new.status = 'announced' then pg_current_xact_id()::text::bigint end;
     return new;
