@@ -22,7 +22,7 @@ from domain.errors import LookAgain, Refused
 from domain.keys import Decision, OrderKey, ReturnKey, ReturnState
 from domain.money import ZERO
 from domain.returns import SCRAPPED, Graded, Reason, ReturnMovement, attributed, grade_of, graded, move_returns
-from erp import counters, ledger, returns
+from erp import counters, ledger, returns, watching
 from erp.articles import stock_articles
 from erp.counters import RETURNED, CountedLine, Look, Watched
 from erp.database import Database, Session
@@ -170,6 +170,7 @@ class Returns:
             if document.origin != "credit":
                 looks = await counters.begin_look(session, key.merchant, document.order_number)
         held = await _ask(client, looks, document)
+        await self._picks_first(key, document, held)
         waits, refusal, owed, doubted = await self._book(merchant, key, document, looks, held)
         if owed:
             await self._report(client, key, owed)
@@ -183,6 +184,26 @@ class Returns:
         if refusal and not state.to_credit and not doubted:
             raise refusal
         return state
+
+    async def _picks_first(self, key: ReturnKey, document: ReturnDocument, held: Held) -> None:
+        """What comes back must have left in our books first, or it could not come back at its cost: the order is told to look."""
+        shown = {
+            (order.order_id, line.line_id): (line.picked or ZERO, line.returned or ZERO)
+            for order in held.orders
+            for each in order.lines
+            for line in each.counted
+        }
+        async with self._database.merchant(key.merchant) as session:
+            booked = await counters.booked(session, key.merchant, [order.order_id for order in held.orders])
+            behind = {
+                line[0]: document.order_number
+                for line, (picked, back) in shown.items()
+                if back > booked.get(line, ZERO) and picked > booked.get(line, ZERO)
+            }
+            await watching.nudge(session, key.merchant, "return", behind)
+        if behind:
+            text = f"return {key.number}: picks of sales order {document.order_number} are to be booked first"
+            raise Waiting("unclear-answer", text, 0.5)
 
     async def _book(
         self, merchant: Merchant, key: ReturnKey, document: ReturnDocument, looks: Sequence[Look], held: Held

@@ -321,6 +321,12 @@ async def draw_fence(
     )
 
 
+async def booked(connection: Session, merchant: str, doc_ids: Sequence[int], what: str = PICKED) -> dict[Line, Decimal]:
+    """How far a counter of these documents is booked, by line. No lock: what it says may be older than it is."""
+    found = await rows(connection, _COUNTED, merchant=merchant, kind=SALES_ORDER, ids=list(doc_ids), what=what)
+    return {(r.doc_id, r.line_id): r.booked for r in found}
+
+
 async def draw_fence_only(connection: Session, merchant: str, document: str) -> None:
     """End a booking that says nothing about picks: from here no look that began earlier may be booked."""
     await connection.execute(_FENCE_ONLY, {"merchant": merchant, "kind": SALES_ORDER, "document": document})

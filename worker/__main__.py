@@ -91,6 +91,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
             task_queue=options.FORTNOX_QUEUE,
             activities=[
                 fortnox.invoice_shipment,
+                fortnox.credit_return,
                 fortnox.sweep_surplus_invoices,
                 vouchers.post_vouchers,
                 vouchers.sweep_surplus_vouchers,

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from temporalio.testing import ActivityEnvironment
 
+from activities.errors import Waiting
 from domain.errors import Refused
 from domain.keys import Decision, ReturnKey, ReturnState
 from tests.activities.world import HOW_OFTEN, Shop, again
@@ -279,6 +281,20 @@ async def test_a_return_that_is_undone_before_its_credit_leaves_no_trace_in_stoc
     assert state.outcome is None or state.outcome == "completed"
     assert await shop.balances() == before
     assert await shop.read(CREDITS) == [(0,)]
+
+
+async def test_what_comes_back_before_its_pick_was_booked_waits_for_the_order_to_look(shop: Shop) -> None:
+    await shop.sent()
+    key = await announced(shop, {1: 1})
+    await shop.pick_and_send()
+    await receive(shop)
+    with pytest.raises(Waiting, match="picks of sales order SO-1 are to be booked first"):
+        await ActivityEnvironment().run(shop.worker.returns.look_at_return, key)
+    assert await shop.read("select source, document from bridge.inbox where merchant_id = :m") == [("return", "SO-1")]
+    await shop.ended(await shop.look_until_calm())
+    assert (await goes_on(shop, key)).outcome == "completed"
+    assert await shop.exceptions() == []
+    assert (await shop.balances())["A"] == (D("998.0000"), D("4491.00"))
 
 
 async def test_a_cancelled_return_ends_and_one_that_has_begun_goes_on(shop: Shop) -> None:
