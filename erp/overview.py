@@ -19,7 +19,8 @@ _LINES = text(
     """
     select l.line_number, l.article_number, l.quantity as ordered,
       coalesce((select sum(c.booked) from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
-        where c.merchant_id = l.merchant_id and w.document = l.order_number and c.line_number = l.line_number), 0) as picked,
+        where c.merchant_id = l.merchant_id and w.document = l.order_number and c.line_number = l.line_number
+          and c.what = 'picked'), 0) as picked,
       coalesce((select sum(s.quantity) from erp.shipment_line s where s.merchant_id = l.merchant_id
         and s.order_number = l.order_number and s.line_number = l.line_number), 0) as shipped
     from erp.sales_order_line l where l.merchant_id = :merchant and l.order_number = :number order by l.line_number
@@ -80,7 +81,7 @@ _TOTALS = text(
       (select coalesce(sum(value), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_value,
       (select coalesce(sum(quantity), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_quantity,
       (select coalesce(-sum(value), 0) from erp.stock_entry
-        where merchant_id = m.merchant_id and kind in ('pick', 'pick-reversal', 'true-up')) as cost_of_goods_sold,
+        where merchant_id = m.merchant_id and kind in ('pick', 'pick-reversal', 'true-up', 'return', 'return-scrapped', 'return-reversal')) as cost_of_goods_sold,
       (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and blocking) as blocked,
       (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and not blocking) as noted,
       (select count(*) from bridge.surplus_document where merchant_id = m.merchant_id) as surplus_documents
