@@ -19,6 +19,7 @@ from clients.ongoing import Cause, GetOrder, GetReturnOrder, OngoingClient, Post
 from domain.counting import Line, Plan, believable
 from domain.crediting import Credit, credit_bases, creditable
 from domain.errors import LookAgain, Refused
+from domain.flows import ORDERS_BACK
 from domain.keys import Decision, OrderKey, ReturnKey, ReturnState
 from domain.money import ZERO
 from domain.returns import SCRAPPED, Graded, Reason, ReturnMovement, attributed, grade_of, graded, move_returns
@@ -59,7 +60,7 @@ class Returns:
 
         A repeat finds what is there. Refuses what cannot be announced; goods that come all the same are booked.
         """
-        async with self._connections.using(key.merchant) as (merchant, client):
+        async with self._connections.using(key.merchant, ORDERS_BACK) as (merchant, client):
             async with self._database.merchant(key.merchant) as session:
                 document = await returns.load_return(session, key.merchant, key.number)
                 link = (await links(session, key.merchant, SYSTEM, "return", [key.number])).get(key.number)
@@ -117,7 +118,7 @@ class Returns:
     @activity.defn
     async def cancel_return(self, key: ReturnKey) -> ReturnState:
         """Ask the warehouse to expect the return no more. Too late is a state, not an error."""
-        async with self._connections.using(key.merchant) as (merchant, client):
+        async with self._connections.using(key.merchant, ORDERS_BACK) as (merchant, client):
             async with self._database.merchant(key.merchant) as session:
                 document = await returns.load_return(session, key.merchant, key.number)
             return await self._cancel(client, merchant, key, document)
@@ -160,7 +161,7 @@ class Returns:
         Everything that came back on the order is booked, also what belongs to its other returns; those are nudged. Credits
         are written for this return alone. What cannot be credited is refused only after the stock has been booked.
         """
-        async with self._connections.using(key.merchant) as (merchant, client):
+        async with self._connections.using(key.merchant, ORDERS_BACK) as (merchant, client):
             return await self._look(client, merchant, key)
 
     async def _look(self, client: OngoingClient, merchant: Merchant, key: ReturnKey) -> ReturnState:
