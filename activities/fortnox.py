@@ -6,10 +6,10 @@ be found out is found out while the invoice is still a draft.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import activity
 
@@ -20,16 +20,19 @@ from clients.fortnox import FortnoxClient, Invoice, InvoiceHit, InvoicePayload, 
 from domain.errors import Refused
 from domain.flows import INVOICES
 from domain.invoicing import BasisRow, compare_totals
-from domain.keys import BasisKey, OrderKey, OrderState
+from domain.keys import BasisKey, OrderKey, OrderState, ReturnKey, ReturnState
 from domain.money import ZERO
 from domain.text import cleaned
 from erp import calls
 from erp.calls import Call, CallKey
-from erp.database import Database
+from erp.database import Database, Session
 from erp.invoices import Customer, InvoiceBasis, basis_booked, load_basis, revise
 from erp.links import Link, links, save_link
 from erp.merchants import Merchant
-from erp.orders import order_state
+from erp.orders import lock_order, order_state
+from erp.returns import return_state
+
+State = TypeVar("State")
 
 SYSTEM = "fortnox"
 CREATE_INVOICE = "create-invoice"
@@ -72,21 +75,38 @@ class Fortnox:
         A repeat goes on where the last attempt stands. Raises `Waiting` while an unclear attempt may still arrive; refuses
         what a person must decide (the period is locked, somebody edited the draft, two are booked).
         """
+        patience = self._rules.patience.total_seconds()
+        return await self._bring(key, lambda session, merchant: order_state(session, merchant, _order(key), patience))
+
+    @activity.defn
+    async def credit_return(self, key: BasisKey) -> ReturnState:
+        """Bring one credit of a return to a booked negative invoice by the same protocol, and say what the return still owes."""
+        back = ReturnKey(key.merchant, key.return_number or "", key.run)
+
+        async def state(session: Session, _merchant: Merchant) -> ReturnState:
+            await lock_order(session, OrderKey(key.merchant, key.order))
+            return await return_state(session, back, self._rules.patience.total_seconds())
+
+        return await self._bring(key, state)
+
+    async def _bring(self, key: BasisKey, answer: Callable[[Session, Merchant], Awaitable[State]]) -> State:
         async with self._connections.using(key.merchant, INVOICES) as (merchant, client):
             try:
-                return await self._invoice(client, merchant, key)
+                return await self._invoice(client, merchant, key, answer)
             except CancelledByHand as cancelled:
                 if not key.again:
                     raise Refused("invoice-cancelled-by-hand", str(cancelled)) from None
                 async with self._database.merchant(key.merchant) as session:
                     await revise(session, key, cancelled.revision + 1)
-            return await self._invoice(client, merchant, key)
+            return await self._invoice(client, merchant, key, answer)
 
-    async def _invoice(self, client: FortnoxClient, merchant: Merchant, key: BasisKey) -> OrderState:
+    async def _invoice(
+        self, client: FortnoxClient, merchant: Merchant, key: BasisKey, answer: Callable[[Session, Merchant], Awaitable[State]]
+    ) -> State:
         async with self._database.merchant(key.merchant) as session:
             basis = await load_basis(session, merchant, key)
             if basis.state != "open":
-                return await order_state(session, merchant, _order(key), self._rules.patience.total_seconds())
+                return await answer(session, merchant)
             call_key = CallKey(key.merchant, SYSTEM, CREATE_INVOICE, basis.reference)
             payload = to_fortnox_invoice(basis, merchant)
             call = await calls.intend(session, call_key, payload.model_dump())
@@ -105,7 +125,7 @@ class Fortnox:
             voucher = f"{invoice.voucher_series or ''}{invoice.voucher_number or ''}"
             vat = invoice.total_vat or ZERO
             await basis_booked(session, key, invoice.document_number, voucher, invoice.net_total, vat)
-            return await order_state(session, merchant, _order(key), self._rules.patience.total_seconds())
+            return await answer(session, merchant)
 
     # --- the write protocol -------------------------------------------------------------------------------------------
 
@@ -323,7 +343,8 @@ def to_fortnox_invoice(basis: InvoiceBasis, merchant: Merchant) -> InvoicePayloa
         currency_rate=basis.exchange_rate if basis.currency != merchant.currency else None,
         vat_included=basis.price_basis == "gross",
         external_invoice_reference1=basis.reference,
-        external_invoice_reference2=cleaned(f"{basis.order_number}/{basis.shipment_no}", 80),
+        external_invoice_reference2=cleaned(f"{basis.order_number}/{basis.shipment_no or f'K{basis.credits_invoice}'}", 80),
+        remarks=f"Kredit av faktura {basis.credits_invoice}" if basis.credits_invoice else None,
         your_order_number=cleaned(basis.order_number, 30),
         your_reference=cleaned(basis.your_reference, 50),
         terms_of_payment=merchant.settings.terms_of_payment,

@@ -7,6 +7,7 @@ by time as well, with an overlap. What is found is a nudge in the inbox; nothing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from temporalio import activity
@@ -14,7 +15,8 @@ from temporalio import activity
 from activities.connections import Connections
 from activities.order_changes import number_in
 from clients.ongoing import GetOrder, OngoingClient, OrderFilter
-from erp import counters, watching
+from domain.counting import Line
+from erp import counters, returns, watching
 from erp.database import Database, Session
 from erp.merchants import Merchant
 from erp.watching import Listed, Rhythm
@@ -56,6 +58,7 @@ class Watch:
                         differing = await watching.changed(session, merchant_id, [_listed(order) for order in fresh])
                         differing |= await _adopt_strays(session, merchant, fresh)
                         await watching.nudge(session, merchant_id, "poll", differing)
+                        await returns.notice(session, merchant_id, _returned(page))
                     nudged |= differing
                     activity.heartbeat(len(nudged))
             async with self._database.merchant(merchant_id) as session:
@@ -80,10 +83,12 @@ class Watch:
                     async with self._database.merchant(merchant_id) as session:
                         differing = await watching.changed(session, merchant_id, [_listed(order) for order in page])
                         await watching.nudge(session, merchant_id, "sweep", differing)
+                        await returns.notice(session, merchant_id, _returned(page))
                     nudged += len(differing)
                 after = batch[-1][0]
                 activity.heartbeat(after, nudged)
             async with self._database.merchant(merchant_id) as session:
+                await returns.nudge_unended(session, merchant_id)
                 await watching.ran(session, merchant_id, watching.SWEEP)
             return Found(nudged, merchant.settings.watch_interval_seconds, False)
 
@@ -110,6 +115,7 @@ def _filters(rhythm: Rhythm) -> list[OrderFilter]:
         OrderFilter(last_picking_from=since),
         OrderFilter(updated_from=recent),
         OrderFilter(last_returned_from=since),
+        OrderFilter(only_with_lines_to_report_returned=True),
     ]
 
 
@@ -120,6 +126,12 @@ def _listed(order: GetOrder) -> Listed:
             lines[order.order_id, counted.line_id] = (counted.picked, counted.reported)
     mark = order.goods_owner_order_id if number_in(order.goods_owner_order_id) == order.order_number else None
     return Listed(order.order_id, order.status, mark, lines)
+
+
+def _returned(page: Sequence[GetOrder]) -> dict[Line, Decimal | None]:
+    return {
+        (order.order_id, counted.line_id): counted.returned for order in page for line in order.lines for counted in line.counted
+    }
 
 
 def _sweep_due(merchant: Merchant, rhythm: Rhythm) -> bool:

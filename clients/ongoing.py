@@ -243,6 +243,54 @@ _GROUPS = {
 _GROUPED = {name for names in _GROUPS.values() for name in names} | {"articleGroup", "articleCategory"}
 
 
+class Cause(Model):
+    """Why goods come back. A code that the warehouse does not know is made by naming it."""
+
+    code: Text
+    name: Text | None = None
+
+
+class PostReturnLine(Model):
+    """One line; `line_id` is Ongoing's id of the original order's line."""
+
+    row_number: Key
+    line_id: Id
+    to_be_returned: Exact
+    cause: Cause | None = None
+
+
+class PostReturnOrder(Model):
+    """A return order whole; `order_id` is Ongoing's id of the original order."""
+
+    return_order_number: Key
+    order_id: Id
+    lines: list[PostReturnLine] = Field(repr=False)
+    in_date: date | None = None
+    comment: Text | None = Field(None, repr=False)
+
+    def body(self, goods_owner_id: int) -> dict[str, Any]:
+        """The return order as Ongoing takes it."""
+        body: dict[str, Any] = {
+            "goodsOwnerId": goods_owner_id,
+            "returnOrderNumber": self.return_order_number,
+            "customerOrder": {"orderId": self.order_id},
+            "returnOrderLines": [
+                {
+                    "returnOrderRowNumber": line.row_number,
+                    "customerOrderLine": {"orderLineId": line.line_id},
+                    "toBeReturnedNumberOfItems": line.to_be_returned,
+                }
+                | ({"returnCause": line.cause.model_dump(by_alias=True, exclude_none=True)} if line.cause else {})
+                for line in self.lines
+            ],
+        }
+        if self.in_date:
+            body["inDate"] = self.in_date
+        if self.comment:
+            body["comment"] = self.comment
+        return body
+
+
 # --- what we read -----------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +302,7 @@ class PickedArticleItem(Model):
     picked_time: Instant | None = None
     packed_time: Instant | None = None
     return_date: Instant | None = None
+    return_cause: Text | None = Field(None, validation_alias=AliasPath("returnCause", "code"))
     batch_number: Text | None = None
     serial: Text | None = None
 
@@ -294,6 +343,16 @@ class GetOrderLine(Model):
         """When goods were last picked on this line."""
         times = [item.picked_time for item in self.picked_article_items if item.picked_time and item.is_picked is not False]
         return max(times, default=None)
+
+    @property
+    def returned_items(self) -> list[PickedArticleItem]:
+        """What came back on this line, piece by piece; a kit's pieces are on its components."""
+        return [item for item in self.picked_article_items if item.is_returned]
+
+    @property
+    def returned_at(self) -> datetime | None:
+        """When goods last came back on this line."""
+        return max((item.return_date for item in self.returned_items if item.return_date), default=None)
 
 
 class Tracking(Model):
@@ -386,6 +445,46 @@ class TransporterContract(Model):
     transporter_name: Text | None = None
     transporter_service_code: Text | None = None
     transporter_services: Annotated[list[TransporterService], NullAsEmpty] = []
+
+
+class ReturnedItem(Model):
+    """Pieces that came in on a return order. `removed` says that they were thrown away again."""
+
+    number_of_items: Exact | None = None
+    removed: bool | None = Field(None, validation_alias="isReturnRemovedByInventory")
+    cause: Text | None = Field(None, validation_alias=AliasPath("returnCause", "code"))
+    return_time: Instant | None = None
+
+
+class GetReturnLine(Model):
+    """One line of a return order with its counters; `order_line_id` is the line of the original order."""
+
+    return_line_id: Id = Field(validation_alias="returnOrderLineId")
+    row_number: Text | None = Field(None, validation_alias="returnOrderRowNumber")
+    order_line_id: Id | None = Field(None, validation_alias=AliasPath("customerOrderLine", "orderLineId"))
+    article_number: Text = Field("", validation_alias=AliasPath("article", "articleNumber"))
+    to_be_returned: Exact | None = Field(None, validation_alias="toBeReturnedNumberOfItems")
+    returned: Exact | None = Field(None, validation_alias="returnedNumberOfItems")
+    removed: Exact | None = Field(None, validation_alias="returnedRemovedByInventoryNumberOfItems")
+    cause: Text | None = Field(None, validation_alias=AliasPath("returnCause", "code"))
+    items: Annotated[list[ReturnedItem], NullAsEmpty] = Field([], validation_alias="returnedArticleItems")
+
+
+class GetReturnOrder(Model):
+    """A return order as the warehouse has it. `status` is a number of that warehouse's own list."""
+
+    return_order_id: Id = Field(validation_alias=AliasPath("returnOrderInfo", "returnOrderId"))
+    return_order_number: Text | None = Field(None, validation_alias=AliasPath("returnOrderInfo", "returnOrderNumber"))
+    status: Whole | None = Field(None, validation_alias=AliasPath("returnOrderInfo", "returnOrderStatus", "number"))
+    order_id: Id | None = Field(None, validation_alias=AliasPath("customerOrderInfo", "orderId"))
+    order_number: Text | None = Field(None, validation_alias=AliasPath("customerOrderInfo", "orderNumber"))
+    lines: Annotated[list[GetReturnLine], NullAsEmpty] = Field([], validation_alias="returnOrderLines")
+
+
+class ReturnCause(Model):
+    cause_id: Id | None = Field(None, validation_alias="id")
+    code: Text
+    name: Text | None = None
 
 
 class InventoryInfo(Model):
@@ -492,6 +591,9 @@ _ARTICLE = TypeAdapter(GetArticle)
 _ARTICLES = TypeAdapter(list[GetArticle])
 _INVENTORY = TypeAdapter(list[ArticleInventory])
 _STATUSES = TypeAdapter(list[OrderStatus])
+_RETURN = TypeAdapter(GetReturnOrder)
+_RETURNS = TypeAdapter(list[GetReturnOrder])
+_CAUSES = TypeAdapter(list[ReturnCause] | None)
 _WAREHOUSES = TypeAdapter(list[Warehouse])
 _CONTRACTS = TypeAdapter(list[TransporterContract])
 _NULLABLE_ID = TypeAdapter(Id | None)
@@ -605,6 +707,57 @@ class OngoingClient:
     async def report_all_picked(self, order_id: int) -> None:
         """Say that everything is booked that is picked when this arrives, which may be more than we have seen: look again."""
         await self._patch(order_id, "setReportedNumberOfItemsToPickedNumberOfItems", None)
+
+    # --- returns
+
+    async def put_return_order(self, back: PostReturnOrder) -> int:
+        """Create or replace by return order number, until goods have come back; a repeat is harmless. Returns Ongoing's id."""
+        hide = [back.comment] if back.comment else []
+        answer = await self._write("PUT", "returnOrders", "order", back.body(self._goods_owner_id), hide)
+        return _id_of(answer, "returnOrderId")
+
+    async def get_return_order(self, return_order_id: int) -> GetReturnOrder:
+        """One return order. Another than asked for is no answer."""
+        answer = await self._read(f"returnOrders/{segment(return_order_id)}")
+        found = read(answer, _RETURN, json_of(answer))
+        if found.return_order_id != return_order_id:
+            raise Unreadable(f"{answer.call}: {answer.status}, answered with return order {found.return_order_id}")
+        return found
+
+    async def find_return_order(self, return_order_number: str) -> GetReturnOrder | None:
+        """The return order with exactly this number; None if there is none."""
+        found = await self._return_orders([("returnOrderNumbers", return_order_number)])
+        return next((each for each in found if each.return_order_number == return_order_number), None)
+
+    async def return_orders_of(self, order_number: str) -> list[GetReturnOrder]:
+        """Every return order of an order, by ascending id. There is no paging here."""
+        found = await self._return_orders([("customerOrderNumbers", order_number)])
+        return sorted((each for each in found if each.order_number == order_number), key=lambda each: each.return_order_id)
+
+    async def _return_orders(self, parameters: Sequence[tuple[str, object]]) -> list[GetReturnOrder]:
+        answer = await self._read("returnOrders", [("goodsOwnerId", self._goods_owner_id), *parameters])
+        return read(answer, _RETURNS, json_of(answer))
+
+    async def cancel_return_order(self, return_order_id: int) -> None:
+        """Ask for the return order to be cancelled. The answer proves nothing either way: read it afterwards."""
+        await self._write("DELETE", f"returnOrders/{segment(return_order_id)}", "order", None)
+
+    async def report_returned_line(self, order_id: int, line_id: int, quantity: Decimal) -> None:
+        """Say how much of what came back on an order's line is booked. The figure is absolute, so a repeat is harmless."""
+        path = f"lines/{segment(line_id)}/reportedReturnedNumberOfItems"
+        await self._patch(order_id, path, {"reportedReturnedNumberOfItems": quantity})
+
+    async def return_order_statuses(self) -> list[OrderStatus]:
+        """The warehouse's own list of statuses of return orders."""
+        answer = await self._read("returnOrders/statuses")
+        data = json_of(answer)
+        return read(answer, _STATUSES, data.get("returnOrderStatuses") if isinstance(data, dict) else data)
+
+    async def return_causes(self) -> list[ReturnCause]:
+        """The causes of returns that the warehouse knows."""
+        answer = await self._read("returnOrders/returnCauses", [("goodsOwnerId", self._goods_owner_id)])
+        data = json_of(answer)
+        return read(answer, _CAUSES, data.get("returnCauses") if isinstance(data, dict) else data) or []
 
     # --- lists that seldom change
 

@@ -81,6 +81,23 @@ class Pool:
             raise ValueError(f"{self.quantity} pieces worth {self.value} cannot become worth {change} more")
         return replace(self, value=self.value + change)
 
+    def take_out(self, quantity: Decimal, value: Decimal) -> tuple["Pool", Decimal]:
+        """Take `quantity` out at the value it once came in with; returns the pool and the true-up: what the pool was worth more.
+
+        Used when goods that were booked in turn out not to be there: their neighbours may have left at another average meanwhile.
+        """
+        after, rest = self.quantity - quantity, self.value - value
+        with localcontext() as context:
+            context.prec = 60
+            if after == 0:
+                whole = ZERO
+            elif after > 0:
+                whole = max(rest, ZERO)
+            else:
+                whole = rounded(after * (value / quantity))
+        pool = replace(self, quantity=after, value=whole, last_cost=self.last_cost or rounded(value / quantity, 6))
+        return (pool._emptied() if after == 0 else pool), rest - whole
+
     def _emptied(self) -> "Pool":
         return replace(self, epoch=self.epoch + 1, keep=Decimal(1))
 

@@ -49,6 +49,8 @@ class BillableLine:
 
 @dataclass(frozen=True, slots=True)
 class BasisRow:
+    """One row as Fortnox gets it. `billed` is the true quantity, also where the row is folded to quantity 1."""
+
     kind: str
     line_number: int | None
     article_number: str | None
@@ -60,6 +62,7 @@ class BasisRow:
     vat_rate: Decimal
     account: int
     folded: bool
+    billed: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ def invoice_basis(
                 terms.freight_vat_rate,
                 settings.freight_accounts[terms.zone.value],
                 False,
+                Decimal(1),
             )
         )
     rows += [
@@ -113,7 +117,7 @@ def invoice_basis(
         if now.get(line.line_number)
     ]
     parts = [rows[i : i + ROWS_PER_INVOICE] for i in range(0, len(rows), ROWS_PER_INVOICE)]
-    return [_part(terms.price_basis, part) for part in parts]
+    return [part_of(terms.price_basis, part) for part in parts]
 
 
 def billable(line: BillableLine, delivered: Decimal, settings: MerchantSettings) -> Decimal:
@@ -138,7 +142,7 @@ def _row(
     check_rate(terms.zone, line.vat_rate, name)
     discount = combined_discount(line.discount_percent, terms.discount_percent)
     if now < 0 and before > 0 and billed is not None:
-        amount = rounded(billed * (before + now) / before) - billed
+        amount = -running_part(billed, before, ZERO, -now, ZERO)
     else:
         amount = amount_for(before + now, line.unit_price, discount) - amount_for(before, line.unit_price, discount)
     row = BasisRow(
@@ -153,28 +157,45 @@ def _row(
         line.vat_rate,
         line.account or settings.sales_account(terms.zone, line.vat_rate, name),
         False,
+        now,
     )
-    as_it_is = exact(now, 2) and exact(line.unit_price, 2) and exact(discount, 2)
-    if as_it_is and amount_for(now, line.unit_price, discount) == amount:
+    return as_fortnox_takes_it(row)
+
+
+def running_part(amount: Decimal, quantity: Decimal, before: Decimal, now: Decimal, amount_before: Decimal) -> Decimal:
+    """What `now` pieces of a row of `quantity` pieces over `amount` give back, after `before` gave back `amount_before`.
+
+    The parts add up to the amount, whatever each is rounded to; the last piece gives back the rest.
+    """
+    return amount - rounded(amount * (quantity - before - now) / quantity) - amount_before
+
+
+def as_fortnox_takes_it(row: BasisRow) -> BasisRow:
+    """The row, or what Fortnox keeps exactly: quantity 1 at the row's amount, with the true quantity in the text."""
+    quantity, price, discount = row.quantity, row.unit_price, row.discount_percent
+    as_it_is = exact(quantity, 2) and exact(price, 2) and exact(discount, 2)
+    if as_it_is and amount_for(quantity, price, discount) == row.amount:
         return row
-    sign = Decimal(1 if now > 0 else -1)
-    text = cleaned(f"{now.normalize():f} st à {line.unit_price.normalize():f} {row.description}", 255)
-    return replace(row, quantity=sign, unit_price=amount * sign, discount_percent=ZERO, description=text, folded=True)
+    sign = Decimal(1 if quantity > 0 else -1)
+    text = cleaned(f"{quantity.normalize():f} st à {price.normalize():f} {row.description}", 255)
+    return replace(row, quantity=sign, unit_price=row.amount * sign, discount_percent=ZERO, description=text, folded=True)
 
 
-def _part(price_basis: str, rows: list[BasisRow]) -> BasisPart:
+def tax_on(price_basis: str, amount: Decimal, rate: Decimal) -> Decimal:
+    """The VAT on so much of one rate in one document, or inside it where prices include VAT; rounded once."""
+    return rounded(amount * rate / (HUNDRED if price_basis == "net" else HUNDRED + rate))
+
+
+def part_of(price_basis: str, rows: list[BasisRow]) -> BasisPart:
+    """One document of these rows, with its totals."""
     net = vat = ZERO
     by_rate: dict[Decimal, list[BasisRow]] = {}
     for row in rows:
         by_rate.setdefault(row.vat_rate, []).append(row)
     for rate, of_rate in by_rate.items():
         total = sum((row.amount for row in of_rate), ZERO)
-        if price_basis == "net":
-            tax = rounded(total * rate / HUNDRED)
-            net, vat = net + total, vat + tax
-        else:
-            tax = rounded(total * rate / (HUNDRED + rate))
-            net, vat = net + total - tax, vat + tax
+        tax = tax_on(price_basis, total, rate)
+        net, vat = net + (total if price_basis == "net" else total - tax), vat + tax
     taxed = sum(1 for row in rows if row.vat_rate)
     tolerance = HALF_CENT * (taxed + len(by_rate)) if taxed else ZERO
     return BasisPart(tuple(rows), sum((row.amount for row in rows), ZERO), net, vat, rounded(tolerance))

@@ -30,6 +30,7 @@ class BasisKey:
     basis: int
     part: int
     again: bool = False
+    return_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,42 @@ class OrderState:
 
     stage: str
     to_invoice: list[BasisKey] = field(default_factory=list)
+    look_after: float | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnKey:
+    """One return of one merchant. `run` counts the processes it has had."""
+
+    merchant: str
+    number: str
+    run: int = 1
+
+    @property
+    def workflow_id(self) -> str:
+        """A sentence with the number in it; a later run has a suffix that no number can contain."""
+        number = self.number.replace("%", "%25").replace("#", "%23")
+        suffix = "" if self.run == 1 else f"#{self.run}"
+        return f"return/{self.merchant}/{number}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a return, and why."""
+
+    merchant: str
+    number: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnState:
+    """What a return owes the world, read from the tables: credits to write, when to look again unasked, how it ended."""
+
+    stage: str
+    to_credit: list[BasisKey] = field(default_factory=list)
     look_after: float | None = None
     outcome: str | None = None
 

@@ -10,9 +10,11 @@ from typing import Any, NotRequired, TypedDict
 
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT
+from domain.returns import GRADES
 from domain.vat import VatZone
 from domain.vouchers import PER, POLICIES
 
+RETURN_STATUS_MEANINGS = ("notified", "returned", "cancelled")
 STATUS_MEANINGS = ("error", "open", "released", "allocated", "picked", "sent", "collected", "returned", "cancelled")
 LONGEST_CODE = 50
 RANGES = {
@@ -21,6 +23,7 @@ RANGES = {
     "stock_account": (1000, 9999),
     "cost_of_goods_sold_account": (1000, 9999),
     "opening_account": (1000, 9999),
+    "scrap_account": (1000, 9999),
     "edit_lock_status": (1, 99_999),
     "watch_days": (1, 3650),
     "watch_interval_seconds": (1, 86400),
@@ -34,6 +37,8 @@ CHOICES = {
     "ship_when": ("sent", "picked"),
     "voucher_per": PER,
     "locked_period_policy": POLICIES,
+    "credit_freight": ("with-the-last", "never"),
+    "return_grade_unstated": GRADES,
     "rate_difference_at_invoice": AT_INVOICE,
     "rate_difference_at_payment": AT_PAYMENT,
 }
@@ -219,7 +224,27 @@ def _units(path: str, value: Any) -> Iterable[Fault]:
         yield path, f'is {_shown(value)}, not like {{"JPY": 100}}; a unit is 1 or 100'
 
 
+def _return_causes(path: str, value: Any) -> Iterable[Fault]:
+    if not isinstance(value, Mapping):
+        yield path, f"is {_shown(value)}, not causes with their grades"
+        return
+    for cause, grade in value.items():
+        if grade not in GRADES:
+            yield f"{path}.{cause}", f"is graded {grade!r}; grades are {', '.join(GRADES)}"
+
+
+def _return_statuses(path: str, value: Any) -> Iterable[Fault]:
+    if not isinstance(value, Mapping):
+        yield path, f"is {_shown(value)}, not status numbers with their meanings"
+        return
+    for number, meaning in value.items():
+        if not str(number).isdigit() or meaning not in RETURN_STATUS_MEANINGS:
+            yield f"{path}.{number}", f"means {meaning!r}; meanings are {', '.join(RETURN_STATUS_MEANINGS)}"
+
+
 TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
+    "return_causes": _return_causes,
+    "return_statuses": _return_statuses,
     "rate_currencies": _currencies,
     "rate_units": _units,
     "statuses": _statuses,

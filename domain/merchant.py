@@ -31,6 +31,7 @@ DEFAULT_STATUSES = {
     "800": "returned",
     "1000": "cancelled",
 }
+DEFAULT_RETURN_STATUSES = {"100": "notified", "500": "returned", "900": "cancelled"}
 DEFAULT_SALES_ACCOUNTS = {
     "SEVAT": {"25": 3001, "12": 3002, "6": 3003, "0": 3004},
     "EUREVERSEDVAT": {"0": 3108},
@@ -62,7 +63,10 @@ class MerchantSettings:
     stock account held the opening value before go-live, so opening entries get no voucher.
 
     `rate_currencies`: fetched beside those of suppliers and purchases; `rate_units`: a currency that the Riksbank quotes for 100;
-    `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`."""
+    `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`.
+
+    `return_causes`: what goods that come back for a cause are fit for (`stock`, `locked`, `scrapped`), `return_grade_unstated`
+    where no cause is given; `credit_freight`: `with-the-last` goods or `never`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     edit_lock_status: int = 320
@@ -80,6 +84,11 @@ class MerchantSettings:
     opening_account: int = 2099
     sales_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: dict(DEFAULT_SALES_ACCOUNTS))
     freight_accounts: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_FREIGHT_ACCOUNTS))
+    scrap_account: int = 4990
+    return_causes: Mapping[str, str] = field(default_factory=dict)
+    return_grade_unstated: str = "stock"
+    return_statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_RETURN_STATUSES))
+    credit_freight: str = "with-the-last"
     terms_of_payment: str = "30"
     rate_currencies: Sequence[str] = ()
     rate_units: Mapping[str, int] = field(default_factory=dict)
@@ -140,6 +149,14 @@ class MerchantSettings:
         """The warehouse's transporter in the ERP's word, else the warehouse's own."""
         return next((ours for ours, known in self.transporters.items() if known["code"] == theirs), theirs)
 
+    def return_meaning(self, status: int | None) -> str:
+        """What a return order's status number means at this merchant's warehouse; an unknown number blocks, naming it."""
+        try:
+            return self.return_statuses[str(status)]
+        except KeyError:
+            text = f"return order status {status} has no meaning in the merchant's settings"
+            raise Refused("unknown-return-status", text) from None
+
     @property
     def rate_policy(self) -> RatePolicy:
         return RatePolicy(self.rate_difference_at_invoice, self.rate_difference_at_payment)
@@ -150,7 +167,7 @@ class MerchantSettings:
 
     @property
     def stock_accounts(self) -> StockAccounts:
-        return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account)
+        return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account, self.scrap_account)
 
     def accounts_for(self, order_type: str) -> StockAccounts:
         """The posting rule of an order type: where its goods are booked from and to when they are picked."""

@@ -206,6 +206,56 @@ REASONS: dict[str, Reason] = {
     "picked-after-cancel": Reason(
         "The order was cancelled, yet the warehouse has picked it.", "person", "Take the goods back or reopen the sale."
     ),
+    "return-refused": Reason("The warehouse refuses the return order.", "erp", "Correct what its answer names, then retry."),
+    "return-differs": Reason(
+        "The warehouse holds the return order with other lines than we sent.",
+        "person",
+        "Compare the two; correct in Ongoing or in the ERP, then retry.",
+    ),
+    "return-of-unsent-order": Reason(
+        "The return names an order, or a line of it, that the warehouse has never had.",
+        "erp",
+        "Correct order_number or the lines of erp.return_order; goods that come all the same are booked.",
+    ),
+    "return-without-lines": Reason("The return has no lines.", "erp", "Add lines in erp.return_order_line or cancel the return."),
+    "returned-more-than-sent": Reason(
+        "More came back than was sent or invoiced; the goods are booked, the surplus is not credited.",
+        "person",
+        "Count with the warehouse; correct it there, or settle the return without credit (lagerbro return settle).",
+    ),
+    "unknown-return-cause": Reason(
+        "Goods came back for a cause that the merchant's map does not know; they are booked, the credit waits.",
+        "person",
+        "Add the cause to the merchant's settings (return_causes), then retry.",
+    ),
+    "unknown-return-status": Reason(
+        "The warehouse uses a status of return orders that the merchant's mapping does not know.",
+        "person",
+        "Add the number to the merchant's settings (return_statuses), then retry.",
+    ),
+    "too-late-to-cancel-return": Reason(
+        "The return was asked to be cancelled, but goods have come back.",
+        "person",
+        "Nothing, if they may stay; the return goes on true to what came.",
+    ),
+    "return-undone-after-credit": Reason(
+        "The warehouse took a return back that had been credited: the customer has goods and money.",
+        "person",
+        "Sell the goods anew on an order, or correct the return in the warehouse.",
+    ),
+    "return-not-ours": Reason(
+        "Goods came back on a line of the warehouse that is no line of the order; they are booked, nothing is credited.",
+        "person",
+        "Decide with the warehouse what they are; credit them by hand if they were sold.",
+    ),
+    "foreign-return-number": Reason(
+        "The warehouse already holds a return order with this number for another order.",
+        "person",
+        "Renumber one of the two, then retry.",
+    ),
+    "credit-more-than-invoiced": Reason(
+        "More is to be credited than was invoiced and is left.", "person", "Correct the lines, or credit less."
+    ),
     "stock-below-zero": Reason(
         "More was picked than our books hold; valued at the last known cost.", "person", "Book the missing receipt."
     ),

@@ -79,6 +79,7 @@ class StockAccounts:
     stock: int
     cost_of_goods_sold: int
     opening: int
+    scrapped: int = 4990
     elsewhere: int | None = None
 
 
@@ -97,7 +98,7 @@ def move_stock(
             pool, cost = pool.issue(movement.step.quantity)
             entries.append(_entry(movement, "pick", -movement.step.quantity, -cost, pool))
         else:
-            for taken in _taken_back(-movement.step.quantity, earlier[movement.step.line]):
+            for taken in taken_back(-movement.step.quantity, earlier[movement.step.line]):
                 pool, true_up = pool.receive(taken.quantity, taken.value)
                 entries.append(
                     replace(_entry(movement, "pick-reversal", taken.quantity, taken.value, pool), reverses=taken.entry_no)
@@ -122,7 +123,8 @@ def _entry(movement: Movement, kind: str, quantity: Decimal, value: Decimal, poo
     )
 
 
-def _taken_back(quantity: Decimal, earlier: Iterable[Earlier]) -> list[Earlier]:
+def taken_back(quantity: Decimal, earlier: Iterable[Earlier]) -> list[Earlier]:
+    """So many pieces of these entries, newest first, at their own value; the parts of an entry add up to it."""
     taken = []
     for entry in earlier:
         part = min(quantity, entry.quantity_left)
@@ -143,6 +145,11 @@ EVENTS = {
     "true-up": "cost-settled",
     "opening": "opening-balance",
     "receipt": "goods-received",
+    "return": "goods-returned",
+    "return-scrapped": "goods-returned",
+    "return-reversal": "goods-return-undone",
+    "scrap": "goods-scrapped",
+    "scrap-reversal": "goods-scrap-undone",
 }
 UNSOLD = {"goods-issue": "goods-transferred", "goods-issue-reversed": "goods-transferred-reversed"}
 """What an issue is called in the books when the goods leave unsold."""
@@ -168,9 +175,8 @@ def _event(entry: Entry, accounts: StockAccounts) -> str:
 
 
 def _other_side(event: str, accounts: StockAccounts) -> int:
-    if event == "opening-balance":
-        return accounts.opening
-    return accounts.cost_of_goods_sold if accounts.elsewhere is None else accounts.elsewhere
+    special = {"opening-balance": accounts.opening, "goods-scrapped": accounts.scrapped, "goods-scrap-undone": accounts.scrapped}
+    return special.get(event, accounts.cost_of_goods_sold if accounts.elsewhere is None else accounts.elsewhere)
 
 
 def _rows(value: Decimal, stock: int, other: int) -> tuple[PostingRow, ...]:

@@ -19,6 +19,7 @@ from erp.visible import SHOWING, Shown, showing
 
 SALES_ORDER = "sales-order"
 PICKED = "picked"
+RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class CountedLine:
-    """One line in the warehouse: whose line of ours it is (None for a component or a line that is not ours)."""
+    """One line in the warehouse: whose line of ours it is (None for a component or a line that is not ours).
+
+    `picked`, `reported` and `picked_at` are those of the counter that is booked: of what came back, for returns.
+    """
 
     line: Line
     line_number: int | None
@@ -152,6 +156,12 @@ _FENCE_AND_SHOW = text(
         beside=" left join unnest(cast(:shown_ids as bigint[]), cast(:digests as text[])) as g(d, digest) on g.d = n.d",
     )
 )
+_FENCE_ONLY = text(
+    """
+    update bridge.watched set fence = nextval('bridge.look_no')
+    where merchant_id = :merchant and kind = :kind and document = :document
+    """
+)
 _WATCH = text(
     """
     with shown as (
@@ -208,7 +218,7 @@ async def begin_look(connection: Session, merchant: str, document: str) -> list[
     return [Look(row.doc_id, row.number, row.epoch, row.began_at) for row in found]
 
 
-async def lock(connection: Session, merchant: str, document: str, looks: Sequence[Look]) -> Watched:
+async def lock(connection: Session, merchant: str, document: str, looks: Sequence[Look], what: str = PICKED) -> Watched:
     """Lock the order's documents and read what is booked on them."""
     key = {"merchant": merchant, "kind": SALES_ORDER, "document": document}
     documents = await rows(connection, _LOCK, **key)
@@ -218,7 +228,7 @@ async def lock(connection: Session, merchant: str, document: str, looks: Sequenc
         for row in documents
     )
     ids = [row.doc_id for row in documents]
-    counted = await rows(connection, _COUNTED, merchant=merchant, kind=SALES_ORDER, ids=ids, what=PICKED)
+    counted = await rows(connection, _COUNTED, merchant=merchant, kind=SALES_ORDER, ids=ids, what=what)
     return Watched(
         outran,
         {(r.doc_id, r.line_id): Counter(r.booked, r.step, _doubt(r), r.reversed_at) for r in counted},
@@ -242,10 +252,11 @@ async def book(
     seen: Sequence[CountedLine],
     looks: Sequence[Look],
     patience: timedelta,
+    what: str = PICKED,
 ) -> Plan:
     """Write the steps that the look leads to, and its doubts. Stock entries for the steps are the caller's next statement."""
     numbers = {look.doc_id: look.number for look in looks}
-    key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
+    key = {"merchant": merchant, "kind": SALES_ORDER, "what": what}
     by_line = {line.line: line for line in seen}
     began_at = min(look.began_at for look in looks)
     plan = plan_booking(watched.counters, {line.line: line.picked for line in seen}, numbers, began_at, patience)
@@ -336,9 +347,20 @@ async def draw_fence(
     await connection.execute(_FENCE_AND_SHOW, parameters | showing(document, shown, picked or {}) | digests)
 
 
-async def reported(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
+async def booked(connection: Session, merchant: str, doc_ids: Sequence[int], what: str = PICKED) -> dict[Line, Decimal]:
+    """How far a counter of these documents is booked, by line. No lock: what it says may be older than it is."""
+    found = await rows(connection, _COUNTED, merchant=merchant, kind=SALES_ORDER, ids=list(doc_ids), what=what)
+    return {(r.doc_id, r.line_id): r.booked for r in found}
+
+
+async def draw_fence_only(connection: Session, merchant: str, document: str) -> None:
+    """End a booking that says nothing about picks: from here no look that began earlier may be booked."""
+    await connection.execute(_FENCE_ONLY, {"merchant": merchant, "kind": SALES_ORDER, "document": document})
+
+
+async def reported(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]], what: str = PICKED) -> None:
     """Remember what the warehouse has been told, after it has answered."""
-    await connection.execute(_REPORTED, _values(merchant, values))
+    await connection.execute(_REPORTED, _values(merchant, values, what))
 
 
 async def shipped(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
@@ -368,6 +390,6 @@ def _lines(lines: Sequence[Line]) -> dict[str, list[int]]:
     return {"doc_ids": [line[0] for line in lines], "line_ids": [line[1] for line in lines]}
 
 
-def _values(merchant: str, values: Sequence[tuple[Line, Decimal]]) -> dict[str, Any]:
-    key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
+def _values(merchant: str, values: Sequence[tuple[Line, Decimal]], what: str = PICKED) -> dict[str, Any]:
+    key = {"merchant": merchant, "kind": SALES_ORDER, "what": what}
     return key | _lines([line for line, _ in values]) | {"values": [value for _, value in values]}

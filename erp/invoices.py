@@ -42,7 +42,8 @@ class InvoiceBasis:
     revision: int
     state: str
     order_number: str
-    shipment_no: int
+    shipment_no: int | None
+    credits_invoice: int | None
     currency: str
     exchange_rate: Decimal
     price_basis: str
@@ -55,7 +56,9 @@ class InvoiceBasis:
 _BASIS = text(
     """
     select b.*, o.your_reference, o.customer_number, o.delivery_name, o.delivery_country, c.name as customer_name, c.customer_type,
-      c.organisation_number, c.vat_number, c.country as customer_country, c.address1, c.address2, c.post_code, c.city, c.email
+      c.organisation_number, c.vat_number, c.country as customer_country, c.address1, c.address2, c.post_code, c.city, c.email,
+      (select k.fortnox_invoice_number from erp.invoice_basis k where k.merchant_id = b.merchant_id
+        and k.basis_no = b.credits_basis_no and k.part = b.credits_part) as credits_invoice
     from erp.invoice_basis b join erp.sales_order o using (merchant_id, order_number)
     left join erp.customer c using (merchant_id, customer_number)
     where b.merchant_id = :merchant and b.basis_no = :basis and b.part = :part
@@ -63,7 +66,8 @@ _BASIS = text(
 )
 _ROWS = text(
     """
-    select kind, line_number, article_number, description, quantity, unit_price, discount_percent, amount, vat_rate, account, folded
+    select kind, line_number, article_number, description, quantity, unit_price, discount_percent, amount, vat_rate, account,
+      folded, coalesce(billed_quantity, quantity) as billed
     from erp.invoice_basis_row where merchant_id = :merchant and basis_no = :basis and part = :part order by row_no
     """
 )
@@ -93,6 +97,7 @@ async def load_basis(connection: Session, merchant: Merchant, key: BasisKey) -> 
         state=row.state,
         order_number=row.order_number,
         shipment_no=row.shipment_no,
+        credits_invoice=row.credits_invoice,
         currency=row.currency,
         exchange_rate=row.exchange_rate,
         price_basis=row.price_basis,

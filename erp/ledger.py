@@ -15,7 +15,7 @@ from domain.costing import Pool
 from domain.counting import Line
 from domain.money import ZERO
 from domain.stock import Earlier, Entry, Place, StockAccounts, postings
-from erp.counters import PICKED, SALES_ORDER
+from erp.counters import PICKED, RETURNED, SALES_ORDER
 from erp.database import Session, rows
 
 RULE_VERSION = "moving-average-1"
@@ -36,14 +36,19 @@ _LOCK = text(
 )
 _EARLIER = text(
     """
-    select e.booking_doc_id as doc_id, e.booking_line_id as line_id, e.entry_no, -e.quantity as quantity, -e.value as value,
-           -e.quantity - coalesce(sum(r.quantity), 0) as quantity_left, -e.value - coalesce(sum(r.value), 0) as value_left
+    select e.booking_doc_id as doc_id, e.booking_line_id as line_id, e.kind, e.entry_no, abs(e.quantity) as quantity,
+           abs(e.value) as value, abs(e.quantity) - abs(coalesce(r.quantity, 0)) as quantity_left,
+           abs(e.value) - abs(coalesce(r.value, 0)) as value_left
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[])) as n(d, l)
     join erp.stock_entry e on e.merchant_id = :merchant and e.booking_kind = :kind and e.booking_doc_id = n.d
-                          and e.booking_line_id = n.l and e.booking_what = :what and e.kind = 'pick'
-    left join erp.stock_entry r on r.merchant_id = e.merchant_id and r.reverses_entry_no = e.entry_no
-    group by e.booking_doc_id, e.booking_line_id, e.entry_no, e.quantity, e.value
-    having -e.quantity > coalesce(sum(r.quantity), 0)
+                          and e.booking_line_id = n.l and e.booking_what = :what and e.kind = any(cast(:kinds as text[]))
+    left join lateral (
+      select sum(r.quantity + coalesce(u.quantity, 0)) as quantity, sum(r.value + coalesce(u.value, 0)) as value
+      from erp.stock_entry r left join lateral (
+        select sum(u.quantity) as quantity, sum(u.value) as value from erp.stock_entry u
+        where u.merchant_id = r.merchant_id and u.reverses_entry_no = r.entry_no) as u on true
+      where r.merchant_id = e.merchant_id and r.reverses_entry_no = e.entry_no) as r on true
+    where abs(e.quantity) > abs(coalesce(r.quantity, 0))
     order by e.entry_no desc
     """
 )
@@ -67,12 +72,23 @@ async def lock_pools(connection: Session, merchant: str, places: Iterable[Place]
 
 
 async def earlier_entries(connection: Session, merchant: str, lines: Sequence[Line]) -> dict[Line, list[Earlier]]:
-    """For each line, its picks that are not wholly taken back, newest first."""
-    key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED}
+    """For each line, its picks that are not wholly taken back (un-picked, or returned), newest first."""
+    key = {"merchant": merchant, "kind": SALES_ORDER, "what": PICKED, "kinds": ["pick"]}
     found = await rows(connection, _EARLIER, **key, doc_ids=[line[0] for line in lines], line_ids=[line[1] for line in lines])
     earlier: dict[Line, list[Earlier]] = {line: [] for line in lines}
     for r in found:
         earlier[r.doc_id, r.line_id].append(Earlier(r.entry_no, r.quantity, r.value, r.quantity_left, r.value_left))
+    return earlier
+
+
+async def earlier_returns(connection: Session, merchant: str, lines: Sequence[Line]) -> dict[tuple[Line, str], list[Earlier]]:
+    """For each line and kind of entry, its returns that are not wholly undone, newest first."""
+    key = {"merchant": merchant, "kind": SALES_ORDER, "what": RETURNED, "kinds": ["return", "return-scrapped"]}
+    found = await rows(connection, _EARLIER, **key, doc_ids=[line[0] for line in lines], line_ids=[line[1] for line in lines])
+    earlier: dict[tuple[Line, str], list[Earlier]] = {}
+    for r in found:
+        left = Earlier(r.entry_no, r.quantity, r.value, r.quantity_left, r.value_left)
+        earlier.setdefault(((r.doc_id, r.line_id), r.kind), []).append(left)
     return earlier
 
 
@@ -87,13 +103,14 @@ async def append(
     reason: str,
     actor: str,
     code_version: str,
+    what: str = PICKED,
 ) -> int:
     """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain."""
     booked, numbers = postings(entries, accounts)
     parameters = {
         "merchant": merchant,
         "heading": json.dumps({"reason": reason, "actor": actor, "rule_version": RULE_VERSION, "code_version": code_version}),
-        "entries": json.dumps([_entry(entry, number, document) for entry, number in zip(entries, numbers, strict=True)]),
+        "entries": json.dumps([_entry(entry, number, document, what) for entry, number in zip(entries, numbers, strict=True)]),
         "postings": json.dumps(
             [
                 {
@@ -113,7 +130,7 @@ async def append(
     return int((await connection.execute(_APPEND, parameters)).scalar_one())
 
 
-def _entry(entry: Entry, posting: int | None, document: str) -> dict[str, Any]:
+def _entry(entry: Entry, posting: int | None, document: str, what: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "article_number": entry.place[0],
         "warehouse": entry.place[1],
@@ -131,7 +148,7 @@ def _entry(entry: Entry, posting: int | None, document: str) -> dict[str, Any]:
             "booking_kind": SALES_ORDER,
             "booking_doc_id": entry.step.line[0],
             "booking_line_id": entry.step.line[1],
-            "booking_what": PICKED,
+            "booking_what": what,
             "booking_step": entry.step.step,
         }
     if entry.cause:

@@ -86,7 +86,8 @@ _TOTALS = text(
       (select coalesce(sum(quantity), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_quantity,
       (select coalesce(-sum(e.value), 0) from erp.stock_entry e
         left join erp.posting p on p.merchant_id = e.merchant_id and p.posting_no = e.posting_no
-        where e.merchant_id = m.merchant_id and e.kind in ('pick', 'pick-reversal', 'true-up')
+        where e.merchant_id = m.merchant_id
+          and e.kind in ('pick', 'pick-reversal', 'true-up', 'return', 'return-scrapped', 'return-reversal')
           and coalesce(p.event, '') not in ('goods-transferred', 'goods-transferred-reversed')) as cost_of_goods_sold,
       (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and blocking) as blocked,
       (select count(*) from bridge.exception where merchant_id = m.merchant_id and closed_at is null and not blocking) as noted,

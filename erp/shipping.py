@@ -39,7 +39,8 @@ _BILLED_BEFORE = text(
     """
     select r.line_number, sum(r.amount) as amount from erp.invoice_basis_row r
     join erp.invoice_basis b using (merchant_id, basis_no, part)
-    where b.merchant_id = :merchant and b.order_number = :number and b.state <> 'cancelled' and r.line_number is not null
+    where b.merchant_id = :merchant and b.order_number = :number and b.state <> 'cancelled' and b.credits_basis_no is null
+      and r.line_number is not null
     group by r.line_number
     """
 )
@@ -68,12 +69,12 @@ _BASIS = text(
 _ROWS = text(
     """
     insert into erp.invoice_basis_row (merchant_id, basis_no, part, row_no, kind, line_number, article_number, description,
-      quantity, unit_price, discount_percent, amount, vat_rate, account, folded)
-    select :merchant, :basis_no, :part, row_no, k, l, a, d, q, p, dp, am, v, ac, f
+      quantity, unit_price, discount_percent, amount, vat_rate, account, folded, billed_quantity)
+    select :merchant, :basis_no, :part, row_no, k, l, a, d, q, p, dp, am, v, ac, f, b
     from unnest(cast(:kinds as text[]), cast(:lines as int[]), cast(:articles as text[]), cast(:texts as text[]),
       cast(:quantities as numeric[]), cast(:prices as numeric[]), cast(:discounts as numeric[]), cast(:amounts as numeric[]),
-      cast(:vat_rates as numeric[]), cast(:accounts as int[]), cast(:folded as boolean[]))
-      with ordinality as u(k, l, a, d, q, p, dp, am, v, ac, f, row_no)
+      cast(:vat_rates as numeric[]), cast(:accounts as int[]), cast(:folded as boolean[]),
+      cast(:billed as numeric[])) with ordinality as u(k, l, a, d, q, p, dp, am, v, ac, f, b, row_no)
     """
 )
 _BASIS_NO = text("select nextval('erp.basis_no')")
@@ -237,6 +238,7 @@ async def _write_part(connection: Session, key: dict[str, object], part: BasisPa
             "vat_rates": [row.vat_rate for row in part.rows],
             "accounts": [row.account for row in part.rows],
             "folded": [row.folded for row in part.rows],
+            "billed": [row.billed for row in part.rows],
         },
     )
 

@@ -397,6 +397,8 @@ sales_order_line = Table(
     schema="erp",
 )
 
+RETURN_STATUSES = ("draft", "announced", "at-warehouse", "part-returned", "returned", "completed", "cancelled")
+
 purchase_order = Table(
     "purchase_order",
     metadata,
@@ -434,6 +436,56 @@ purchase_order_line = Table(
     *printable("article_number"),
     CheckConstraint(f"quantity > 0 AND quantity <= {LARGEST_QUANTITY}", name="quantity_in_range"),
     between("unit_price", "0", str(LARGEST_PRICE)),
+    schema="erp",
+)
+
+return_order = Table(
+    "return_order",
+    metadata,
+    merchant(),
+    key("return_number"),
+    key("order_number"),
+    Column("origin", Text, nullable=False, server_default="announced"),
+    Column("status", Text, nullable=False, server_default="draft"),
+    Column("credit", Boolean, nullable=False, server_default=text("true")),
+    Column("credit_freight", Boolean),
+    Column("decided_by", Text),
+    Column("decision", Text),
+    Column("expected_on", Date),
+    Column("comment", Text),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("announced_in", BigInteger),
+    instant("cancel_requested_at", nullable=True),
+    instant("nudged_at", nullable=True),
+    instant("status_changed_at", default=True),
+    instant("created_at", default=True),
+    instant("updated_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "return_number"),
+    ForeignKeyConstraint(["merchant_id", "order_number"], ["erp.sales_order.merchant_id", "erp.sales_order.order_number"]),
+    *printable("return_number"),
+    CheckConstraint("origin IN ('announced','seen','credit')", name="origin_is_known"),
+    CheckConstraint(f"status IN ({','.join(repr(s) for s in RETURN_STATUSES)})", name="status_is_known"),
+    CheckConstraint(
+        "(origin <> 'credit' AND credit) OR (coalesce(btrim(decided_by), '') <> '' AND coalesce(btrim(decision), '') <> '')",
+        name="a_decision_has_an_actor_and_a_reason",
+    ),
+    Index("ix_return_order_order", "merchant_id", "order_number"),
+    schema="erp",
+)
+
+return_order_line = Table(
+    "return_order_line",
+    metadata,
+    merchant(),
+    key("return_number"),
+    Column("line_number", Integer, nullable=False),
+    key("article_number", nullable=True),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("cause_code", Text),
+    Column("cause_name", Text),
+    PrimaryKeyConstraint("merchant_id", "return_number", "line_number"),
+    ForeignKeyConstraint(["merchant_id", "return_number"], ["erp.return_order.merchant_id", "erp.return_order.return_number"]),
+    CheckConstraint(f"quantity > 0 AND quantity <= {LARGEST_QUANTITY}", name="quantity_in_range"),
     schema="erp",
 )
 
@@ -560,7 +612,10 @@ invoice_basis = Table(
     Column("reference", Text, nullable=False),
     Column("kind", Text, nullable=False),
     key("order_number"),
-    Column("shipment_no", Integer, nullable=False),
+    Column("shipment_no", Integer),
+    Column("credits_basis_no", BigInteger),
+    Column("credits_part", Integer),
+    key("return_number", nullable=True),
     Column("currency", Text, nullable=False),
     Column("exchange_rate", RATE, nullable=False),
     Column("price_basis", Text, nullable=False),
@@ -582,6 +637,15 @@ invoice_basis = Table(
     ForeignKeyConstraint(
         ["merchant_id", "order_number", "shipment_no"],
         ["erp.shipment.merchant_id", "erp.shipment.order_number", "erp.shipment.shipment_no"],
+    ),
+    ForeignKeyConstraint(
+        ["merchant_id", "credits_basis_no", "credits_part"],
+        ["erp.invoice_basis.merchant_id", "erp.invoice_basis.basis_no", "erp.invoice_basis.part"],
+    ),
+    ForeignKeyConstraint(["merchant_id", "return_number"], ["erp.return_order.merchant_id", "erp.return_order.return_number"]),
+    CheckConstraint(
+        "num_nonnulls(shipment_no, credits_basis_no) = 1 AND num_nonnulls(credits_basis_no, credits_part, return_number) IN (0, 3)",
+        name="follows_a_shipment_or_a_return",
     ),
     CheckConstraint("kind IN ('invoice','credit')", name="kind_is_known"),
     CheckConstraint("state IN ('open','booked','cancelled')", name="state_is_known"),
@@ -614,6 +678,8 @@ invoice_basis_row = Table(
     Column("vat_rate", PERCENT, nullable=False),
     Column("account", Integer, nullable=False),
     Column("folded", Boolean, nullable=False),
+    Column("billed_quantity", QUANTITY),
+    Column("credits_row_no", Integer),
     PrimaryKeyConstraint("merchant_id", "basis_no", "part", "row_no"),
     ForeignKeyConstraint(
         ["merchant_id", "basis_no", "part"],
@@ -622,6 +688,73 @@ invoice_basis_row = Table(
     CheckConstraint("kind IN ('goods','service','freight')", name="kind_is_known"),
     CheckConstraint("abs(amount) <= 1000000000000", name="amount_in_range"),
     numbers("quantity", "unit_price", "discount_percent", "vat_rate"),
+    CheckConstraint("abs(billed_quantity) <= 1000000000000", name="billed_quantity_in_range"),
+    schema="erp",
+)
+
+returned_goods = Table(
+    "returned_goods",
+    metadata,
+    merchant(),
+    Column("kind", Text, nullable=False, server_default="sales-order"),
+    Column("doc_id", BigInteger, nullable=False),
+    Column("line_id", BigInteger, nullable=False),
+    Column("what", Text, nullable=False, server_default="returned"),
+    Column("step", Integer, nullable=False),
+    Column("part", Integer, nullable=False),
+    key("order_number"),
+    Column("line_number", Integer),
+    key("return_number"),
+    key("article_number"),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("cause_code", Text),
+    Column("grade", Text, nullable=False),
+    instant("occurred_at"),
+    instant("booked_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "kind", "doc_id", "line_id", "what", "step", "part"),
+    ForeignKeyConstraint(
+        ["merchant_id", "kind", "doc_id", "line_id", "what", "step"],
+        [
+            "bridge.booking.merchant_id",
+            "bridge.booking.kind",
+            "bridge.booking.doc_id",
+            "bridge.booking.line_id",
+            "bridge.booking.what",
+            "bridge.booking.step",
+        ],
+        name="fk_returned_goods_booking",
+    ),
+    ForeignKeyConstraint(["merchant_id", "return_number"], ["erp.return_order.merchant_id", "erp.return_order.return_number"]),
+    CheckConstraint("grade IN ('stock','locked','scrapped')", name="grade_is_known"),
+    CheckConstraint(f"quantity <> 0 AND abs(quantity) <= {LARGEST_QUANTITY * 100}", name="quantity_in_range"),
+    Index("ix_returned_goods_return", "merchant_id", "return_number"),
+    Index("ix_returned_goods_order", "merchant_id", "order_number"),
+    schema="erp",
+)
+
+return_settlement = Table(
+    "return_settlement",
+    metadata,
+    merchant(),
+    key("return_number"),
+    Column("line_number", Integer, nullable=False),
+    Column("settlement_no", Integer, nullable=False),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("basis_no", BigInteger),
+    Column("part", Integer),
+    instant("settled_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "return_number", "line_number", "settlement_no"),
+    ForeignKeyConstraint(["merchant_id", "return_number"], ["erp.return_order.merchant_id", "erp.return_order.return_number"]),
+    ForeignKeyConstraint(
+        ["merchant_id", "basis_no", "part"],
+        ["erp.invoice_basis.merchant_id", "erp.invoice_basis.basis_no", "erp.invoice_basis.part"],
+    ),
+    CheckConstraint("outcome IN ('credited','not-invoiced','without-credit')", name="outcome_is_known"),
+    CheckConstraint(
+        "num_nonnulls(basis_no, part) = CASE WHEN outcome = 'credited' THEN 2 ELSE 0 END", name="a_credit_has_a_basis"
+    ),
+    CheckConstraint(f"quantity > 0 AND quantity <= {LARGEST_QUANTITY * 100}", name="quantity_in_range"),
     schema="erp",
 )
 
@@ -717,12 +850,17 @@ stock_entry = Table(
     ForeignKeyConstraint(["merchant_id", "reverses_entry_no"], ["erp.stock_entry.merchant_id", "erp.stock_entry.entry_no"]),
     CheckConstraint(
         "(kind IN ('opening','receipt') AND quantity > 0) OR (kind = 'pick' AND quantity < 0)"
-        " OR (kind IN ('pick-reversal','return') AND quantity > 0)"
+        " OR (kind IN ('pick-reversal','return','return-scrapped','scrap-reversal') AND quantity > 0)"
+        " OR (kind IN ('return-reversal','scrap') AND quantity < 0)"
         " OR (kind = 'adjustment' AND quantity <> 0) OR (kind IN ('cost','true-up') AND quantity = 0 AND value <> 0)",
         name="sign_follows_kind",
     ),
     CheckConstraint(f"abs(quantity) <= {LARGEST_QUANTITY * 100} AND abs(value) <= 1000000000000", name="figures_in_range"),
-    CheckConstraint("(kind = 'pick-reversal') = (reverses_entry_no IS NOT NULL)", name="reversal_names_its_original"),
+    CheckConstraint(
+        "CASE WHEN kind IN ('pick-reversal','return-reversal') THEN reverses_entry_no IS NOT NULL"
+        " WHEN kind IN ('return','return-scrapped') THEN true ELSE reverses_entry_no IS NULL END",
+        name="reversal_names_its_original",
+    ),
     CheckConstraint("num_nonnulls(booking_step, cause) = 1", name="one_cause"),
     Index(
         "ix_stock_entry_booking",

@@ -18,6 +18,7 @@ from starters.cli_keys import keys
 from starters.cli_merchant import merchant
 from starters.cli_orders import erp, orders
 from starters.cli_rates import rates
+from starters.cli_returns import returns
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
 from starters.cli_verify import verify_command
 from starters.cli_vouchers import tie_out_command, vouchers
@@ -63,6 +64,7 @@ app.command("wait")(wait)
 app.command("verify")(verify_command)
 app.add_typer(orders, name="order")
 app.add_typer(articles, name="article")
+app.add_typer(returns, name="return")
 app.add_typer(erp, name="erp")
 app.add_typer(rates, name="rates")
 app.add_typer(connection, name="connection")

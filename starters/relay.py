@@ -27,6 +27,7 @@ from erp.counters import SALES_ORDER
 from erp.database import Database, rows
 from starters.merchants import start_watching
 from starters.pace import Pace
+from starters.relay_returns import deliver_return
 from worker.health import alive
 from worker.logs import configure_logs
 from worker.settings import Settings
@@ -193,6 +194,8 @@ class Relay:
                     outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.erp_changed)
                 case "sales-order.cancel":
                     outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.cancel_asked, answer_at_least=True)
+                case topic if topic.startswith("return."):
+                    outcome = await deliver_return(self._database, self._client, row)
                 case unknown:
                     outcome = f"unknown topic {unknown}"
                     log.error("unknown topic", topic=unknown, document=row.document)

@@ -14,6 +14,7 @@ from activities.articles import Articles
 from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
 from erp.database import Database
@@ -27,11 +28,12 @@ from worker.wiring import exchange_rates, fortnox_connections, ongoing_connectio
 from workflows import options
 from workflows.exchange_rates import FetchExchangeRates
 from workflows.post_vouchers import PostVouchers
+from workflows.receive_return import ReceiveReturn
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
 
-WORKFLOWS = [FulfilSalesOrder, SyncArticles, WatchWarehouse, PostVouchers, FetchExchangeRates]
+WORKFLOWS = [FulfilSalesOrder, ReceiveReturn, SyncArticles, WatchWarehouse, PostVouchers, FetchExchangeRates]
 GRACE = timedelta(seconds=30)
 
 log = structlog.get_logger("worker")
@@ -48,6 +50,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     erp = Erp(database)
     ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     articles = Articles(database, warehouse, settle)
+    back = Returns(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     watch = Watch(database, warehouse)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
@@ -73,6 +76,10 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 ongoing.look_at_sales_order,
                 ongoing.cancel_sales_order,
                 articles.send_changed_articles,
+                back.announce_return,
+                back.look_at_return,
+                back.cancel_return,
+                back.settle_without_credit,
                 watch.find_changes,
                 watch.sweep,
             ],
@@ -84,6 +91,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
             task_queue=options.FORTNOX_QUEUE,
             activities=[
                 fortnox.invoice_shipment,
+                fortnox.credit_return,
                 fortnox.sweep_surplus_invoices,
                 vouchers.post_vouchers,
                 vouchers.sweep_surplus_vouchers,

@@ -62,17 +62,18 @@ async def run(server: str, faults: Faults, invoices: int) -> tuple[str, list[str
     with tempfile.TemporaryDirectory(prefix="lagerbro-proof-") as folder:
         async with accounting(server, Path(folder), WINDOW, SETTLE_SECONDS, DEADLINE_SECONDS) as stand:
             bases = await ship(stand, invoices, long_orders=2)
-            await _lose(stand, faults)
+            await lose(stand, faults)
             began = time.monotonic()
             gate = asyncio.Semaphore(AT_ONCE)
             await asyncio.wait_for(asyncio.gather(*(_invoice(stand, gate, basis) for basis in bases)), NEVER_SECONDS)
             took = time.monotonic() - began
             await asyncio.sleep(TOO_LATE_SECONDS + 1)  # the last of the late ones has arrived by now
-            swept = await _sweep(stand)
-            return await _judge(stand, bases, faults, swept, took)
+            swept = await sweep(stand)
+            return await judge(stand, bases, faults, swept, took)
 
 
-async def _lose(stand: Accounting, faults: Faults) -> None:
+async def lose(stand: Accounting, faults: Faults) -> None:
+    """From now on so many answers to creations get lost."""
     for name, kind, count, probability, parameters in (
         ("lost", "lost-answer", faults.lost, 0.5, {}),
         ("too-late", "late", faults.too_late, 0.7, {"seconds": TOO_LATE_SECONDS}),
@@ -96,7 +97,7 @@ async def _invoice(stand: Accounting, gate: asyncio.Semaphore, basis: BasisKey) 
             await asyncio.sleep(pause)
 
 
-async def _sweep(stand: Accounting) -> int:
+async def sweep(stand: Accounting) -> int:
     """The nightly search, until it finds nothing more."""
     found = 0
     while now := await ActivityEnvironment().run(stand.fortnox.sweep_surplus_invoices, MERCHANT):
@@ -104,7 +105,8 @@ async def _sweep(stand: Accounting) -> int:
     return found
 
 
-async def _judge(stand: Accounting, bases: list[BasisKey], faults: Faults, swept: int, took: float) -> tuple[str, list[str]]:
+async def judge(stand: Accounting, bases: list[BasisKey], faults: Faults, swept: int, took: float) -> tuple[str, list[str]]:
+    """What our books and the simulator's say about these invoices and credits: the figure, and what fell short."""
     fired = await stand.control("GET", "faults")
     log = await log_entries(stand, ROUTE)
     state = await stand.control("GET", f"state?tenantId={TENANT_ID}")

@@ -46,16 +46,6 @@ def list_purchase_order_statuses(world: World, _call: Call) -> Answer:
     return Answer(200, dumps({"orderStatuses": world.switches.purchase_statuses()}))
 
 
-def list_return_order_statuses(world: World, _call: Call) -> Answer:
-    swedish = world.switches["language"] == "sv"
-    statuses = [
-        {"number": 100, "text": "Aviserad" if swedish else "Notified"},
-        {"number": 500, "text": "Returnerad" if swedish else "Returned"},
-        {"number": 900, "text": "Makulerad" if swedish else "Cancelled"},
-    ]
-    return Answer(200, dumps({"returnOrderStatuses": statuses}))
-
-
 def list_order_types(world: World, call: Call) -> Answer:
     return Answer(200, dumps({"orderTypes": _codes(world, call, "orderType", "code, name")}))
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from simulators.ongoing import purchases
+from simulators.ongoing import purchases, returns
 from simulators.ongoing.adjustments import adjust
 from simulators.ongoing.articles import article_by_number, ensure_stock
 from simulators.ongoing.auto import AutoWarehouse
@@ -109,6 +109,13 @@ class Control:
                 return self._act_on_purchase(found["id"], action, wish)
             case "POST", "purchase-orders", purchase_id, action:
                 return self._act_on_purchase(int(purchase_id), action, wish)
+            case "POST", "return-orders", "by-number", owner_id, return_number, action:
+                found = returns.by_number(self._world, int(owner_id), return_number)
+                if found is None:
+                    raise NotThere(f"return order {return_number} of goods owner {owner_id}")
+                return self._act_on_return(found["id"], action, wish)
+            case "POST", "return-orders", return_id, action:
+                return self._act_on_return(int(return_id), action, wish)
             case "PUT", "auto":
                 self._owner(wish["goodsOwnerId"])
                 self._auto.switch(wish["goodsOwnerId"], wish)
@@ -267,6 +274,18 @@ class Control:
                 row = self._world.db.execute("SELECT * FROM purchase_order WHERE id = ?", (purchase_id,)).fetchone()
                 return Raw(purchases.purchase_text(self._world, owner, row))
         raise NotThere(f"action {action}; there are: receive, finish, undo-receive, arrive, cancel")
+
+    def _act_on_return(self, return_id: int, action: str, wish: Json) -> Json:
+        row = self._world.db.execute("SELECT * FROM return_order WHERE id = ?", (return_id,)).fetchone()
+        if row is None:
+            raise NotThere(f"return order {return_id}")
+        match action:
+            case "receive":
+                return Raw(returns.receive(self._world, self._floor, row, wish or {}))
+            case "finish" | "cancel":
+                returns.set_status(self._world, return_id, "returned" if action == "finish" else "cancelled")
+                return Raw(returns.return_text(self._world, return_id))
+        raise NotThere(f"action {action}; there are: receive, finish, cancel")
 
     # --- settings and clock
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from simulators.ongoing.adjustments import adjust
 from simulators.ongoing.articles import SHELF
+from simulators.ongoing.codes import ensure_code
 from simulators.ongoing.order_view import order_text
 from simulators.ongoing.orders import Orders
 from simulators.ongoing.webhooks import Webhooks
@@ -41,7 +42,7 @@ class Floor:
         self.actions = {
             "release": self.release, "allocate": self.allocate, "pick": self.pick, "undo-pick": self.undo_pick, "pack": self.pack,
             "send": self.send, "collect": self.collect, "cancel": self.cancel, "finish-short": self.finish_short,
-            "return": self.return_goods,
+            "return": self.return_goods, "undo-return": self.undo_return,
         }  # fmt: skip
 
     def act(self, order_id: int, action: str, wish: dict[str, Json]) -> str:
@@ -240,10 +241,11 @@ class Floor:
         self._orders.set_status(order["id"], self._status("cancelled"))
 
     def return_goods(self, order: sqlite3.Row, wish: dict[str, Json]) -> None:
-        """Take picked goods back from the customer; `scrap` throws them away again by a stock adjustment."""
+        """Take picked goods back from the customer; `scrap` throws them away again by a stock adjustment;
+        `over` takes in more than ever left."""
         moves = self._moves(order, wish, "picked - returned")
         for move in moves:
-            if move.line["returned"] + move.units > move.line["picked"]:
+            if move.line["returned"] + move.units > move.line["picked"] and not wish.get("over"):
                 raise CannotDo(f"row {move.line['row_number']}: only {number(move.line['picked'])} is picked")
         db, now, scrap = self._world.db, self._world.now(), bool(wish.get("scrap"))
         self._orders.take_goods(order["id"])
@@ -252,18 +254,68 @@ class Floor:
         )
         self._move_stock(moves, 1)
         cause = {"code": wish["causeCode"], "name": wish.get("causeName")} if wish.get("causeCode") else None
+        if cause:
+            ensure_code(self._world, order["goods_owner"], "returnCause", str(cause["code"]), cause["name"])
         for move in moves:
-            self._mark_returned(move, dumps(cause) if cause else None, now, scrap)
+            self._mark_returned(move, dumps(cause) if cause else None, now, scrap, wish.get("returnLine"))
             if scrap:
                 adjust(self._world, order["goods_owner"], move.line["article_id"], move.line["warehouse_id"], -move.units,
                        cause=cause, comment=f"Returned on order {order['number']} and scrapped")  # fmt: skip
         db.execute("UPDATE sales_order SET last_returned_at = ? WHERE id = ?", (now, order["id"]))
+        self._sum_up_kits(order)
         if not wish.get("keepStatus"):
             self._orders.set_status(order["id"], self._status("returned"))
         self._world.stocked_owners.add(order["goods_owner"])
         self._tell(order, "isReturned", moves)
 
-    def _mark_returned(self, move: Move, cause: str | None, now: int, scrap: bool) -> None:
+    def undo_return(self, order: sqlite3.Row, wish: dict[str, Json]) -> None:
+        """A return that was registered by mistake: the goods are with the customer after all, the last returned first."""
+        moves = self._moves(order, wish, "returned")
+        for move in moves:
+            if move.units > move.line["returned"]:
+                raise CannotDo(f"row {move.line['row_number']}: only {number(move.line['returned'])} is returned")
+        db = self._world.db
+        db.executemany(
+            "UPDATE order_line SET returned = returned - ? WHERE id = ?", [(move.units, move.line["id"]) for move in moves]
+        )
+        for move in moves:
+            scrapped = self._unmark_returned(move)
+            if scrapped:
+                adjust(self._world, order["goods_owner"], move.line["article_id"], move.line["warehouse_id"], scrapped,
+                       cause=None, comment=f"Return on order {order['number']} undone")  # fmt: skip
+        self._move_stock(moves, -1)
+        db.execute("UPDATE sales_order SET last_returned_at = ? WHERE id = ?", (self._world.now(), order["id"]))
+        self._sum_up_kits(order)
+        self._tell(order, "isReturned", moves)
+
+    def _unmark_returned(self, move: Move) -> int:
+        """Make returned items picked ones again; returns how many of them had been scrapped."""
+        left, scrapped, db = move.units, 0, self._world.db
+        for item in db.execute(
+            "SELECT * FROM picked_item WHERE line_id = ? AND returned_at IS NOT NULL ORDER BY returned_at DESC, id DESC",
+            (move.line["id"],),
+        ).fetchall():
+            taken = min(left, item["quantity"])
+            left -= taken
+            scrapped += taken * item["removed_by_inventory"]
+            if item["return_line_id"] is not None:
+                db.execute(
+                    "UPDATE return_line SET returned = returned - ?, removed = removed - ? WHERE id = ?",
+                    (taken, taken * item["removed_by_inventory"], item["return_line_id"]),
+                )
+            db.execute("UPDATE picked_item SET quantity = quantity - ? WHERE id = ?", (taken, item["id"]))
+            db.execute(
+                "INSERT INTO picked_item (order_id, line_id, quantity, in_date, serial, batch, location, picked_at, packed_at,"
+                " parcel_id) SELECT order_id, line_id, ?, in_date, serial, batch, location, picked_at, packed_at, parcel_id"
+                " FROM picked_item WHERE id = ?",
+                (taken, item["id"]),
+            )
+            if not left:
+                break
+        db.execute("DELETE FROM picked_item WHERE line_id = ? AND quantity = 0", (move.line["id"],))
+        return scrapped
+
+    def _mark_returned(self, move: Move, cause: str | None, now: int, scrap: bool, return_line: int | None = None) -> None:
         left = move.units
         for item in self._world.db.execute(
             "SELECT * FROM picked_item WHERE line_id = ? AND returned_at IS NULL ORDER BY id", (move.line["id"],)
@@ -275,15 +327,16 @@ class Floor:
                 self._world.db.execute(
                     "INSERT INTO picked_item (order_id, line_id, quantity, in_date, serial, batch, location, picked_at,"
                     " packed_at,"
-                    " parcel_id, returned_at, return_cause, removed_by_inventory)"
-                    " SELECT order_id, line_id, ?, in_date, serial, batch, location, picked_at, packed_at, parcel_id, ?, ?, ?"
+                    " parcel_id, returned_at, return_cause, removed_by_inventory, return_line_id)"
+                    " SELECT order_id, line_id, ?, in_date, serial, batch, location, picked_at, packed_at, parcel_id, ?, ?, ?, ?"
                     " FROM picked_item WHERE id = ?",
-                    (taken, now, cause, int(scrap), item["id"]),
+                    (taken, now, cause, int(scrap), return_line, item["id"]),
                 )
             else:
                 self._world.db.execute(
-                    "UPDATE picked_item SET returned_at = ?, return_cause = ?, removed_by_inventory = ? WHERE id = ?",
-                    (now, cause, int(scrap), item["id"]),
+                    "UPDATE picked_item SET returned_at = ?, return_cause = ?, removed_by_inventory = ?, return_line_id = ?"
+                    " WHERE id = ?",
+                    (now, cause, int(scrap), return_line, item["id"]),
                 )
             if not left:
                 return
@@ -362,14 +415,14 @@ class Floor:
         )
 
     def _sum_up_kits(self, order: sqlite3.Row) -> None:
-        """A kit is picked as often as its scarcest part allows."""
+        """A kit is picked, and comes back, as often as its scarcest part allows."""
         self._world.db.execute(
-            "UPDATE order_line AS kit SET (allocated, picked) = (SELECT min(p.allocated * ? / p.per_parent),"
-            " min(p.picked * ? / p.per_parent)"
+            "UPDATE order_line AS kit SET (allocated, picked, returned) = (SELECT min(p.allocated * ? / p.per_parent),"
+            " min(p.picked * ? / p.per_parent), min(p.returned * ? / p.per_parent)"
             " FROM order_line p WHERE p.parent_id = kit.id AND p.moves)"
             " WHERE kit.order_id = ? AND kit.id IN (SELECT parent_id FROM order_line WHERE order_id = ? AND"
             " moves AND parent_id IS NOT NULL)",
-            (PIECE, PIECE, order["id"], order["id"]),
+            (PIECE, PIECE, PIECE, order["id"], order["id"]),
         )
 
     def _settle_status(self, order: sqlite3.Row) -> None:

@@ -115,6 +115,18 @@ PatchPurchaseOrderInDate: inDate=time
 PatchPurchaseOrderFreeBool1: freeBool1!=bool
 PatchPurchaseOrderReportedNumberOfItemsModel: reportedNumberOfItems!=quantity
 PatchPurchaseOrderStatus: purchaseOrderStatusNumber!=int
+
+PostReturnOrderModel: goodsOwnerId!=int returnOrderNumber!=text customerOrder!=PostReturnOrderCustomerOrder
+  returnOrderLines!=[PostReturnOrderLine] comment=text inDate=time warehouseId=int tracking=[PostReturnOrderTracking]
+  returnOrderHandlingComment=text
+PostReturnOrderCustomerOrder: orderId!=int
+PostReturnOrderLine: returnOrderRowNumber!=text customerOrderLine!=PostReturnOrderLineCustomerOrderLine
+  toBeReturnedNumberOfItems!=quantity returnCause=CodeNamePair
+PostReturnOrderLineCustomerOrderLine: orderLineId!=int
+PostReturnOrderTracking: waybill=text trackingUrl=text
+PostReturnCauseModel: goodsOwnerId!=int code!=text name!=text isRemoveCause=bool isChangeCause=bool
+  isReturnCommentMandatory=bool
+PatchReturnOrderStatus: returnOrderStatusNumber!=int
 """
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from simulators.ongoing import adjustments, articles, codes, order_view, purchases
+from simulators.ongoing import adjustments, articles, codes, order_view, purchases, returns
 from simulators.ongoing.connections import Connections
 from simulators.ongoing.faults import Fault, Faults
 from simulators.ongoing.limits import Limits
@@ -42,6 +42,7 @@ _DOCUMENT_KINDS = {"/orders/{orderId}": "order", "/purchaseOrders/{purchaseOrder
 def operations(orders: Orders) -> dict[str, Operation]:
     """Everything the API can do: method and path under `/api/v1`."""
     article, order, purchase = "/articles/{articleSystemId}", "/orders/{orderId}", "/purchaseOrders/{purchaseOrderId}"
+    returned = "/returnOrders/{returnOrderId}"
     return {
         "PUT /articles": articles.put_article,
         "GET /articles": articles.list_articles,
@@ -100,7 +101,16 @@ def operations(orders: Orders) -> dict[str, Operation]:
         f"PATCH {purchase}/purchaseOrderStatus": purchases.patch_status,
         f"PATCH {purchase}/lines/{{purchaseOrderLineId}}/reportedNumberOfItems": purchases.report_line,
         f"PATCH {purchase}/setReportedNumberOfItemsToReceivedNumberOfItems": purchases.report_all,
-        "GET /returnOrders/statuses": codes.list_return_order_statuses,
+        "PUT /returnOrders": returns.put_return_order,
+        "GET /returnOrders": returns.list_return_orders,
+        "DELETE /returnOrders": returns.delete_return_order_by_number,
+        "GET /returnOrders/statuses": returns.list_statuses,
+        "GET /returnOrders/returnCauses": returns.list_causes,
+        "PUT /returnOrders/returnCauses": returns.put_cause,
+        "PUT /returnOrders/returnCauses/{returnCauseId}": returns.put_cause,
+        f"GET {returned}": returns.get_return_order,
+        f"DELETE {returned}": returns.delete_return_order,
+        f"PATCH {returned}/returnOrderStatus": returns.patch_status,
         "GET /inventoryAdjustments": adjustments.list_adjustments,
         "GET /inventoryAdjustments/{inventoryId}": adjustments.get_adjustment,
         "PATCH /inventoryAdjustments/{inventoryId}/articles/{articleSystemId}/setReported": adjustments.set_reported,

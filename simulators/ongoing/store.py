@@ -94,7 +94,7 @@ CREATE TABLE picked_item (
   in_date INTEGER NOT NULL, serial TEXT NOT NULL, batch TEXT NOT NULL, location TEXT NOT NULL,
   picked_at INTEGER NOT NULL, packed_at INTEGER, returned_at INTEGER, return_cause TEXT,
   removed_by_inventory INTEGER NOT NULL DEFAULT 0,
-  parcel_id INTEGER);
+  parcel_id INTEGER, return_line_id INTEGER);
 CREATE INDEX picked_item_order ON picked_item (order_id, line_id);
 CREATE INDEX picked_item_serial ON picked_item (serial) WHERE serial <> '';
 CREATE TABLE parcel (
@@ -126,6 +126,18 @@ CREATE TABLE received_item (
   id INTEGER PRIMARY KEY AUTOINCREMENT, purchase_order_id INTEGER NOT NULL, line_id INTEGER NOT NULL, quantity INTEGER NOT NULL,
   in_date INTEGER NOT NULL, serial TEXT NOT NULL, batch TEXT NOT NULL, location TEXT NOT NULL, expires_at INTEGER);
 CREATE INDEX received_item_order ON received_item (purchase_order_id, line_id);
+
+CREATE TABLE return_order (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, goods_owner INTEGER NOT NULL, number TEXT NOT NULL, order_id INTEGER NOT NULL,
+  status INTEGER NOT NULL, document TEXT NOT NULL, warehouse_id INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, status_changed_at INTEGER NOT NULL, last_returned_at INTEGER,
+  UNIQUE (goods_owner, number));
+CREATE INDEX return_of_order ON return_order (order_id);
+CREATE TABLE return_line (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, return_order_id INTEGER NOT NULL, row_number TEXT NOT NULL, position INTEGER NOT NULL,
+  order_line_id INTEGER NOT NULL, to_be_returned INTEGER NOT NULL, cause TEXT,
+  returned INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX return_line_order ON return_line (return_order_id, position);
 
 CREATE TABLE inventory (id INTEGER PRIMARY KEY AUTOINCREMENT, goods_owner INTEGER NOT NULL, comment TEXT NOT NULL);
 CREATE TABLE adjustment (
@@ -164,6 +176,8 @@ _FIRST_IDS = {
     "purchase_order": 4400,
     "purchase_line": 8800,
     "received_item": 77000,
+    "return_order": 10300,
+    "return_line": 20500,
     "inventory": 100,
     "code": 3300,
     "stock": 40000,

@@ -98,7 +98,8 @@ CHECKS: list[Check | Probe] = [
           'books ' || coalesce(s.debit::text, 'nothing') || ', its stock entries are worth ' || coalesce(k.value::text, 'nothing')
         from (select merchant_id, posting_no from erp.posting where event in
                 ('goods-issue', 'goods-issue-reversed', 'goods-transferred', 'goods-transferred-reversed', 'cost-settled',
-                 'opening-balance', 'goods-received')) as p
+                 'opening-balance', 'goods-received', 'goods-returned', 'goods-return-undone', 'goods-scrapped',
+                 'goods-scrap-undone')) as p
         full join stock k using (merchant_id, posting_no) left join sums s using (merchant_id, posting_no)
         where p.posting_no is null or k.value is null or s.debit is distinct from abs(k.value)
         union all
@@ -121,7 +122,8 @@ CHECKS: list[Check | Probe] = [
           select merchant_id, entry_no, article_number, warehouse, kind, quantity, value, epoch, keep,
             coalesce(sum(quantity) over before, 0) as q, coalesce(sum(value) over before, 0) as v,
             coalesce(lag(keep) over place, 1) as kept, coalesce(lag(epoch) over place, 1) as former_epoch,
-            lead(kind) over place as next_kind, lead(entry_no) over place as next_entry
+            lead(entry_no) over place as next_entry,
+            lead(kind) over place is distinct from 'true-up' and kind not in ('return-scrapped', 'scrap-reversal') as whole
           from erp.stock_entry
           window place as (partition by merchant_id, article_number collate "C", warehouse order by entry_no),
             before as (place rows between unbounded preceding and 1 preceding))
@@ -132,16 +134,16 @@ CHECKS: list[Check | Probe] = [
             when kind = 'pick' and -quantity = q and value <> -v then 'took ' || -value || ' with the last of a pool worth ' || v
             when kind = 'pick' and -quantity < q and (abs(keep * q - kept * (q + quantity)) > 1e-30 * q or epoch <> former_epoch)
               then 'keeps ' || keep || ' in epoch ' || epoch || ' after ' || kept || ' in epoch ' || former_epoch
-            when next_kind is distinct from 'true-up' and q + quantity = 0 and v + value <> 0
+            when whole and q + quantity = 0 and v + value <> 0
               then 'leaves no pieces worth ' || v + value
-            when next_kind is distinct from 'true-up' and q + quantity > 0 and v + value < 0
+            when whole and q + quantity > 0 and v + value < 0
               then 'leaves ' || q + quantity || ' pieces worth ' || v + value
           end as detail
         from replay
         where (kind = 'pick' and -quantity < q and (abs(value * q - v * quantity) > 0.005 * q
                  or abs(keep * q - kept * (q + quantity)) > 1e-30 * q or epoch <> former_epoch))
           or (kind = 'pick' and -quantity = q and value <> -v)
-          or (next_kind is distinct from 'true-up'
+          or (whole
               and ((q + quantity = 0 and v + value <> 0) or (q + quantity > 0 and v + value < 0)))
         union all
         select r.merchant_id, r.article_number || ' in ' || r.warehouse,
@@ -177,14 +179,29 @@ CHECKS: list[Check | Probe] = [
         select b.merchant_id, b.order_number as document,
           'is completed; basis ' || b.basis_no || '/' || b.part || ' over ' || b.amount || ' is ' || b.state as detail
         from erp.invoice_basis b join erp.sales_order o using (merchant_id, order_number)
-        where o.status = 'completed' and b.state = 'open'
+        where o.status = 'completed' and b.state = 'open' and b.credits_basis_no is null
+        union all
+        select b.merchant_id, b.return_number,
+          'is completed; credit ' || b.basis_no || '/' || b.part || ' over ' || b.amount || ' is ' || b.state
+        from erp.invoice_basis b join erp.return_order r using (merchant_id, return_number)
+        where r.status = 'completed' and b.state = 'open'
+        union all
+        select g.merchant_id, g.return_number, 'is completed; line ' || g.line_number || ' came back ' || g.quantity || ' times, '
+          || coalesce(s.quantity, 0) || ' are settled'
+        from (select merchant_id, return_number, line_number, sum(quantity) as quantity from erp.returned_goods
+              where line_number is not null group by 1, 2, 3) as g
+        join erp.return_order r on r.merchant_id = g.merchant_id and r.return_number = g.return_number
+        left join (select merchant_id, return_number, line_number, sum(quantity) as quantity from erp.return_settlement
+                   group by 1, 2, 3) as s
+          on s.merchant_id = g.merchant_id and s.return_number = g.return_number and s.line_number = g.line_number
+        where r.status = 'completed' and g.quantity > coalesce(s.quantity, 0)
         union all
         select o.merchant_id, o.order_number,
           'is completed; line ' || c.line_number || ' is booked ' || c.booked || ' and shipped ' || c.shipped
         from erp.sales_order o
         join bridge.watched w on w.merchant_id = o.merchant_id and w.kind = 'sales-order' and w.document = o.order_number
         join bridge.counted c on c.merchant_id = w.merchant_id and c.kind = w.kind and c.doc_id = w.doc_id
-        where o.status = 'completed' and c.line_number is not null and c.booked <> c.shipped
+        where o.status = 'completed' and c.what = 'picked' and c.line_number is not null and c.booked <> c.shipped
           and not exists (select from bridge.process p where p.merchant_id = o.merchant_id and p.kind = 'sales-order'
                             and p.document = o.order_number and p.ended_at is null)
         """,

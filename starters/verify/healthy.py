@@ -1,7 +1,7 @@
 """A small healthy set of books, made by the product's own functions: what `--prove` damages.
 
 Two merchants. One has an order delivered in two goes with an un-pick in between, one picked below zero and beyond what was
-ordered, one with goods back after its invoice, one that is still in the warehouse; the other a single order.
+ordered, one with goods back after its invoice, one that is still in the warehouse, one with a return; the other a single order.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -15,19 +15,22 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.shown import picked_now
-from domain.keys import BasisKey, OrderKey, OrderState
+from domain.crediting import credit_bases
+from domain.keys import BasisKey, OrderKey, OrderState, ReturnKey
 from domain.rates import Quote
+from domain.returns import Graded, ReturnMovement, move_returns
 from domain.stock import Movement, move_stock
-from erp import calls, counters, ledger, orders, shipping, watching
+from erp import calls, counters, ledger, orders, returns, shipping, watching
 from erp.articles import load_articles
 from erp.calls import CallKey
-from erp.counters import SALES_ORDER, CountedLine
+from erp.counters import RETURNED, SALES_ORDER, CountedLine
 from erp.exceptions import open_exception
 from erp.invoices import basis_booked, load_basis
 from erp.links import save_link
 from erp.merchants import load_merchant, save_connection, save_settings
 from erp.opening import OpeningBalance, book_opening
 from erp.rates import Checked, database_now, store
+from erp.returns import Came
 from erp.visible import Shown
 
 MERCHANTS = ("alfa", "beta")
@@ -249,6 +252,7 @@ async def fill(engine: AsyncEngine) -> None:
     await alfa.look("SO-4", await alfa.order("SO-4", {"A": (2, "9.90")}), {1: ("A", 1)}, AT_WAREHOUSE)
     document = await beta.order("SO-1", {"A": (1, "99.00")})
     await beta.invoice("SO-1", await beta.look("SO-1", document, {1: ("A", 1)}, SENT))
+    await _returned(alfa)
 
 
 async def _in_two_goes(shop: Shop) -> None:
@@ -272,3 +276,56 @@ async def _goods_back(shop: Shop) -> None:
     for _ in range(2):
         state = await shop.look("SO-3", document, {1: ("A", 3), 2: ("B", 3)}, SENT)
     await shop.invoice("SO-3", state)
+
+
+async def _returned(shop: Shop) -> None:
+    """Two of three pieces come back on an announced return, one of them fit for nothing; both are credited."""
+    document = await shop.order("SO-6", {"A": (3, "40.00")})
+    await shop.invoice("SO-6", await shop.look("SO-6", document, {1: ("A", 3)}, SENT))
+    async with shop.role("erp") as session:
+        for statement in (
+            "insert into erp.return_order (merchant_id, return_number, order_number, status)"
+            " values (:m, 'R-1', 'SO-6', 'announced')",
+            "insert into erp.return_order_line (merchant_id, return_number, line_number, quantity) values (:m, 'R-1', 1, 2)",
+        ):
+            await session.execute(text(statement), {"m": shop.merchant})
+    key = ReturnKey(shop.merchant, "R-1")
+    await shop.write(
+        "relay",
+        "insert into bridge.process (merchant_id, kind, document, run, workflow_id) values (:m, 'return', 'R-1', 1, :w)",
+        w=key.workflow_id,
+    )
+    await shop.write(
+        "relay", "update bridge.outbox set delivered_at = now(), outcome = 'started' where merchant_id = :m and document = 'R-1'"
+    )
+    at = datetime.now(UTC)
+    async with shop.role("app") as session:
+        looks = await counters.begin_look(session, shop.merchant, "SO-6")
+    async with shop.role("app") as session:
+        merchant = await load_merchant(session, shop.merchant)
+        watched = await counters.lock(session, shop.merchant, "SO-6", looks, RETURNED)
+        line = CountedLine((document, 1), 1, "A", Decimal(3), Decimal(2), Decimal(2), True, at)
+        plan = await counters.book(session, shop.merchant, watched, [line], looks, timedelta(0), RETURNED)
+        [step] = plan.steps
+        parts = (Graded(Decimal(1), None, "stock"), Graded(Decimal(1), "BROKEN", "scrapped"))
+        movement = ReturnMovement(step, ("A", merchant.settings.warehouse), at, merchant.day_of(at), parts)
+        pools = await ledger.lock_pools(session, shop.merchant, [movement.place])
+        picks = await ledger.earlier_entries(session, shop.merchant, [step.line])
+        entries, after, _ = move_returns([movement], pools, picks, {})
+        accounts, code = merchant.settings.stock_accounts, (ACTOR, CODE)
+        await ledger.append(
+            session, shop.merchant, entries, after, accounts, merchant.currency, "return/R-1", "returned", *code, what=RETURNED
+        )
+        came = [Came(step.line, step.step, n, 1, "R-1", "A", part, at) for n, part in enumerate(parts, start=1)]
+        await returns.record_goods(session, shop.merchant, "SO-6", came)
+        await counters.draw_fence_only(session, shop.merchant, "SO-6")
+        await returns.move_return(session, shop.merchant, "R-1", "returned")
+        back = await returns.load_return(session, shop.merchant, "R-1")
+        what = await returns.sale(session, shop.merchant, "SO-6")
+        for credit in credit_bases(what.invoices, {1: Decimal(2)}, None, True):
+            await returns.write_credit(session, merchant, back, what, credit, merchant.day_of(at))
+        state = await returns.return_state(session, key, 0)
+    for basis in state.to_credit:
+        await shop.invoice("SO-6", OrderState("shipped", [basis]))
+    async with shop.role("app") as session:
+        await returns.return_state(session, key, 0)

@@ -29,7 +29,8 @@ _UNBILLED = (
     """
     with unbilled as (
       select merchant_id, order_number, shipment_no from erp.shipment where billable
-      except select merchant_id, order_number, shipment_no from erp.invoice_basis where state <> 'cancelled'),
+      except select merchant_id, order_number, shipment_no from erp.invoice_basis
+      where state <> 'cancelled' and shipment_no is not null),
     lines as (
 """
     + _LINES
@@ -64,8 +65,8 @@ CHECKS: list[Check | Probe] = [
         union all
         select merchant_id, order_number, 'shipment ' || shipment_no || ' has ' || count(distinct basis_no) || ' bases, part '
           || part || ' stands ' || count(*) || ' times'
-        from erp.invoice_basis where state <> 'cancelled' group by merchant_id, order_number, shipment_no, part
-        having count(*) > 1
+        from erp.invoice_basis where state <> 'cancelled' and shipment_no is not null
+        group by merchant_id, order_number, shipment_no, part having count(*) > 1
         union all
         select merchant_id, 'basis ' || basis_no, 'parts ' || min(part) || ' to ' || max(part) || ', ' || count(*) || ' of them'
         from erp.invoice_basis group by merchant_id, basis_no having min(part) <> 1 or max(part) <> count(*)
@@ -81,7 +82,7 @@ CHECKS: list[Check | Probe] = [
         union all
         select b.merchant_id, b.order_number, 'basis ' || b.basis_no || '/' || b.part || ' bills a shipment that does not exist'
         from erp.invoice_basis b left join erp.shipment s using (merchant_id, order_number, shipment_no)
-        where s.shipment_no is null
+        where s.shipment_no is null and b.credits_basis_no is null
         union all
         select merchant_id, 'Fortnox invoice ' || fortnox_invoice_number, 'stands for ' || count(*) || ' bases'
         from erp.invoice_basis where fortnox_invoice_number is not null
@@ -145,7 +146,7 @@ CHECKS: list[Check | Probe] = [
     ),
     Check(
         "I3",
-        "Credits never exceed what was invoiced, and each follows a shipment on which goods came back",
+        "Credits never exceed what was invoiced (order, invoice, row) and have one cause; credited whole, an invoice is zero",
         Stage.BILLED,
         "select merchant_id, count(distinct order_number) as n from erp.invoice_basis group by 1",
         """
@@ -163,9 +164,37 @@ CHECKS: list[Check | Probe] = [
         select b.merchant_id, b.order_number, 'basis ' || b.basis_no || '/' || b.part || ' credits ' || b.amount
           || ', and nothing came back on shipment ' || b.shipment_no
         from erp.invoice_basis b
-        where b.amount < 0 and not exists (
+        where b.amount < 0 and b.credits_basis_no is null and not exists (
           select from erp.shipment_line s where s.merchant_id = b.merchant_id and s.order_number = b.order_number
             and s.shipment_no = b.shipment_no and s.quantity < 0)
+        union all
+        select i.merchant_id, 'basis ' || i.basis_no || '/' || i.part, 'over ' || i.amount || ' is credited ' || sum(b.amount)
+        from erp.invoice_basis i join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
+          and b.credits_part = i.part and b.state <> 'cancelled'
+        group by i.merchant_id, i.basis_no, i.part, i.amount having sum(b.amount) < -i.amount
+        union all
+        select i.merchant_id, 'basis ' || i.basis_no || '/' || i.part, 'is credited whole, and leaves net ' || i.net + sum(b.net)
+          || ' and VAT ' || i.vat + sum(b.vat)
+        from erp.invoice_basis i join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
+          and b.credits_part = i.part and b.state <> 'cancelled'
+        group by i.merchant_id, i.basis_no, i.part, i.amount, i.net, i.vat
+        having sum(b.amount) = -i.amount and (sum(b.net) <> -i.net or sum(b.vat) <> -i.vat)
+        union all
+        select r.merchant_id, 'basis ' || b.credits_basis_no || '/' || b.credits_part || ' row ' || r.credits_row_no,
+          'billed ' || coalesce(max(o.billed_quantity), 0) || ', credited ' || -sum(r.billed_quantity)
+        from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
+        left join erp.invoice_basis_row o on o.merchant_id = b.merchant_id and o.basis_no = b.credits_basis_no
+          and o.part = b.credits_part and o.row_no = r.credits_row_no and o.vat_rate = r.vat_rate and o.account = r.account
+        where b.credits_basis_no is not null and b.state <> 'cancelled'
+        group by r.merchant_id, b.credits_basis_no, b.credits_part, r.credits_row_no
+        having -sum(r.billed_quantity) > coalesce(max(o.billed_quantity), 0) or bool_or(o.row_no is null)
+        union all
+        select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part, 'credits ' || i.kind || ' ' || i.basis_no || ' of order '
+          || i.order_number || ' in ' || i.currency || ' at ' || i.exchange_rate
+        from erp.invoice_basis b join erp.invoice_basis i on i.merchant_id = b.merchant_id and i.basis_no = b.credits_basis_no
+          and i.part = b.credits_part
+        where (i.order_number, i.currency, i.exchange_rate, i.price_basis, i.kind) is distinct from
+          (b.order_number, b.currency, b.exchange_rate, b.price_basis, 'invoice')
         """,
     ),
     Check(

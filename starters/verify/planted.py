@@ -24,6 +24,101 @@ POSTING, POSTING_ROW, TRANSACTION = "erp.posting", "erp.posting_row", "erp.ledge
 BASIS, BASIS_ROW, SHIPMENT, SHIPMENT_LINE = "erp.invoice_basis", "erp.invoice_basis_row", "erp.shipment", "erp.shipment_line"
 ORDER, MOVE, PROCESS, LINK, CALL = "erp.sales_order", "bridge.status_move", "bridge.process", "bridge.link", "bridge.foreign_call"
 
+RETURNS = (
+    Plant(
+        "P1",
+        "a return moved other stock than it counted",
+        (ENTRY,),
+        ("update erp.stock_entry set quantity = 2 where merchant_id = 'alfa' and kind = 'return'",),
+    ),
+    Plant(
+        "L5",
+        "goods came back on another line's pick",
+        (ENTRY,),
+        ("update erp.stock_entry set reverses_entry_no = 4 where merchant_id = 'alfa' and kind = 'return'",),
+    ),
+    Plant(
+        "L5",
+        "more of a pick came back than had left",
+        (ENTRY,),
+        ("update erp.stock_entry set quantity = 9 where merchant_id = 'alfa' and kind = 'return'",),
+    ),
+    Plant(
+        "L5",
+        "everything came back, and an öre of its value did not",
+        (ENTRY,),
+        (
+            "update erp.stock_entry set quantity = -2, value = -20.02"
+            " where merchant_id = 'alfa' and kind = 'pick' and quantity = -3 and document = 'sales-order/SO-6'",
+        ),
+    ),
+    Plant(
+        "L3",
+        "scrapped goods came in",
+        (ENTRY,),
+        (
+            "alter table erp.stock_entry drop constraint ck_stock_entry_sign_follows_kind",
+            "update erp.stock_entry set quantity = 1 where merchant_id = 'alfa' and kind = 'scrap'",
+        ),
+    ),
+    Plant(
+        "V2",
+        "what was scrapped has another value in the books",
+        (POSTING_ROW,),
+        (
+            "update erp.posting_row r set debit = case when debit > 0 then 1 else 0 end,"
+            " credit = case when credit > 0 then 1 else 0 end"
+            " from erp.posting p where p.merchant_id = r.merchant_id and p.posting_no = r.posting_no"
+            " and p.event = 'goods-scrapped'",
+        ),
+    ),
+    Plant(
+        "I3",
+        "more pieces are credited than were invoiced",
+        (BASIS_ROW,),
+        ("update erp.invoice_basis_row set billed_quantity = -4 where credits_row_no is not null",),
+    ),
+    Plant(
+        "I3",
+        "a credit is larger than its invoice",
+        (BASIS,),
+        ("update erp.invoice_basis set amount = -500 where credits_basis_no is not null",),
+    ),
+    Plant(
+        "I3",
+        "an invoice credited whole leaves an öre of VAT",
+        (BASIS,),
+        (
+            "update erp.invoice_basis b set amount = -i.amount, net = -i.net, vat = -i.vat + 0.01 from erp.invoice_basis i"
+            " where i.merchant_id = b.merchant_id and i.basis_no = b.credits_basis_no",
+        ),
+    ),
+    Plant(
+        "I3",
+        "a credit has another rate than its invoice",
+        (BASIS,),
+        ("update erp.invoice_basis set exchange_rate = 2 where credits_basis_no is not null",),
+    ),
+    Plant(
+        "I3",
+        "a credit takes back a row with another account",
+        (BASIS_ROW,),
+        ("update erp.invoice_basis_row set account = 3999 where credits_row_no is not null",),
+    ),
+    Plant(
+        "V6",
+        "a completed return has goods that nobody settled",
+        ("erp.return_settlement",),
+        ("delete from erp.return_settlement",),
+    ),
+    Plant(
+        "V6",
+        "a completed return has an open credit",
+        (BASIS,),
+        ("update erp.invoice_basis set state = 'open', booked_at = null where credits_basis_no is not null",),
+    ),
+)
+
 COUNTERS = (
     Plant("P1", "a counter was set by hand", (), ("update bridge.counted set booked = booked + 1 where doc_id = 9001",)),
     Plant("P1", "a step is missing", (BOOKING,), ("update bridge.booking set step = 3 where doc_id = 9001 and step = 2",)),
@@ -638,4 +733,4 @@ RATES = (
     Plant("V5", "an exchange rate was known before its day", (), (_RATE.format("+ 2", 1),)),
 )
 
-PLANTS: tuple[Plant, ...] = (*COUNTERS, *STOCK, *BOOKS, *RATES, *EVENTS, *ORDERS, *INVOICES, *CALLS, *GUARDS)
+PLANTS: tuple[Plant, ...] = (*COUNTERS, *RETURNS, *STOCK, *BOOKS, *RATES, *EVENTS, *ORDERS, *INVOICES, *CALLS, *GUARDS)

@@ -45,8 +45,9 @@ CHECKS: list[Check | Probe] = [
         select merchant_id, 'entry ' || entry_no as document, kind || ' of ' || quantity || ' worth ' || value as detail
         from erp.stock_entry
         where quantity in ('NaN', 'Infinity', '-Infinity') or value in ('NaN', 'Infinity', '-Infinity')
-          or case when kind in ('opening', 'receipt', 'return') then quantity <= 0 or value < 0
-                  when kind = 'pick-reversal' then quantity <= 0
+          or case when kind in ('opening', 'receipt', 'return', 'return-scrapped') then quantity <= 0 or value < 0
+                  when kind in ('pick-reversal', 'scrap-reversal') then quantity <= 0
+                  when kind in ('scrap', 'return-reversal') then quantity >= 0 or value > 0
                   when kind = 'pick' then quantity >= 0 or value > 0
                   when kind = 'adjustment' then quantity = 0
                   when kind in ('cost', 'true-up') then quantity <> 0 or value = 0
@@ -91,9 +92,12 @@ CHECKS: list[Check | Probe] = [
     ),
     Check(
         "L5",
-        "A reversal takes back one pick of the same line, in all no more than it held, at the value it left with",
+        "A reversal or return takes back one pick of the same line, in all no more than it held, at the value it left with",
         Stage.BOOKED,
-        "select merchant_id, count(*) as n from erp.stock_entry where kind in ('pick', 'pick-reversal') group by 1",
+        """
+        select merchant_id, count(*) as n from erp.stock_entry
+        where kind in ('pick', 'pick-reversal', 'return', 'return-scrapped', 'return-reversal') group by 1
+        """,
         """
         select r.merchant_id, 'entry ' || r.entry_no as document,
           'reverses entry ' || coalesce(r.reverses_entry_no::text, 'none') || ', which is '
@@ -101,17 +105,35 @@ CHECKS: list[Check | Probe] = [
                       || o.booking_line_id, 'not there') as detail
         from erp.stock_entry r
         left join erp.stock_entry o on o.merchant_id = r.merchant_id and o.entry_no = r.reverses_entry_no
-        where (r.kind = 'pick-reversal' or r.reverses_entry_no is not null) and (r.kind <> 'pick-reversal' or o.entry_no is null
-          or o.kind <> 'pick' or o.entry_no >= r.entry_no
-          or (o.article_number, o.warehouse, o.booking_kind, o.booking_doc_id, o.booking_line_id, o.booking_what) is distinct from
-             (r.article_number, r.warehouse, r.booking_kind, r.booking_doc_id, r.booking_line_id, r.booking_what))
+        where (r.kind in ('pick-reversal', 'return-reversal') or r.reverses_entry_no is not null) and (o.entry_no is null
+          or not ((r.kind in ('pick-reversal', 'return', 'return-scrapped') and o.kind = 'pick')
+                  or (r.kind = 'return-reversal' and o.kind in ('return', 'return-scrapped')))
+          or o.entry_no >= r.entry_no
+          or (o.article_number, o.warehouse, o.booking_kind, o.booking_doc_id, o.booking_line_id) is distinct from
+             (r.article_number, r.warehouse, r.booking_kind, r.booking_doc_id, r.booking_line_id)
+          or (r.kind in ('pick-reversal', 'return-reversal') and o.booking_what is distinct from r.booking_what))
         union all
         select o.merchant_id, 'entry ' || o.entry_no,
           o.quantity || ' worth ' || o.value || ', taken back ' || r.quantity || ' worth ' || r.value
-        from (select merchant_id, reverses_entry_no, sum(quantity) as quantity, sum(value) as value, count(*) as n
-              from erp.stock_entry where reverses_entry_no is not null group by 1, 2) as r
+        from (select r.merchant_id, r.reverses_entry_no, sum(r.quantity + coalesce(u.quantity, 0)) as quantity,
+                sum(r.value + coalesce(u.value, 0)) as value, count(*) + coalesce(sum(u.n), 0) as n
+              from erp.stock_entry r
+              left join (select merchant_id, reverses_entry_no, sum(quantity) as quantity, sum(value) as value, count(*) as n
+                         from erp.stock_entry where kind = 'return-reversal' group by 1, 2) as u
+                on u.merchant_id = r.merchant_id and u.reverses_entry_no = r.entry_no
+              where r.reverses_entry_no is not null group by 1, 2) as r
         join erp.stock_entry o on o.merchant_id = r.merchant_id and o.entry_no = r.reverses_entry_no
-        where r.quantity > -o.quantity or r.value > -o.value + 0.005 * r.n or (r.quantity = -o.quantity and r.value <> -o.value)
+        where abs(r.quantity) > abs(o.quantity) or abs(r.value) > abs(o.value) + 0.005 * r.n
+          or (r.quantity = -o.quantity and r.value <> -o.value)
+        union all
+        select merchant_id, 'line ' || booking_doc_id || '/' || booking_line_id,
+          'all that left came back, and ' || sum(value) || ' of its value did not'
+        from erp.stock_entry
+        where booking_step is not null and kind <> 'true-up'
+          and (merchant_id, booking_doc_id, booking_line_id) not in (
+            select merchant_id, booking_doc_id, booking_line_id from erp.stock_entry
+            where kind in ('return', 'return-scrapped') and reverses_entry_no is null)
+        group by merchant_id, booking_kind, booking_doc_id, booking_line_id having sum(quantity) = 0 and sum(value) <> 0
         """,
     ),
 ]

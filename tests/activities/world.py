@@ -24,6 +24,7 @@ from activities.erp import Erp
 from activities.errors import Waiting
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
 from clients.errors import Unavailable
@@ -98,6 +99,7 @@ class Worker:
     erp: Erp
     vouchers: Vouchers
     articles: Articles
+    returns: Returns
     connections: Sequence[Connections[Any]]
 
     async def close(self) -> None:
@@ -120,6 +122,7 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
         Erp(database),
         Vouchers(database, accounting, rules),
         Articles(database, warehouse, UNCLEAR),
+        Returns(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         (warehouse, accounting),
     )
 

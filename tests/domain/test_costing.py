@@ -88,3 +88,8 @@ def test_keep_is_the_exact_product_over_the_issues_of_an_epoch(history: list[tup
             exact = Fraction(1) if quantity == pool.quantity else exact * (1 - Fraction(quantity) / Fraction(pool.quantity))
             pool, _ = pool.issue(D(quantity))
     assert abs(Fraction(pool.keep) - exact) < Fraction(1, 10**30)
+
+
+def test_an_exact_half_ore_is_rounded_away_from_zero_whatever_the_average_looks_like() -> None:
+    _, cost = Pool(Decimal(48), Decimal("534.16")).issue(Decimal(3))
+    assert cost == Decimal("33.39")

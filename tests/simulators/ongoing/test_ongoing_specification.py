@@ -211,6 +211,32 @@ def answers(shop: Shop, simulator: Simulator) -> list[tuple[str, str, int, Json]
         f"purchaseOrders/{shop.listed('purchaseOrders', purchaseOrderNumber='PO-3')[0]['purchaseOrderInfo']['purchaseOrderId']}",
     )
 
+    back = {
+        **mine,
+        "returnOrderNumber": "RMA-1",
+        "customerOrder": {"orderId": order_id},
+        "inDate": "2026-03-20",
+        "tracking": [{"waybill": "RT1", "trackingUrl": "https://c.example"}],
+        "returnOrderLines": [
+            {
+                "returnOrderRowNumber": "1",
+                "customerOrderLine": {"orderLineId": shop.order(order_id)["orderLines"][0]["id"]},
+                "toBeReturnedNumberOfItems": 1,
+                "returnCause": {"code": "SIZE", "name": "Wrong size"},
+            }
+        ],
+    }
+    return_id = ask("PUT", "returnOrders", back)["returnOrderId"]
+    second = ask("PUT", "returnOrders", {**back, "returnOrderNumber": "RMA-2"})["returnOrderId"]
+    ask("DELETE", f"returnOrders/{second}")
+    wish = {"lines": [{"rowNumber": "1", "numberOfItems": 1}], "over": True, "scrap": True}
+    simulator.ask("POST", f"return-orders/{return_id}/receive", wish)
+    ask("GET", f"returnOrders/{return_id}")
+    ask("GET", "returnOrders", **mine)
+    cause_id = ask("PUT", "returnOrders/returnCauses", {**mine, "code": "DMG", "name": "Damaged"})["returnCauseId"]
+    ask("PUT", f"returnOrders/returnCauses/{cause_id}", {**mine, "code": "DMG", "name": "Damaged goods"})
+    ask("GET", "returnOrders/returnCauses", **mine)
+
     adjustment = {**mine, "articleNumber": "A", "numberOfItems": "-2", "cause": {"code": "DMG", "name": "d"}}
     inventory_id = simulator.ask("POST", "adjust", adjustment)["inventoryId"]
     ask("GET", "inventoryAdjustments", **mine)

@@ -1,0 +1,1 @@
+"""Proofs of returns and credits; each module runs alone."""

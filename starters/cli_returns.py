@@ -1,0 +1,262 @@
+"""Commands about returns: announce one as the ERP would, see one, see all that are under way; and credit without goods."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from domain.keys import ReturnKey
+from domain.reasons import REASONS
+from erp.database import DATABASE_ERRORS, Database, one
+from erp.return_overview import return_list, return_overview
+from starters.cli_orders import AsJson, Merchant, _print_json, _run, orders
+from worker.settings import Settings
+from worker.temporal import connect
+from workflows.patient import Correction
+from workflows.receive_return import ReceiveReturn
+
+returns = typer.Typer(no_args_is_help=True, help="Returns: announce one, see one, see all that are under way, settle one.")
+console = Console()
+
+Lines = Annotated[
+    list[str] | None,
+    typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line; all that was sent without it."),
+]
+By = Annotated[str, typer.Option("--by", help="Who you are; it is kept.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
+
+_ORDER = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :order")
+_SENT = text(
+    """
+    select s.line_number, sum(s.quantity) as quantity from erp.shipment_line s
+    where s.merchant_id = :merchant and s.order_number = :order group by 1 having sum(s.quantity) > 0 order by 1
+    """
+)
+_RETURN = text(
+    """
+    insert into erp.return_order (merchant_id, return_number, order_number, origin, status, credit_freight, decided_by, decision)
+    values (:merchant, :number, :order, :origin, 'announced', :freight, :by, :reason) on conflict do nothing returning 1
+    """
+)
+_LINE = text(
+    """
+    insert into erp.return_order_line (merchant_id, return_number, line_number, quantity, cause_code)
+    values (:merchant, :number, :line, :quantity, :cause)
+    """
+)
+
+
+@returns.command("start")
+def start(
+    number: Annotated[str, typer.Argument(help="Return number; new.")],
+    order: Annotated[str, typer.Option("--order", "-o", help="The sales order it comes from.")],
+    line: Lines = None,
+    cause: Annotated[str | None, typer.Option("--cause", help="Why: a cause of the warehouse.")] = None,
+    merchant: Merchant = "demo",
+) -> None:
+    """Announce a return, as the ERP would: its process starts by itself within a second.
+
+    Exit code 0: announced, or it was before. 1: there is no such order or line, or nothing of it was sent.
+    """
+    _run(_write(merchant, number, order, line, "announced", cause=cause))
+
+
+@orders.command("credit")
+def credit(
+    order: Annotated[str, typer.Argument(help="Order number.")],
+    number: Annotated[str, typer.Option("--number", "-n", help="A number of its own for this credit: a repeat does nothing.")],
+    by: By,
+    reason: Why,
+    line: Lines = None,
+    freight: Annotated[bool, typer.Option("--freight", help="Credit the freight too.")] = False,
+    merchant: Merchant = "demo",
+) -> None:
+    """Credit without goods coming back: a claim, a gesture. A decision: who and why are kept.
+
+    With --freight and no --line the freight alone.
+
+    Exit code 0: it is under way, or was before. 1: refused, and the text says why.
+    """
+    if not (by.strip() and reason.strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        raise typer.Exit(1)
+    if not line and not freight:
+        console.print("[red]Name what is credited: --line LINE:QUANTITY, --freight, or both.[/]")
+        raise typer.Exit(1)
+    _run(_write(merchant, number, order, line or [], "credit", freight or None, by, reason))
+
+
+async def _write(
+    merchant: str,
+    number: str,
+    order: str,
+    lines: list[str] | None,
+    origin: str,
+    freight: bool | None = None,
+    by: str | None = None,
+    reason: str | None = None,
+    cause: str | None = None,
+) -> int:
+    wanted = _quantities(lines) if lines is not None else None
+    database = Database(Settings.from_environment().database("erp"))
+    key: dict[str, Any] = {"merchant": merchant, "number": number, "order": order}
+    try:
+        async with database.everyone() as session:
+            if await one(session, _ORDER, merchant=merchant, order=order) is None:
+                console.print(f"[red]There is no sales order {order} of merchant {merchant}.[/]")
+                return 1
+            if wanted is None:
+                found = (await session.execute(_SENT, {"merchant": merchant, "order": order})).all()
+                wanted = {row.line_number: row.quantity for row in found}
+                if not wanted:
+                    console.print(f"[red]Nothing of sales order {order} was sent yet: name what comes back with --line.[/]")
+                    return 1
+            header = key | {"origin": origin, "freight": freight, "by": by, "reason": reason}
+            if (await session.execute(_RETURN, header)).one_or_none() is None:
+                console.print(f"{number} was there before: `lagerbro return show {number}` shows it.")
+                return 0
+            for line, quantity in wanted.items():
+                values = {"merchant": merchant, "number": number, "line": line, "quantity": quantity, "cause": cause}
+                await session.execute(_LINE, values)
+    except DATABASE_ERRORS as refused:
+        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        return 1
+    finally:
+        await database.close()
+    console.print(f"{number} is announced." if origin == "announced" else f"{number} is decided: the credit is under way.")
+    return 0
+
+
+def _quantities(lines: list[str]) -> dict[int, Decimal]:
+    wanted: dict[int, Decimal] = {}
+    for each in lines:
+        line, _, quantity = each.partition(":")
+        try:
+            wanted[int(line)] = Decimal(quantity)
+        except (ValueError, InvalidOperation):
+            console.print(f"[red]--line {each!r}: write LINE:QUANTITY, as in 1:2.[/]")
+            raise typer.Exit(1) from None
+    return wanted
+
+
+@returns.command("show")
+def show(
+    number: Annotated[str, typer.Argument(help="Return number.")], merchant: Merchant = "demo", as_json: AsJson = False
+) -> None:
+    """Everything that belongs to one return: lines, what came back and why, credits, what stands still.
+
+    Exit code 0: shown. 1: there is no such return.
+    """
+    _run(_show(merchant, number, as_json))
+
+
+async def _show(merchant: str, number: str, as_json: bool) -> int:
+    database = Database(Settings.from_environment().database("verify"))
+    async with database.everyone() as session:
+        found = await return_overview(session, merchant, number)
+    await database.close()
+    if found is None:
+        console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
+        return 1
+    if as_json:
+        _print_json(found)
+        return 0
+    console.print(f"[bold]{number}[/] of order {found['order_number']}, {found['origin']}: [bold]{found['status']}[/]")
+    if found["decision"]:
+        console.print(f"Decided by {found['decided_by']}: {found['decision']}", highlight=False)
+    for row in found["exceptions"]:
+        if row["closed_at"] is None:
+            reason = REASONS[row["code"]]
+            console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
+            console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
+    for name in ("lines", "came_back", "credits", "processes"):
+        if found[name]:
+            console.print(_table(name.replace("_", " "), found[name]))
+    return 0
+
+
+@returns.command("list")
+def listed(
+    merchant: Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant; all without it.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Completed and cancelled returns too.")] = False,
+    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="How many rows at the most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Returns under way, the last changed first, and why some stand still. Exit code 0."""
+    _run(_listed(merchant, everything, most, as_json))
+
+
+async def _listed(merchant: str | None, everything: bool, most: int, as_json: bool) -> int:
+    database = Database(Settings.from_environment().database("verify"))
+    async with database.everyone() as session:
+        found = await return_list(session, merchant, everything, most)
+    await database.close()
+    if as_json:
+        _print_json(found)
+    elif found:
+        console.print(_table("returns", found))
+    else:
+        console.print("No returns under way.")
+    return 0
+
+
+@returns.command("retry")
+def retry(
+    number: Annotated[str, typer.Argument(help="Return number.")], by: By, reason: Why, merchant: Merchant = "demo"
+) -> None:
+    """Try again what stands still. Exit code 0: it is tried again. 1: it does not stand still, or is not there."""
+    _run(_update(merchant, number, ReceiveReturn.retry_now, by, reason))
+
+
+@returns.command("settle")
+def settle(
+    number: Annotated[str, typer.Argument(help="Return number.")], by: By, reason: Why, merchant: Merchant = "demo"
+) -> None:
+    """Do not credit what came back and is not credited yet: an exchange, a claim. A decision: who and why are kept.
+
+    Exit code 0: it is settled. 1: there is no such return under way.
+    """
+    _run(_update(merchant, number, ReceiveReturn.settle_without_credit, by, reason))
+
+
+async def _update(merchant: str, number: str, update: Any, by: str, reason: str) -> int:
+    settings = Settings.from_environment()
+    database = Database(settings.database("verify"))
+    async with database.everyone() as session:
+        found = await return_overview(session, merchant, number)
+    await database.close()
+    if found is None:
+        console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
+        return 1
+    if not (by.strip() and reason.strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        return 1
+    running = [process for process in found["processes"] if process["ended_at"] is None]
+    if not running:
+        console.print(f"[red]Return {number} of {merchant} is {found['status']}: it has no running process.[/]")
+        return 1
+    client = await connect(settings)
+    handle = client.get_workflow_handle(ReturnKey(merchant, number, running[-1]["run"]).workflow_id)
+    try:
+        console.print(await handle.execute_update(update, Correction(by, reason)))
+    except WorkflowUpdateFailedError as refused:
+        console.print(f"[red]{refused.cause}[/]")
+        return 1
+    except RPCError as error:
+        console.print(f"[red]Temporal: {error.message}[/]")
+        return 1
+    return 0
+
+
+def _table(title: str, found: list[dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in found[0]:
+        table.add_column(name.replace("_", " "))
+    for row in found:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    return table

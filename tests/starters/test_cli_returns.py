@@ -1,0 +1,79 @@
+"""`lagerbro return` and `lagerbro order credit`: what a person types, and what it writes."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from erp.database import Database
+from starters.cli import app
+from tests.conftest import TestDatabase
+from tests.erp.data import add_merchant, add_order, line, read
+
+Says = Callable[..., Any]
+
+
+@pytest.fixture
+def typed(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> Says:
+    """Type a command, as at a prompt."""
+    for name, value in database.environment().items():
+        monkeypatch.setenv(name, value)
+
+    async def run(*words: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, list(words), env={"COLUMNS": "200"})
+
+    return run
+
+
+async def test_a_return_is_announced_once_and_shown(database: TestDatabase, typed: Says) -> None:
+    erp, verify = Database(database.url("erp")), Database(database.url("verify"))
+    merchant = await add_merchant(erp)
+    await add_order(erp, merchant, lines=[line("A", 3), line("B", 2)])
+    words = ["return", "start", "R-1", "--order", "SO-1", "--line", "1:2", "--cause", "SIZE", "-m", merchant]
+    assert "R-1 is announced" in (await typed(*words)).output
+    again = await typed(*words)
+    assert (again.exit_code, "was there before" in again.output) == (0, True)
+    topics = await read(verify, "select topic from bridge.outbox where merchant_id = :m and document = 'R-1'", m=merchant)
+    assert topics == [("return.announced",)]
+    shown = json.loads((await typed("return", "show", "R-1", "-m", merchant, "--json")).output)
+    assert (shown["order_number"], shown["lines"][0]["announced"]) == ("SO-1", "2.0000")
+    assert "R-1" in (await typed("return", "list", "-m", merchant)).output
+    await erp.close()
+    await verify.close()
+
+
+async def test_a_credit_is_a_decision_with_actor_and_reason(database: TestDatabase, typed: Says) -> None:
+    erp, verify = Database(database.url("erp")), Database(database.url("verify"))
+    merchant = await add_merchant(erp)
+    await add_order(erp, merchant)
+    words = ["order", "credit", "SO-1", "--number", "K-1", "--by", "Kim", "--line", "1:1", "-m", merchant]
+    refused = await typed(*words, "--reason", " ")
+    assert (refused.exit_code, "both are kept" in refused.output) == (1, True)
+    assert (await typed(*words, "--reason", "claim 17")).exit_code == 0
+    audit = await read(verify, "select actor, action, document, reason from bridge.audit where merchant_id = :m", m=merchant)
+    assert audit == [("Kim", "credit-without-return", "K-1", "claim 17")]
+    await erp.close()
+    await verify.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["return", "start", "R-9", "--order", "SO-404", "--line", "1:1"], "There is no sales order SO-404"),
+        (["return", "start", "R-9", "--order", "SO-1", "--line", "7:1"], "sales order SO-1 has no line 7"),
+        (["return", "start", "R-9", "--order", "SO-1"], "name what comes back with --line"),
+        (["return", "start", "R-9", "--order", "SO-1", "--line", "one"], "write LINE:QUANTITY"),
+        (["return", "show", "R-9"], "There is no return R-9"),
+        (["order", "credit", "SO-1", "--number", "K", "--by", "Kim", "--reason", "claim"], "Name what is credited"),
+    ],
+)
+async def test_what_cannot_be_is_said_in_a_sentence(database: TestDatabase, typed: Says, words: list[str], says: str) -> None:
+    erp = Database(database.url("erp"))
+    merchant = await add_merchant(erp)
+    await add_order(erp, merchant)
+    result = await typed(*words, "-m", merchant)
+    assert (result.exit_code, says in " ".join(result.output.split())) == (1, True), result.output
+    await erp.close()
