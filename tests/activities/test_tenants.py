@@ -62,6 +62,17 @@ async def test_an_order_runs_to_its_end(shop: Shop, tenant: Tenant, often: Any) 
 
 
 @NAMED
+async def test_a_change_is_taken_or_refused_as_the_lock_says_and_the_erp_is_told(shop: Shop, tenant: Tenant) -> None:
+    async with warehouse_of(shop, tenant):
+        await shop.sent()
+        await shop.change(note="Ring först")
+        await shop.send()
+        remark = (await shop.warehouse_order())["orderInfo"]["orderRemark"]
+        [(part,)] = await shop.read("select refused_part from erp.sales_order where merchant_id = :m")
+        assert (remark, part) == (("Ring först", None) if tenant.open_at_start else (None, "address"))
+
+
+@NAMED
 async def test_an_order_that_the_erp_cancels_is_cancelled_where_the_lock_lets_it(shop: Shop, tenant: Tenant) -> None:
     async with warehouse_of(shop, tenant):
         key = await shop.sent()
