@@ -108,7 +108,7 @@ def test_the_edit_lock_holds_from_its_status_on() -> None:
 def test_an_order_type_decides_where_its_goods_are_booked_and_whether_it_is_billed() -> None:
     settings = MerchantSettings.of(GOOD)
     assert settings.accounts_for("normal") == StockAccounts(1460, 4960, 2099)
-    assert settings.accounts_for("prov") == StockAccounts(1460, 4960, 2099, 6070)
+    assert settings.accounts_for("prov") == StockAccounts(1460, 4960, 2099, elsewhere=6070)
     assert (settings.is_invoiced("normal"), settings.is_invoiced("prov")) == (True, False)
     transfer: OrderType = MerchantSettings().order_types["transfer"]
-    assert transfer == {"code": "TRANSFER", "invoice": False, "issue_account": 1469}
+    assert transfer == {"code": "TRANSFER", "invoice": False, "issue_account": 1461}
