@@ -17,6 +17,7 @@ from starters.cli_entities import entity
 from starters.cli_keys import keys
 from starters.cli_orders import erp, orders
 from starters.cli_rates import rates
+from starters.cli_people import digest_command, explain_command, retry_command, stuck_command, ui
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
 from starters.cli_verify import verify_command
 from starters.cli_vouchers import tie_out_command, vouchers
@@ -60,6 +61,11 @@ app.command("down")(down)
 app.command("status")(status)
 app.command("wait")(wait)
 app.command("verify")(verify_command)
+app.command("stuck")(stuck_command)
+app.command("explain")(explain_command)
+app.command("retry")(retry_command)
+app.command("digest")(digest_command)
+app.add_typer(ui, name="ui")
 app.add_typer(orders, name="order")
 app.add_typer(articles, name="article")
 app.add_typer(erp, name="erp")
