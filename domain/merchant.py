@@ -51,6 +51,8 @@ class MerchantSettings:
 
     `rate_currencies`: fetched beside those of suppliers and purchases; `rate_units`: a currency that the Riksbank quotes for 100;
     `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`."""
+    `second_person_above`: a person's correction that concerns more than this, in the books' currency, waits for a second
+    person; 0: never."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     warehouse: str = "MAIN"
@@ -80,6 +82,7 @@ class MerchantSettings:
     locked_period_policy: str = "next-open-day"
     opening_is_in_fortnox: bool = False
     vouchers_hour: int = 4
+    second_person_above: int = 50_000
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "MerchantSettings":

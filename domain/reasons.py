@@ -91,7 +91,7 @@ REASONS: dict[str, Reason] = {
     "foreign-order-number": Reason(
         "The warehouse already holds an order with this number that we did not send.",
         "person",
-        "Renumber or remove one of the two, then retry.",
+        "Renumber or remove one of the two, then retry; or take theirs over with adopt and its id.",
     ),
     "order-refused": Reason("The warehouse refuses the order.", "erp", "Correct what its answer names, then retry."),
     "change-refused": Reason(
@@ -162,7 +162,7 @@ REASONS: dict[str, Reason] = {
     "period-locked": Reason(
         "The accounting period of the invoice is locked.",
         "accounting",
-        "Unlock the period in Fortnox, then retry.",
+        "Unlock the period in Fortnox, then retry; or send choose_period with a day that is open.",
     ),
     "voucher-refused": Reason(
         "Fortnox refuses a voucher.",
@@ -218,6 +218,7 @@ REASONS: dict[str, Reason] = {
         "accounting",
         "Give the integration the right or the licence in Fortnox; everything waiting goes on by itself.",
     ),
+    "held-by-a-person": Reason("A person has put the order on hold.", "person", "Send the correction release when it may go on."),
     "settings-wrong": Reason("The merchant's settings are not usable.", "person", "Correct the setting named."),
     "over-delivery": Reason(
         "The warehouse picked more than was ordered; the surplus is not invoiced.",

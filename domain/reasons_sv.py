@@ -143,7 +143,6 @@ SWEDISH: dict[str, Swedish] = {
         "Ge integrationen behörigheten eller licensen i Fortnox; allt som väntar fortsätter av sig självt.",
     ),
     "settings-wrong": Swedish("Handlarens inställningar går inte att använda.", "Rätta den nämnda inställningen."),
-    "held-by-a-person": Swedish("En handläggare har stoppat ordern.", "Skicka rättelsen release när ordern får fortsätta."),
     "over-delivery": Swedish(
         "Lagret plockade mer än beställt; överskottet faktureras inte.", "Fakturera överskottet för hand eller ta tillbaka det."
     ),
@@ -154,6 +153,11 @@ SWEDISH: dict[str, Swedish] = {
     "unexpected-refusal": Swedish(
         "Det andra systemet säger nej av ett skäl vi inte känner.", "Läs svaret; rätta, försök sedan igen."
     ),
+    "article-renamed": Swedish(
+        "En artikel ersätter ett annat nummer, och lagret har saldot på det nummer det togs emot under.",
+        "Låt saldot på det gamla numret ta slut, eller be lagret flytta det till det nya.",
+    ),
+    "held-by-a-person": Swedish("En handläggare har stoppat ordern.", "Skicka rättelsen release när ordern får fortsätta."),
     # --- order changes
     "change-refused": Swedish(
         "Lagret tog inte emot en ändring av ordern; den fortsätter som lagret har den.",

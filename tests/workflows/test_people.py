@@ -73,7 +73,7 @@ async def test_one_order_is_explained_from_the_erp_to_fortnox_with_every_attempt
     assert {step["step"] for step in told["steps"]} == {"send_sales_order", "look_at_sales_order", "invoice_shipment"}
     assert [call["state"] for call in told["fortnox_attempts"]] == ["done"]
     assert told["invoices"][0]["fortnox_invoice_number"]
-    assert [(entry["kind"], entry["quantity"]) for entry in told["ledger"]] == [("pick", "-3.0000")]
+    assert sorted((entry["kind"], entry["quantity"]) for entry in told["ledger"]) == [("pick", "-2.0000"), ("pick", "-3.0000")]
     assert [move["to_status"] for move in told["status_moves"]][-1] == "completed"
     assert told["told_by_the_erp"][0]["topic"] == "sales-order.released"
     assert await cli_people._explain(shop.merchant, "NO-SUCH", False) == 1
