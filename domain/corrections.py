@@ -121,7 +121,7 @@ MEANINGS: dict[Name, str] = {
     Name.HOLD: "stop before the next thing that is sent or invoiced; picks are booked all the same",
     Name.RELEASE: "go on after a hold",
     Name.CANCEL: "cancel the order, in the ERP and in the warehouse as far as it lets us",
-    Name.CHANGE_ADDRESS: "send it to an address that was parked before (lagerbro correct park-address)",
+    Name.CHANGE_ADDRESS: "send it to an address that was parked before (lagerbro park-address)",
     Name.CHANGE_LINES: "set lines to new quantities; 0 removes a line",
     Name.ACCEPT_SHORT: "end it with what was sent, without waiting for the rest",
     Name.SPLIT_OFF: "move quantities to a new order that is sent by itself",

@@ -60,14 +60,14 @@ _READDRESS = text(
     where merchant_id = :merchant and order_number = :number
     """
 )
-_SET_LINE = text(
-    """
-    update erp.sales_order_line set quantity = :quantity
-    where merchant_id = :merchant and order_number = :number and line_number = :line
-    """
+_CHANGE_LINES = text(
+    "select bridge.change_order_lines(:merchant, :number, cast(:lines as int[]), cast(:quantities as numeric[]))"
 )
-_DROP_LINE = text(
-    "delete from erp.sales_order_line where merchant_id = :merchant and order_number = :number and line_number = :line"
+_SPLIT = text(
+    """
+    select bridge.split_order(:merchant, :number, :new, cast(:lines as int[]), cast(:quantities as numeric[]),
+      cast(:left as numeric[]))
+    """
 )
 _SHORT = text(
     """
@@ -84,27 +84,6 @@ _IS_SENT = text(
       exists (select from erp.sales_order o where o.merchant_id = :merchant and o.order_number = :new) as taken
     """
 )
-_NEW_ORDER = text(
-    """
-    insert into erp.sales_order (merchant_id, order_number, order_type, customer_number, currency, exchange_rate, price_basis,
-      order_date, delivery_date, way_of_delivery, your_reference, discount_percent, delivery_name, delivery_address1,
-      delivery_address2, delivery_post_code, delivery_city, delivery_country, delivery_email, delivery_phone,
-      delivery_instruction, note)
-    select merchant_id, :new, order_type, customer_number, currency, exchange_rate, price_basis, order_date, delivery_date,
-      way_of_delivery, your_reference, discount_percent, delivery_name, delivery_address1, delivery_address2, delivery_post_code,
-      delivery_city, delivery_country, delivery_email, delivery_phone, delivery_instruction, note
-    from erp.sales_order where merchant_id = :merchant and order_number = :number
-    """
-)
-_NEW_LINE = text(
-    """
-    insert into erp.sales_order_line (merchant_id, order_number, line_number, article_number, description, quantity, unit_price,
-      discount_percent, vat_rate, account)
-    select merchant_id, :new, line_number, article_number, description, :quantity, unit_price, discount_percent, vat_rate, account
-    from erp.sales_order_line where merchant_id = :merchant and order_number = :number and line_number = :line
-    """
-)
-_RELEASE = text("update erp.sales_order set status = 'released' where merchant_id = :merchant and order_number = :new")
 _OPEN_BASIS = text(
     """
     select b.basis_no, b.part, b.revision, b.amount * b.exchange_rate as amount, b.reference,
@@ -167,7 +146,7 @@ async def take_address(connection: Session, merchant: str, number: str, parked: 
     """Put a parked address on the order, and forget it where it was parked."""
     row = await one(connection, _PARKED, merchant=merchant, parked=parked, number=number)
     if row is None:
-        return f"no address is parked for order {number} under {parked}: park one first (lagerbro correct park-address)"
+        return f"no address is parked for order {number} under {parked}: park one first (lagerbro park-address)"
     values = {name: getattr(row, name) for name in ADDRESS}
     await connection.execute(_READDRESS, {"merchant": merchant, "number": number} | values)
     await connection.execute(_UNPARK, {"merchant": merchant, "parked": parked})
@@ -183,11 +162,7 @@ async def change_lines(connection: Session, merchant: str, number: str, lines: S
         return f"order {number} has no line {unknown[0]}; it has {', '.join(map(str, sorted(held)))}"
     if not any((held | wanted).values()):
         return f"no line of order {number} would be left: cancel it instead"
-    for line, quantity in sorted(wanted.items()):
-        if quantity:
-            await connection.execute(_SET_LINE, key | {"line": line, "quantity": quantity})
-        else:
-            await connection.execute(_DROP_LINE, key | {"line": line})
+    await connection.execute(_CHANGE_LINES, key | {"lines": list(wanted), "quantities": list(wanted.values())})
     return None
 
 
@@ -217,12 +192,9 @@ async def split_off(connection: Session, merchant: str, number: str, new: str, l
             return f"line {line} of order {number} has {held.get(line, 0)}, and {quantity} are to be moved"
     if all(held[line] == moved.get(line) for line in held):
         return f"no line of order {number} would be left"
-    await connection.execute(_NEW_ORDER, key | {"new": new})
-    for line, quantity in sorted(moved.items()):
-        await connection.execute(_NEW_LINE, key | {"new": new, "line": line, "quantity": quantity})
-    left = [{"line": line, "quantity": str(held[line] - quantity)} for line, quantity in moved.items()]
-    await change_lines(connection, merchant, number, left)
-    await connection.execute(_RELEASE, {"merchant": merchant, "new": new})
+    left = [held[line] - quantity for line, quantity in moved.items()]
+    given = {"new": new, "lines": list(moved), "quantities": list(moved.values()), "left": left}
+    await connection.execute(_SPLIT, key | given)
     return None
 
 

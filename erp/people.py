@@ -114,6 +114,35 @@ _LATE_FLOWS = text(
     """
 )
 
+PROCESS = text(
+    """
+    select o.status, p.workflow_id from erp.sales_order o left join bridge.process p on p.merchant_id = o.merchant_id
+      and p.kind = 'sales-order' and p.document = o.order_number and p.ended_at is null
+    where o.merchant_id = :merchant and o.order_number = :number
+    """
+)
+_TOKEN = text("select name from bridge.api_token where merchant_id = :merchant and token_hash = :hash and enabled")
+_ADD_TOKEN = text("insert into bridge.api_token (merchant_id, token_hash, name) values (:merchant, :hash, :name)")
+_END_TOKEN = text(
+    "update bridge.api_token set enabled = false where merchant_id = :merchant and name = :name and enabled returning name"
+)
+
+
+async def token_name(connection: Session, merchant: str, token_hash: str) -> str | None:
+    """Whose token this is; None when it opens nothing."""
+    row = await one(connection, _TOKEN, merchant=merchant, hash=token_hash)
+    return None if row is None else str(row.name)
+
+
+async def add_token(connection: Session, merchant: str, token_hash: str, name: str) -> None:
+    """Let the holder of a token correct orders of this merchant."""
+    await connection.execute(_ADD_TOKEN, {"merchant": merchant, "hash": token_hash, "name": name})
+
+
+async def end_token(connection: Session, merchant: str, name: str) -> bool:
+    """End every token of that name; False when there was none."""
+    return bool(await rows(connection, _END_TOKEN, merchant=merchant, name=name))
+
 
 async def stuck(connection: Session, merchant: str | None, notes: bool = False) -> list[dict[str, Any]]:
     """What stands still, oldest first; with `notes` also what only deserves a look."""

@@ -218,7 +218,7 @@ async def test_above_the_limit_a_second_person_must_approve(processes: Processes
 async def test_one_key_is_done_once_and_never_for_something_else(processes: Processes) -> None:
     shop = processes.shop
     async with brought_to(processes, Situation.SENDING_BLOCKED):
-        change = {"key": "k-1", "lines": [LineChange(1, "2")]}
+        change: dict[str, Any] = {"key": "k-1", "lines": [LineChange(1, "2")]}
         answers = await asyncio.gather(*(send(processes, Name.CHANGE_LINES, **change) for _ in range(3)))
         assert sorted("before" in answer for answer in answers) == [False, True, True]
         assert "another correction" in await refused(processes, Name.CHANGE_LINES, key="k-1", lines=[LineChange(1, "1")])

@@ -95,7 +95,13 @@ async def test_after_an_outage_all_that_it_stopped_are_tried_again_and_nothing_e
     await processes.blocked_by("unknown-article", "SO-9")
 
     def retry(**given: Any) -> Awaitable[int]:
-        ordinary = {"everything": True, "reason": "order-refused", "by": "anna", "why": "stocktaking is over", "pace": 50.0}
+        ordinary: dict[str, Any] = {
+            "everything": True,
+            "reason": "order-refused",
+            "by": "anna",
+            "why": "stocktaking is over",
+            "pace": 50.0,
+        }
         return cli_people._retry(shop.merchant, **(ordinary | {"dry_run": False, "as_json": True} | given))
 
     code, planned = await said(capsys, retry(dry_run=True))
