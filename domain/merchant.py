@@ -50,7 +50,8 @@ class MerchantSettings:
     stock account held the opening value before go-live, so opening entries get no voucher.
 
     `rate_currencies`: fetched beside those of suppliers and purchases; `rate_units`: a currency that the Riksbank quotes for 100;
-    `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`."""
+    `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`.
+
     `second_person_above`: a person's correction that concerns more than this, in the books' currency, waits for a second
     person; 0: never."""
 

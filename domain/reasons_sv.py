@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from domain.flows import FLOWS
+
 
 @dataclass(frozen=True, slots=True)
 class Swedish:
@@ -166,6 +168,23 @@ SWEDISH: dict[str, Swedish] = {
     "too-late-to-cancel": Swedish(
         "Ordern skulle avbrytas, men lagret har börjat.", "Fråga lagret; ordern följer det lagret gör."
     ),
+    # --- exchange rates and cost
+    "exchange-rate-missing": Swedish(
+        "En valuta saknar växelkurs för dagen.",
+        "Ingenting, om banken är sen: den frågas igen. Rätta annars rate_currencies i handlarens inställningar.",
+    ),
+    "exchange-rate-implausible": Swedish(
+        "En publicerad växelkurs är inte trolig; den används inte.",
+        "Jämför med bankens egen sida. Om den stämmer: lagerbro rates confirm; om den gäller 100: sätt rate_units.",
+    ),
+    "landed-cost-not-allocated": Swedish(
+        "En hemtagningskostnad kan inte fördelas på sina inleveransrader.",
+        "Välj en annan fördelning, komplettera artiklarna, eller ange delarna för hand.",
+    ),
+    "cost-implausible": Swedish(
+        "En artikels beräknade kostnad skulle göra ett hopp; den gamla står kvar.",
+        "Kontrollera pris, valuta och kurs; sätt sedan kostnaden för hand.",
+    ),
     # --- mapping
     "unknown-way-of-delivery": Swedish(
         "Orderns leveranssätt saknas i handlarens översättning.",
@@ -214,4 +233,10 @@ SWEDISH: dict[str, Swedish] = {
     "credit-more-than-invoiced": Swedish(
         "Mer ska krediteras än som är fakturerat och finns kvar.", "Rätta raderna, eller kreditera mindre."
     ),
+} | {
+    flow.off: Swedish(
+        f"Flödet {flow.name} är avstängt.",
+        f"Slå på det (lagerbro entity on {flow.name}); allt som väntar fortsätter av sig självt.",
+    )
+    for flow in FLOWS.values()
 }

@@ -28,7 +28,7 @@ from erp.database import DATABASE_ERRORS, Database
 from erp.overview import order_overview
 from erp.people import token_name
 from starters.corrections import APPROVE, Unacceptable, correct, running, shape
-from starters.intake import hashed
+from starters.endpoints import hashed
 from worker.logs import configure_logs
 from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect

@@ -13,12 +13,12 @@ from domain.errors import Refused
 from erp.database import DATABASE_ERRORS, is_away
 from starters.cli_articles import articles
 from starters.cli_connection import connection
-from starters.cli_entities import entity
 from starters.cli_correct import correct_command, corrections_command, park_command, token
+from starters.cli_entities import entity
 from starters.cli_keys import keys
 from starters.cli_orders import erp, orders
-from starters.cli_rates import rates
 from starters.cli_people import digest_command, explain_command, retry_command, stuck_command, ui
+from starters.cli_rates import rates
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
 from starters.cli_verify import verify_command
 from starters.cli_vouchers import tie_out_command, vouchers

@@ -16,7 +16,7 @@ from erp.corrections import ADDRESS, park_address
 from erp.database import Database
 from erp.people import add_token, end_token
 from starters.corrections import Unacceptable, correct, running
-from starters.intake import hashed
+from starters.endpoints import hashed
 from worker.settings import Settings
 from worker.temporal import connect
 

@@ -61,12 +61,12 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
             client,
             task_queue=options.ORDERS_QUEUE,
             workflows=WORKFLOWS,
-            activities=[erp.open_exception, erp.close_exceptions, banks.fetch_exchange_rates],
             activities=[
                 erp.open_exception,
                 erp.close_exceptions,
                 corrections.weigh_correction,
                 corrections.correct_rows,
+                banks.fetch_exchange_rates,
             ],
             workflow_runner=UnsandboxedWorkflowRunner(),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),

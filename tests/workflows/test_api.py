@@ -10,7 +10,7 @@ import pytest_asyncio
 from domain.corrections import Name, Situation
 from erp.people import add_token, end_token
 from starters.api import application, openapi
-from starters.intake import hashed
+from starters.endpoints import hashed
 from tests.activities.world import Shop
 from tests.workflows.process import Processes, becomes
 from tests.workflows.situations import brought_to

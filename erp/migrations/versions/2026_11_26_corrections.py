@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "corrections"
-down_revision = "articles"
+down_revision = "exchange_rates"
 branch_labels = None
 depends_on = None
 
