@@ -19,6 +19,7 @@ from clients.errors import NotFound, RateLimited, Rejected, Unauthorised, Unavai
 from clients.fortnox import FortnoxClient, Invoice, InvoiceHit, InvoicePayload, InvoiceRowPayload
 from domain.errors import Refused
 from domain.flows import INVOICES
+from domain.fortnox_errors import reason_of
 from domain.invoicing import BasisRow, compare_totals
 from domain.keys import BasisKey, OrderKey, OrderState, ReturnKey, ReturnState
 from domain.money import ZERO
@@ -38,7 +39,6 @@ SYSTEM = "fortnox"
 CREATE_INVOICE = "create-invoice"
 CUSTOMER_NUMBER = re.compile(r"^[A-Za-z0-9\-+/_]{1,50}$")
 
-LOCKED_PERIOD = {"2000401", "2002141"}
 CUSTOMER_TAKEN = "2000637"
 
 
@@ -257,7 +257,7 @@ class Fortnox:
         except Rejected as refusal:
             if refusal.code == CUSTOMER_TAKEN:
                 raise Waiting("customer-refused", f"customer {customer.number}: {refusal}", 1.0) from None
-            raise Refused("customer-refused", f"customer {customer.number}: {refusal}") from None
+            raise Refused(reason_of("customer", refusal.code, refusal.text), f"customer {customer.number}: {refusal}") from None
         async with self._database.merchant(merchant.merchant_id) as session:
             await save_link(
                 session, merchant.merchant_id, SYSTEM, "customer", customer.number, customer.number, fingerprint, None
@@ -300,11 +300,7 @@ def _order(key: BasisKey) -> OrderKey:
 
 def _refused(refusal: Rejected, basis: InvoiceBasis) -> Refused:
     text = f"invoice {basis.reference} of sales order {basis.order_number}: {refusal}"
-    if refusal.code in LOCKED_PERIOD:
-        return Refused("period-locked", text)
-    if "räkenskapsår" in str(refusal).lower():
-        return Refused("financial-year-missing", text)
-    return Refused("invoice-refused", text)
+    return Refused(reason_of("invoice", refusal.code, refusal.text), text)
 
 
 def compare(basis: InvoiceBasis, invoice: Invoice) -> None:

@@ -13,11 +13,12 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.errors import Waiting
-from activities.fortnox import LOCKED_PERIOD, WriteRules
+from activities.fortnox import WriteRules
 from clients.errors import RateLimited, Rejected, Unauthorised, Unavailable
 from clients.fortnox import FortnoxClient, Voucher, VoucherHit, VoucherPayload, VoucherRowPayload
 from domain.errors import Refused
 from domain.flows import VOUCHERS
+from domain.fortnox_errors import reason_of
 from domain.money import ZERO
 from domain.vouchers import Row, Year, booking_day, voucher_key
 from erp import calls
@@ -165,7 +166,7 @@ class Vouchers:
             raise
         except Rejected as refusal:
             await self._end(key, attempt, "refused", str(refusal))
-            code = "period-locked" if refusal.code in LOCKED_PERIOD else "voucher-refused"
+            code = reason_of("voucher", refusal.code, refusal.text)
             raise Refused(code, f"voucher {key.key} of {payload.transaction_date}: {refusal}") from None
 
     async def _end(self, key: CallKey, attempt: int, state: str, error: str) -> None:

@@ -528,6 +528,10 @@ class FortnoxClient:
         """One invoice with its rows. Raises `NotFound`."""
         return await self._one("GET", f"invoices/{segment(document_number)}", "Invoice", _INVOICE)
 
+    async def update_invoice(self, document_number: int, fields: Mapping[str, Any]) -> Invoice:
+        """Change fields, in Fortnox's spelling, of an invoice that is not booked; a repeat is harmless."""
+        return await self._one("PUT", f"invoices/{segment(document_number)}", "Invoice", _INVOICE, fields)
+
     async def complete_invoice(self, document_number: int) -> Invoice:
         """Clear the draft mark, which forbids booking. Nothing else is touched; a repeat is harmless."""
         return await self._one("PUT", f"invoices/{segment(document_number)}", "Invoice", _INVOICE, {"NotCompleted": False})

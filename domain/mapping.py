@@ -29,6 +29,7 @@ RANGES = {
     "watch_interval_seconds": (1, 86400),
     "nightly_sweep_hour": (0, 23),
     "vouchers_hour": (0, 23),
+    "second_person_above": (0, 1_000_000_000),
     "rate_history_days": (1, 3650),
     "rate_jump_percent": (1, 100),
     "rate_cross_check_percent": (1, 50),

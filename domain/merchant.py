@@ -66,7 +66,10 @@ class MerchantSettings:
     `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`.
 
     `return_causes`: what goods that come back for a cause are fit for (`stock`, `locked`, `scrapped`), `return_grade_unstated`
-    where no cause is given; `credit_freight`: `with-the-last` goods or `never`."""
+    where no cause is given; `credit_freight`: `with-the-last` goods or `never`.
+
+    `second_person_above`: a person's correction that concerns more than this, in the books' currency, waits for a second
+    person; 0: never."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     edit_lock_status: int = 320
@@ -105,6 +108,7 @@ class MerchantSettings:
     locked_period_policy: str = "next-open-day"
     opening_is_in_fortnox: bool = False
     vouchers_hour: int = 4
+    second_person_above: int = 50_000
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "MerchantSettings":

@@ -91,7 +91,7 @@ REASONS: dict[str, Reason] = {
     "foreign-order-number": Reason(
         "The warehouse already holds an order with this number that we did not send.",
         "person",
-        "Renumber or remove one of the two, then retry.",
+        "Renumber or remove one of the two, then retry; or take theirs over with adopt and its id.",
     ),
     "order-refused": Reason("The warehouse refuses the order.", "erp", "Correct what its answer names, then retry."),
     "change-refused": Reason(
@@ -170,12 +170,19 @@ REASONS: dict[str, Reason] = {
         "Two booked invoices in Fortnox carry one reference.", "accounting", "Credit one of them in Fortnox, then retry."
     ),
     "period-locked": Reason(
-        "The accounting period of the invoice is locked.", "accounting", "Unlock the period in Fortnox, then retry."
+        "The accounting period of the invoice is locked.",
+        "accounting",
+        "Unlock the period in Fortnox, then retry; or send choose_period with a day that is open.",
     ),
     "voucher-refused": Reason(
         "Fortnox refuses a voucher.",
         "accounting",
         "Read its answer: a series not copied to the new year or not manual, or an account that is not active; then retry.",
+    ),
+    "voucher-series-wrong": Reason(
+        "The voucher series is missing for the year, or takes no manual vouchers.",
+        "accounting",
+        "Make the series for that year in Fortnox and allow manual vouchers in it, then retry.",
     ),
     "voucher-differs": Reason(
         "A voucher in Fortnox has our key and other amounts than we sent.",
@@ -195,13 +202,42 @@ REASONS: dict[str, Reason] = {
         "person",
         "Correct the setting named (lagerbro merchant settings check FILE, then set FILE); what waits goes on by itself.",
     ),
+    "account-missing": Reason(
+        "An account that is used is not in Fortnox's chart, or is not active.",
+        "accounting",
+        "Add or activate the account in Fortnox, or correct the merchant's accounts, then retry.",
+    ),
+    "currency-missing": Reason(
+        "The currency is not registered in Fortnox.", "accounting", "Register the currency in Fortnox, then retry."
+    ),
+    "terms-missing": Reason(
+        "Fortnox does not have the terms of payment, the terms of delivery or the way of delivery.",
+        "accounting",
+        "Add it in Fortnox, or correct the merchant's settings (terms_of_payment), then retry.",
+    ),
+    "vat-not-registered": Reason(
+        "Fortnox does not take the VAT rate or VAT code of a row.",
+        "accounting",
+        "Register the VAT rate in Fortnox, or correct the row, then retry.",
+    ),
+    "vat-number-refused": Reason(
+        "Fortnox does not take the customer's VAT number.", "erp", "Correct vat_number on erp.customer, then retry."
+    ),
+    "fortnox-warehouse-on": Reason(
+        "Fortnox Lager is on in the company and holds the invoice back.",
+        "accounting",
+        "Switch Fortnox Lager off for the company, or mark the invoice ready for it there, then retry.",
+    ),
+    "fortnox-rights-missing": Reason(
+        "The service account in Fortnox lacks a right or a licence.",
+        "accounting",
+        "Give the integration the right or the licence in Fortnox; everything waiting goes on by itself.",
+    ),
+    "held-by-a-person": Reason("A person has put the order on hold.", "person", "Send the correction release when it may go on."),
     "over-delivery": Reason(
         "The warehouse picked more than was ordered; the surplus is not invoiced.",
         "person",
         "Invoice the surplus by hand or take it back.",
-    ),
-    "line-not-ours": Reason(
-        "The warehouse has a line on the order that we did not send.", "person", "Decide with the warehouse what it is."
     ),
     "picked-after-cancel": Reason(
         "The order was cancelled, yet the warehouse has picked it.", "person", "Take the goods back or reopen the sale."

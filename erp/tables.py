@@ -1389,3 +1389,37 @@ webhook_endpoint = Table(
     of_merchant(),
     schema="bridge",
 )
+
+parked_address = Table(
+    "parked_address",
+    metadata,
+    merchant(),
+    key("parked"),
+    key("order_number"),
+    Column("name", Text),
+    Column("address1", Text),
+    Column("address2", Text),
+    Column("post_code", Text),
+    Column("city", Text),
+    Column("country", Text),
+    Column("email", Text),
+    Column("phone", Text),
+    Column("instruction", Text),
+    instant("created_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "parked"),
+    ForeignKeyConstraint(["merchant_id", "order_number"], ["erp.sales_order.merchant_id", "erp.sales_order.order_number"]),
+    schema="bridge",
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    merchant(),
+    Column("token_hash", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    instant("created_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "token_hash"),
+    of_merchant(),
+    schema="bridge",
+)

@@ -13,10 +13,12 @@ from domain.errors import Refused
 from erp.database import DATABASE_ERRORS, is_away
 from starters.cli_articles import articles
 from starters.cli_connection import connection
+from starters.cli_correct import correct_command, corrections_command, park_command, token
 from starters.cli_entities import entity
 from starters.cli_keys import keys
 from starters.cli_merchant import merchant
 from starters.cli_orders import erp, orders
+from starters.cli_people import digest_command, explain_command, retry_command, stuck_command, ui
 from starters.cli_rates import rates
 from starters.cli_returns import returns
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
@@ -62,6 +64,15 @@ app.command("down")(down)
 app.command("status")(status)
 app.command("wait")(wait)
 app.command("verify")(verify_command)
+app.command("stuck")(stuck_command)
+app.command("explain")(explain_command)
+app.command("retry")(retry_command)
+app.command("digest")(digest_command)
+app.command("correct")(correct_command)
+app.command("corrections")(corrections_command)
+app.command("park-address")(park_command)
+app.add_typer(ui, name="ui")
+app.add_typer(token, name="token")
 app.add_typer(orders, name="order")
 app.add_typer(articles, name="article")
 app.add_typer(returns, name="return")

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.articles import Articles
+from activities.corrections import Corrections
 from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
@@ -55,6 +56,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
     vouchers = Vouchers(database, accounting, rules)
+    corrections = Corrections(database, warehouse, accounting)
     shared = {"interceptors": [Meaning()], "graceful_shutdown_timeout": GRACE, "build_id": settings.build_id}
     many = settings.worker_concurrency
     return [
@@ -62,7 +64,13 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
             client,
             task_queue=options.ORDERS_QUEUE,
             workflows=WORKFLOWS,
-            activities=[erp.open_exception, erp.close_exceptions, banks.fetch_exchange_rates],
+            activities=[
+                erp.open_exception,
+                erp.close_exceptions,
+                corrections.weigh_correction,
+                corrections.correct_rows,
+                banks.fetch_exchange_rates,
+            ],
             workflow_runner=UnsandboxedWorkflowRunner(),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
             max_cached_workflows=2000,
@@ -82,6 +90,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 back.settle_without_credit,
                 watch.find_changes,
                 watch.sweep,
+                corrections.adopt_order,
             ],
             max_concurrent_activities=many,
             **shared,  # type: ignore[arg-type]
@@ -95,6 +104,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 fortnox.sweep_surplus_invoices,
                 vouchers.post_vouchers,
                 vouchers.sweep_surplus_vouchers,
+                corrections.correct_invoice,
             ],
             max_concurrent_activities=many,
             **shared,  # type: ignore[arg-type]

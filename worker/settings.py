@@ -66,6 +66,8 @@ class Settings(BaseModel):
 
     intake_host: str = "127.0.0.1"
     intake_port: Port = 8480
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8482
     codec_host: str = "127.0.0.1"
     codec_port: Port = 8481
     codec_origin: str | None = Field(None, description="the one origin whose pages may use the codec server: the Temporal UI")

@@ -22,12 +22,14 @@ with workflow.unsafe.imports_passed_through():
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a person sends: who they are and why. Both are kept."""
+    """What a person sends: who they are and why. Both are kept. `key` is the caller's own: the same key is done once."""
 
     by: str
     reason: str
+    key: str = ""
 
 
+WAITED_FOR = {options.ONGOING_QUEUE: "warehouse", options.FORTNOX_QUEUE: "accounting"}
 GAVE_WAY = object()
 """What a blocked step returns when something more urgent than its own answer has turned up."""
 
@@ -48,6 +50,9 @@ class Patient:
         self._blocked_at: datetime | None = None
         self._answered = False
         self._person_saw: str | None = None
+        self._waiting_for: str | None = None
+        self._attempting = ""
+        self._correcting = False
 
     async def step(
         self,
@@ -69,6 +74,7 @@ class Patient:
         patience: timedelta | None = options.PATIENCE
         while True:
             self._answered = False
+            self._attempting = part
             attempt = workflow.start_activity(
                 does,
                 argument() if callable(argument) else argument,
@@ -86,6 +92,7 @@ class Patient:
             try:
                 result = await attempt
             except ActivityError as error:
+                self._attempting = ""
                 if is_cancelled_exception(error):
                     if self._answered:
                         continue
@@ -95,7 +102,7 @@ class Patient:
                 cause = error.cause
                 if not (isinstance(cause, ApplicationError) and cause.non_retryable):
                     code = cause.type if isinstance(cause, ApplicationError) and cause.type in REASONS else "no-answer"
-                    await self._block(part, code or "no-answer", f"{summary}: {_words(cause)}")
+                    await self._block(part, code or "no-answer", f"{summary}: {_words(cause)}", WAITED_FOR.get(queue))
                     patience = None
                     continue
                 code = cause.type if cause.type in REASONS else "unexpected-refusal"
@@ -104,13 +111,16 @@ class Patient:
                     return GAVE_WAY
                 patience = options.PATIENCE
             else:
+                self._attempting = ""
                 await self._free(part)
                 return result
 
     async def _answer(self, give_way: Callable[[], bool], try_again_after: timedelta | None) -> bool:
         """Wait until somebody says what to do; False when something more urgent has turned up."""
         try:
-            await workflow.wait_condition(lambda: self._answered or give_way(), timeout=try_again_after)
+            await workflow.wait_condition(
+                lambda: (self._answered or give_way()) and not self._correcting, timeout=try_again_after
+            )
         except TimeoutError:
             return True
         return self._answered
@@ -119,7 +129,7 @@ class Patient:
         """Show where the process is. One update of the attributes, and only when the stage is new."""
         if stage == self._stage:
             return
-        self._stage = stage
+        self._stage, self._waiting_for = stage, waiting_for
         workflow.upsert_search_attributes(
             [
                 attributes.STAGE.value_set(stage),
@@ -129,7 +139,8 @@ class Patient:
         )
         self._show()
 
-    async def _block(self, part: str, code: str, text: str) -> None:
+    async def _block(self, part: str, code: str, text: str, system: str | None = None) -> None:
+        """Say why nothing goes on. `system`: who has not answered, where nobody has to act."""
         if self._blocked == code and self._blocked_text == text:
             return
         self._blocked, self._blocked_text, self._blocked_part = code, text, part
@@ -139,7 +150,7 @@ class Patient:
             [
                 attributes.BLOCKED_REASON.value_set(code),
                 attributes.BLOCKED_SINCE.value_set(since),
-                attributes.WAITING_FOR.value_set(REASONS[code].who),
+                attributes.WAITING_FOR.value_set(system if system and REASONS[code].who == "system" else REASONS[code].who),
             ]
         )
         self._show()
@@ -154,7 +165,9 @@ class Patient:
             [
                 attributes.BLOCKED_REASON.value_unset(),
                 attributes.BLOCKED_SINCE.value_unset(),
-                attributes.WAITING_FOR.value_unset(),
+                attributes.WAITING_FOR.value_set(self._waiting_for)
+                if self._waiting_for
+                else attributes.WAITING_FOR.value_unset(),
             ]
         )
         self._person_saw = None
@@ -184,8 +197,13 @@ class Patient:
                 f"- what to do: {reason.remedy}",
                 '- then send the update `retry_now` with `{"by": "your name", "reason": "what was mended"}`',
             ]
+        lines += self._offers()
         lines += ["", "What has happened:", "", *(f"- {line}" for line in self._story)] if self._story else []
         workflow.set_current_details("\n".join(lines))
+
+    def _offers(self) -> list[str]:
+        """What else a person may send now, for the details in the UI."""
+        return []
 
     def _retry(self) -> None:
         self._answered = True
@@ -193,18 +211,25 @@ class Patient:
     @workflow.update(description='Try again what stands still. {"by": "...", "reason": "..."}')
     async def retry_now(self, correction: Correction) -> str:
         """Try again what stands still. Refused when nothing does."""
-        self._decided(correction.by, correction.reason)
+        await self._tried_again(correction)
         return f"{self.document} is tried again"
 
     @retry_now.validator
     def _may_retry(self, correction: Correction) -> None:
-        self._must_be_blocked()
+        self._check_retry(correction)
 
     @workflow.signal(name="retry_now", description="The same as the update, for many at once.")
-    def retry_now_signal(self, correction: dict[str, Any]) -> None:
+    async def retry_now_signal(self, correction: dict[str, Any]) -> None:
         """The same as the update, for many at once: a wrong shape is taken as no name, not dropped."""
         if self._blocked is not None:
-            self._decided(str(correction.get("by", "somebody")), str(correction.get("reason", "no reason given")))
+            by, reason = str(correction.get("by", "somebody")), str(correction.get("reason", "no reason given"))
+            await self._tried_again(Correction(by, reason, str(correction.get("key", ""))))
+
+    async def _tried_again(self, correction: Correction) -> None:
+        self._decided(correction.by, correction.reason)
+
+    def _check_retry(self, correction: Correction) -> None:
+        self._must_be_blocked()
 
     def _decided(self, by: str, reason: str) -> None:
         """A person wants it tried again: what they were shown, `_person_saw`, is what they decided about."""

@@ -16,23 +16,23 @@ with workflow.unsafe.imports_passed_through():
     from activities.ongoing import Ongoing
     from domain.keys import BasisKey, OrderKey, OrderState
     from workflows import options
-    from workflows.patient import GAVE_WAY, Patient
+    from workflows.corrections import Correctable
+    from workflows.patient import GAVE_WAY
 
 
 @workflow.defn
-class FulfilSalesOrder(Patient):
+class FulfilSalesOrder(Correctable):
     """Send, look when nudged, invoice what was shipped, until nothing is owed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._look_owed = False
         self._changed = False
         self._cancel_asked = False
 
     @workflow.run
     async def run(self, order: OrderKey) -> str:
         """Returns how it ended: `completed` or `cancelled`. Never fails."""
-        self.merchant, self.kind, self.document = order.merchant, "sales-order", order.number
+        self.merchant, self.kind, self.document, self._key = order.merchant, "sales-order", order.number, order
         # A later run was started because the warehouse differs from our books: it looks first.
         state = OrderState("at-warehouse", look_after=0.0) if order.run > 1 else await self._send(order)
         while state.outcome is None:
@@ -45,19 +45,35 @@ class FulfilSalesOrder(Patient):
         return state.outcome
 
     async def _send(self, order: OrderKey) -> OrderState:
-        state: OrderState = await self.step(
-            Ongoing.send_sales_order,
-            order,
-            f"Send order {order.number} to the warehouse",
-            options.ONGOING_QUEUE,
-            part="send",
-            start_to_close_timeout=options.LONG_STEP,
-        )
+        while True:
+            await self._while_held()
+            state = await self.step(
+                Ongoing.send_sales_order,
+                order,
+                f"Send order {order.number} to the warehouse",
+                options.ONGOING_QUEUE,
+                part="send",
+                give_way=lambda: self._hold.on and not self._cancel_asked,
+                start_to_close_timeout=options.LONG_STEP,
+            )
+            if state is not GAVE_WAY:
+                break
         self._tell("sent to the warehouse")
-        return state
+        sent: OrderState = state
+        return sent
+
+    async def _while_held(self) -> None:
+        """A person has put the order on hold: nothing is sent, until it is released or asked to be cancelled."""
+        if self._hold.on and not self._cancel_asked:
+            await self._say_held()
+            await workflow.wait_condition(lambda: not self._hold.on or self._cancel_asked)
 
     async def _invoice(self, state: OrderState) -> OrderState:
         while state.to_invoice:
+            if self._hold.on:
+                await self._say_held()
+                await workflow.wait_condition(lambda: not self._hold.on or self._something_to_do())
+                return OrderState(state.stage)
             self._enter("invoicing", "accounting")
             basis: BasisKey = state.to_invoice[0]
             result = await self.step(
@@ -66,8 +82,10 @@ class FulfilSalesOrder(Patient):
                 f"Invoice basis {basis.basis}, part {basis.part}",
                 options.FORTNOX_QUEUE,
                 part="invoice",
-                give_way=self._something_to_do,
+                give_way=lambda: self._something_to_do() or self._hold.on,
             )
+            if result is GAVE_WAY and self._hold.on and not self._something_to_do():
+                continue
             if result is GAVE_WAY:
                 return OrderState(state.stage)
             self._tell(f"invoiced basis {basis.basis}, part {basis.part}")

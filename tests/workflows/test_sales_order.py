@@ -136,7 +136,7 @@ async def test_an_order_that_does_not_stand_still_cannot_be_retried(processes: P
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await processes.retry("anna", "impatience")
     assert isinstance(refused.value.cause, ApplicationError)
-    assert refused.value.cause.type == "not-blocked"
+    assert refused.value.cause.type == "makes-no-sense-now"
     assert "there is nothing to retry" in str(refused.value.cause)
 
 
@@ -160,7 +160,7 @@ async def test_an_outage_of_two_days_is_shown_and_heals_by_itself(processes: Pro
         await becomes(lambda: pending_attempts(processes), True)
         await processes.fast_forward(handle, timedelta(minutes=11))
         await processes.blocked_by("no-answer")
-        assert await processes.shows(attributes.WAITING_FOR) == "system"
+        assert await processes.shows(attributes.WAITING_FOR) == "warehouse"
         assert await shop.exceptions() == [("no-answer", True)]
         await processes.fast_forward(handle, timedelta(days=2))
         await processes.blocked_by("no-answer")
