@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from domain.corrections import EXAMPLES, Name, Situation
+from domain.merchant import DEFAULT_STATUSES
 from tests.erp.data import line
 from tests.workflows.process import Processes, becomes
 from workflows.corrections import SENT_AS
@@ -56,7 +57,7 @@ async def brought_to(processes: Processes, where: Situation, number: str = "SO-1
         case Situation.AT_WAREHOUSE_BLOCKED:
             await _at_warehouse(processes, number)
             held = (await shop.warehouse_order(number))["orderInfo"]["orderStatus"]["number"]
-            await shop.settings(statuses={str(held): "error"})
+            await shop.settings(statuses=DEFAULT_STATUSES | {str(held): "error"})
             await asyncio.sleep(2.1)  # as long as a worker remembers a merchant's settings
             await processes.look(number)
             await processes.blocked_by("order-error-at-warehouse", number)

@@ -63,3 +63,6 @@ begin
     execute format('create policy intake on bridge.%I to lagerbro_intake using (true) with check (true)', it.t);
   end loop;
 end $$;
+
+-- The interface for programs shows an order as the ERP sees it.
+grant select on erp.sales_order_progress, erp.sales_order_line_progress, erp.agreed_line to lagerbro_app;
