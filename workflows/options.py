@@ -17,6 +17,7 @@ SOON = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2,
 LATER = RetryPolicy(initial_interval=timedelta(minutes=2), backoff_coefficient=2, maximum_interval=timedelta(minutes=30))
 
 UNATTENDED = timedelta(minutes=5)
+SELDOM = timedelta(hours=2)
 
 ONE_STEP = timedelta(minutes=3)
 LONG_STEP = timedelta(minutes=30)

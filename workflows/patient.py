@@ -72,6 +72,7 @@ class Patient:
         `try_again_after` a refusal too is tried again by itself, for processes that nobody waits for.
         """
         patience: timedelta | None = options.PATIENCE
+        refusals = 0
         while True:
             self._answered = False
             self._attempting = part
@@ -107,7 +108,10 @@ class Patient:
                     continue
                 code = cause.type if cause.type in REASONS else "unexpected-refusal"
                 await self._block(part, code or "unexpected-refusal", cause.message)
-                if not await self._answer(give_way, try_again_after):
+                # Ever more seldom: a process that is blocked for months must not fill its history.
+                pause = min(try_again_after * 2**refusals, max(options.SELDOM, try_again_after)) if try_again_after else None
+                refusals = min(refusals + 1, 10)
+                if not await self._answer(give_way, pause):
                     return GAVE_WAY
                 patience = options.PATIENCE
             else:
