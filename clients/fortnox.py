@@ -145,6 +145,22 @@ class CompanySettings(Model):
     organization_number: Text | None = None
     country_code: Text | None = None
     vat_number: Text | None = None
+    tax_enabled: bool | None = None
+
+
+class Currency(Model):
+    code: Text
+    unit: Exact | None = None
+
+
+class TermsOfPayment(Model):
+    code: Text
+
+
+class WarehouseModule(BaseModel):
+    """Whether Fortnox Lager is on in the company."""
+
+    activated: bool | None = None
 
 
 class Customer(Model):
@@ -301,6 +317,7 @@ class Account(Model):
     number: Whole
     description: Text | None = None
     active: bool | None = None
+    vat_code: Text | None = Field(None, alias="VATCode")
     year: Id | None = None
     balance_brought_forward: Exact | None = None
     balance_carried_forward: Exact | None = None
@@ -335,6 +352,9 @@ _VOUCHER = TypeAdapter(Voucher)
 _VOUCHER_HIT = TypeAdapter(VoucherHit)
 _SERIES = TypeAdapter(VoucherSeries)
 _ACCOUNT = TypeAdapter(Account)
+_CURRENCY = TypeAdapter(Currency)
+_TERMS = TypeAdapter(TermsOfPayment)
+_MODULE = TypeAdapter(WarehouseModule)
 _YEAR = TypeAdapter(FinancialYear)
 _LOCKED = TypeAdapter(LockedPeriod)
 _COMPANY = TypeAdapter(CompanyInformation)
@@ -472,6 +492,23 @@ class FortnoxClient:
     async def locked_period(self) -> date | None:
         """The last day of the locked period, None if nothing is locked."""
         return (await self._one("GET", "settings/lockedperiod", "LockedPeriod", _LOCKED)).end_date
+
+    async def currencies(self) -> list[Currency]:
+        """The currencies that documents may be in."""
+        return [currency async for _, currency in self._pages("currencies", "Currencies", _CURRENCY, [])]
+
+    async def terms_of_payment(self) -> list[TermsOfPayment]:
+        """The terms of payment that an invoice may name."""
+        return [terms async for _, terms in self._pages("termsofpayments", "TermsOfPayments", _TERMS, [])]
+
+    async def warehouse_module(self) -> bool:
+        """Whether Fortnox Lager is on."""
+        answer, data = await self._call("GET", "api/warehouse/tenants-v4", whole_path=True)
+        return read(answer, _MODULE, data).activated is True
+
+    async def may_read(self, resource: str) -> None:
+        """Read the first of a list. Raises `Unauthorised` when the service account has no right to it."""
+        await self._call("GET", resource, query([("limit", 1)]))
 
     # --- customers and articles
 
@@ -614,11 +651,17 @@ class FortnoxClient:
         raise Unreadable(f"GET /3/{path}: more than {MOST_PAGES} pages")
 
     async def _call(
-        self, method: str, path: str, parameters: str = "", body: bytes | None = None, hide: Iterable[str] = ()
+        self,
+        method: str,
+        path: str,
+        parameters: str = "",
+        body: bytes | None = None,
+        hide: Iterable[str] = (),
+        whole_path: bool = False,
     ) -> tuple[Answer, dict[str, Any]]:
         """One request, and the same once more with a new token if the token was refused: that one was not executed."""
         begin_by = _now() + self._deadline
-        path = f"3/{path}"
+        path = path if whole_path else f"3/{path}"
         call = f"{method} /{path}"
         async with turn(call, begin_by):
             token = await self._token.token()

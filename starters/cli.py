@@ -14,6 +14,7 @@ from erp.database import DATABASE_ERRORS, is_away
 from starters.cli_articles import articles
 from starters.cli_connection import connection
 from starters.cli_correct import correct_command, corrections_command, park_command, token
+from starters.cli_doctor import doctor_command
 from starters.cli_entities import entity
 from starters.cli_keys import keys
 from starters.cli_merchant import merchant
@@ -68,6 +69,7 @@ app.command("stuck")(stuck_command)
 app.command("explain")(explain_command)
 app.command("retry")(retry_command)
 app.command("digest")(digest_command)
+app.command("doctor")(doctor_command)
 app.command("correct")(correct_command)
 app.command("corrections")(corrections_command)
 app.command("park-address")(park_command)

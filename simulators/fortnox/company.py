@@ -22,7 +22,11 @@ def set_up(call: Call, wanted: Fields) -> None:
         "organisationNumber": "556000-0001",
         "accountingMethod": "ACCRUAL",
         **(read_json(known.encode()) if known else {}),
-        **{name: wanted[name] for name in ("name", "organisationNumber", "accountingMethod", "easyVat") if name in wanted},
+        **{
+            name: wanted[name]
+            for name in ("name", "organisationNumber", "accountingMethod", "easyVat", "taxEnabled")
+            if name in wanted
+        },
     }
     call.store.run(
         "INSERT INTO company VALUES (?, ?, NULL) ON CONFLICT DO UPDATE SET body = excluded.body", call.tenant, write_json(company)
@@ -103,7 +107,7 @@ def settings(call: Call) -> Answer:
         "Country": "Sverige", "CountryCode": "SE", "DatabaseNumber": str(call.tenant), "Domicile": "Göteborg", "Email": "",
         "Fax": "", "IBAN": "",
         "Name": company["name"], "OrganizationNumber": company["organisationNumber"], "PG": "", "Phone1": "", "Phone2": "",
-        "TaxEnabled": True,
+        "TaxEnabled": company.get("taxEnabled", True),
         "VATNumber": f"SE{str(company['organisationNumber']).replace('-', '')}01", "VisitAddress": "", "VisitCity": "",
         "VisitCountry": "",
         "VisitCountryCode": "", "VisitName": "", "VisitZipCode": "", "WWW": "", "ZipCode": "41104",

@@ -7,6 +7,8 @@ no ASGI message can do.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -47,7 +49,15 @@ class Server:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        connection = Connection(scope, receive, send)
+
+        async def dated(message: MutableMapping[str, Any]) -> None:
+            """The `Date` of an answer follows the simulated clock, as everything else does."""
+            if message["type"] == "http.response.start":
+                now = format_datetime(self._world.clock.now().astimezone(UTC), usegmt=True)
+                message = {**message, "headers": [*message["headers"], (b"date", now.encode())]}
+            await send(message)
+
+        connection = Connection(scope, receive, dated)
         request = await _read(scope, receive)
         if request is None:
             await connection.answer(Answer(413, b'{"message":"request entity too large"}'))
@@ -243,7 +253,7 @@ def run(world: World, host: str, port: int) -> None:
     """Serve until stopped."""
     uvicorn.run(
         Server(world), host=host, port=port, http=OpenConnection, ws="none", lifespan="off", loop="uvloop", log_level="warning",
-        access_log=False, timeout_keep_alive=60, server_header=False, timeout_graceful_shutdown=2,
+        access_log=False, timeout_keep_alive=60, server_header=False, date_header=False, timeout_graceful_shutdown=2,
     )  # fmt: skip
 
 

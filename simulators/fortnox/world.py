@@ -14,7 +14,7 @@ from simulators.fortnox.refusals import Refusal, invalid
 from simulators.fortnox.store import Store
 from simulators.fortnox.tokens import Identity, Tokens
 from simulators.fortnox.windows import RateWindows
-from simulators.fortnox.wire import Answer
+from simulators.fortnox.wire import Answer, write_json
 
 log = logging.getLogger("simulators.fortnox")
 
@@ -70,6 +70,8 @@ class World:
         """Do what is asked, inside the caller's transaction; a refusal or a bug leaves nothing half done."""
         if request.segments[:1] == ["oauth-v1"]:
             return self._oauth(request)
+        if request.segments == ["api", "warehouse", "tenants-v4"]:
+            return self._warehouse_module(request)
         if request.segments[:1] != ["3"] or len(request.segments) < 2:
             return Outcome(Answer(404, b'{"message":"no Route matched with those values"}'), "unknown")
         identity = self.tokens.check(request.headers.get("authorization", ""))
@@ -95,6 +97,15 @@ class World:
             log.exception("a request broke the simulator: %s %s", request.method, name)
             outcome.answer = Refusal(500, 1000003, "System exception").answer()
         return outcome
+
+    def _warehouse_module(self, request: Request) -> Outcome:
+        """Whether the warehouse module is on. Decided here, without a source: any valid token may ask."""
+        name, identity = "/api/warehouse/tenants-v4", self.tokens.check(request.headers.get("authorization", ""))
+        if identity is None or request.method != "GET":
+            return Outcome(Answer(401, b'{"message":"unauthorized"}'), name)
+        on = self.knobs.of(identity.tenant)["warehouseModule"]
+        said = write_json({"activated": on, "tenantId": identity.tenant}).encode()
+        return Outcome(Answer(200, said), name, identity.tenant, identity.client_id)
 
     def _answer(self, call: Call, request: Request, identity: Identity, route: routes.Route | None, known: bool) -> Answer:
         if route is None:

@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -50,7 +52,18 @@ class Application:
         elif scope["path"].startswith("/_control/"):
             await self._control(scope, receive, send)
         else:
-            await self._api(scope, receive, send)
+            await self._api(scope, receive, self._dated(send))
+
+    def _dated(self, send: Send) -> Send:
+        """The `Date` of an answer follows the simulated clock."""
+
+        async def dated(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                now = formatdate(self._world.clock.now() / 1000, usegmt=True)
+                message = {**message, "headers": [*message["headers"], (b"date", now.encode())]}
+            await send(message)
+
+        return dated
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -93,6 +106,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=_MOST_HEADER_BYTES,

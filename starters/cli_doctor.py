@@ -1,0 +1,48 @@
+"""The command `lagerbro doctor`."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from starters.doctor import examine
+from worker.settings import Settings
+from worker.temporal import connect
+
+console = Console()
+
+
+def doctor_command(
+    merchant: Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")] = "demo",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")] = False,
+) -> None:
+    """Whether a merchant's connections and settings will carry its orders: asked of both systems now, changing nothing.
+
+    Green is well, yellow could not be looked at or will matter later, red stops orders and says what to do.
+
+    Exit code 0: nothing is red. 1: something is. 3: nothing runs.
+    """
+    raise typer.Exit(asyncio.run(_doctor(merchant, as_json)))
+
+
+async def _doctor(merchant: str, as_json: bool) -> int:
+    settings = Settings.from_environment()
+    settings.database("app")
+    keys = settings.key_ring()
+    try:
+        client = await connect(settings)
+    except RuntimeError:
+        client = None
+    found = await examine(settings, keys, merchant, client)
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
+    for each in found if not as_json else []:
+        console.print(f"[{each.state}]{each.name:<24}[/] {escape(each.said)}", highlight=False, soft_wrap=True)
+        if each.remedy:
+            console.print(f"{'':<24} {escape(each.remedy)}", highlight=False, soft_wrap=True)
+    await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
+    return 1 if any(each.state == "red" for each in found) else 0

@@ -1,0 +1,141 @@
+"""The whole examination of one merchant: our own side first, then both systems."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from domain.errors import Refused
+from erp.database import Database, one
+from erp.merchants import Connection, Merchant, load_connection, load_merchant
+from starters.doctor.accounting import Company, examine_accounting
+from starters.doctor.finding import Finding, bad, good, later
+from starters.doctor.warehouse import examine_warehouse
+from worker.keyring import KeyRing, KeyRingError
+from worker.settings import Settings
+from worker.wiring import fortnox_connections, ongoing_connections
+
+_USES = text(
+    """
+    select
+      (select coalesce(array_agg(distinct currency), '{}') from erp.sales_order where merchant_id = :m
+        and created_at > now() - interval '400 days') as currencies,
+      (select coalesce(array_agg(distinct way_of_delivery), '{}') from erp.sales_order where merchant_id = :m
+        and way_of_delivery is not null and created_at > now() - interval '400 days') as ways,
+      (select coalesce(array_agg(distinct trim_scale(vat_rate)::text), '{}') from erp.article where merchant_id = :m and active)
+        as vat_rates,
+      (select count(*) from bridge.webhook_endpoint where merchant_id = :m and system = 'ongoing' and enabled) as webhooks,
+      clock_timestamp() as now
+    """
+)
+
+
+async def examine(settings: Settings, keys: KeyRing, merchant: str, client: Client | None) -> list[Finding]:
+    """Everything that is looked at, in an order in which it can be mended. Changes nothing anywhere."""
+    database = Database(settings.database("app"), pool_size=2)
+    try:
+        return await _examine(database, settings, keys, merchant, client)
+    finally:
+        await database.close()
+
+
+async def _examine(database: Database, settings: Settings, keys: KeyRing, merchant: str, client: Client | None) -> list[Finding]:
+    connections: dict[str, Connection] = {}
+    found: list[Finding] = []
+    async with database.merchant(merchant) as session:
+        uses = await one(session, _USES, m=merchant)
+        try:
+            who = await load_merchant(session, merchant)
+        except Refused as wrong:
+            return [bad("settings", str(wrong), "Connect the merchant (lagerbro connect), or correct its settings.")]
+        found.append(good("settings", "readable"))
+        for system in ("ongoing", "fortnox"):
+            try:
+                connections[system] = await load_connection(session, merchant, system)
+            except Refused as missing:
+                found.append(bad(f"{system}-connection", str(missing), "Connect the merchant (lagerbro connect)."))
+    apart = (uses.now - datetime.now(UTC)).total_seconds()
+    found.append(
+        good("database-clock", "as ours")
+        if abs(apart) < 60
+        else bad("database-clock", f"{apart:.0f} s away from ours", "Set both machines' clocks by NTP.")
+    )
+    found.append(
+        good("webhooks", "an address is there")
+        if uses.webhooks
+        else later("webhooks", "no address: everything is found by the poll, later", "lagerbro connect makes one.")
+    )
+    found.append(await _watcher(client, merchant))
+    for system, connection in connections.items():
+        if wrong_words := _unusable(system, connection, keys, merchant):
+            found.append(bad(f"{system}-connection", *wrong_words))
+            continue
+        found.append(good(f"{system}-connection", "complete"))
+        if system == "ongoing":
+            found += await _warehouse(database, settings, keys, who, connection, list(uses.ways))
+        else:
+            found += await _accounting(database, settings, keys, who, connection, uses)
+    return found
+
+
+NEEDED = {
+    "ongoing": (("base_url", "warehouse", "goods_owner_id"), ("username", "password")),
+    "fortnox": (("base_url", "token_url", "tenant_id"), ("client_id", "client_secret")),
+}
+
+
+def _unusable(system: str, connection: Connection, keys: KeyRing, merchant: str) -> tuple[str, str] | None:
+    names, secret_names = NEEDED[system]
+    if lacking := [name for name in names if connection.settings.get(name) in (None, "")]:
+        return f"lacks {', '.join(lacking)}", "Connect the merchant anew with it (lagerbro connect)."
+    numbers = [name for name in ("goods_owner_id", "tenant_id") if name in names]
+    if wrong := [name for name in numbers if not str(connection.settings[name]).isdecimal()]:
+        return f"{wrong[0]} is no number", "Connect the merchant anew with it (lagerbro connect)."
+    remedy = f"Give them anew (lagerbro connection set {system} --credentials FILE)."
+    try:
+        secret: dict[str, Any] = json.loads(keys.open(merchant, system, connection.credentials))
+    except (KeyRingError, ValueError) as why:
+        return f"its credentials cannot be opened: {why}", f"Give the key ring that sealed them. {remedy}"
+    if lacking := [name for name in secret_names if not secret.get(name)]:
+        return f"its credentials lack {', '.join(lacking)}", remedy
+    return None
+
+
+async def _watcher(client: Client | None, merchant: str) -> Finding:
+    if client is None:
+        return bad("watcher", "Temporal does not answer", "Start Temporal, or correct TEMPORAL_ADDRESS.")
+    try:
+        description = await client.get_workflow_handle(f"watch/{merchant}").describe()
+    except RPCError:
+        return bad("watcher", "nobody watches the warehouse", "lagerbro connect starts it; it is safe to repeat.")
+    if description.status is not WorkflowExecutionStatus.RUNNING:
+        return bad("watcher", "nobody watches the warehouse any more", "lagerbro connect starts it; it is safe to repeat.")
+    return good("watcher", "runs")
+
+
+async def _warehouse(
+    database: Database, settings: Settings, keys: KeyRing, who: Merchant, connection: Connection, ways: list[str]
+) -> list[Finding]:
+    connections = ongoing_connections(database, keys, settings)
+    client = connections.build(who, connection)
+    try:
+        return await examine_warehouse(client, connection.settings, who.settings, ways)
+    finally:
+        await client.aclose()
+
+
+async def _accounting(
+    database: Database, settings: Settings, keys: KeyRing, who: Merchant, connection: Connection, uses: Any
+) -> list[Finding]:
+    connections = fortnox_connections(database, keys, settings)
+    client = connections.build(who, connection)
+    today = datetime.now(ZoneInfo(who.time_zone)).date()
+    try:
+        company = Company(today, who.settings, who.currency, list(uses.currencies), list(uses.vat_rates))
+        return await examine_accounting(client, connection.settings, company)
+    finally:
+        await client.aclose()

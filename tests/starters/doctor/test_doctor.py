@@ -1,0 +1,200 @@
+"""The doctor finds what is wrong by name, with the remedy, and finds nothing where all is well."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from temporalio.client import Client
+
+from domain.merchant import DEFAULT_SALES_ACCOUNTS
+from erp.merchants import load_connection, save_connection
+from starters.doctor import Finding, examine
+from starters.merchants import start_watching
+from tests.activities.world import Shop, connect
+from tests.erp.data import add_order
+from worker.keyring import KeyRing
+from worker.settings import Settings
+
+Plant = Callable[[Shop], Awaitable[Any]]
+
+
+async def asked(shop: Shop, settings: Settings, client: Client | None) -> dict[str, Finding]:
+    found = await examine(settings, shop.keys, shop.merchant, client)
+    assert len({each.name for each in found}) == len(found)
+    return {each.name: each for each in found}
+
+
+async def change_connection(shop: Shop, system: str, **changes: Any) -> None:
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        held = await load_connection(session, shop.merchant, system)
+        await save_connection(session, shop.merchant, system, held.settings | changes, held.credentials)
+
+
+async def company(shop: Shop, **changes: Any) -> None:
+    client = {"clientId": f"client-{shop.goods_owner}", "clientSecret": shop.secrets["fortnox"]}
+    await shop.fortnox("PUT", "companies", {"tenantId": shop.tenant} | client | changes)
+    await shop.fortnox("POST", "expire-tokens", {"tenantId": shop.tenant})
+
+
+async def fortnox(shop: Shop, method: str, path: str, body: Any = None) -> None:
+    await shop.call_fortnox(method, path, body)
+
+
+async def year(shop: Shop) -> int:
+    found = await shop.call_fortnox("GET", f"financialyears?date={date.today()}")  # noqa: DTZ011
+    return int(found.json()["FinancialYears"][0]["Id"])
+
+
+async def account(shop: Shop, number: int, **fields: Any) -> None:
+    await fortnox(shop, "PUT", f"accounts/{number}?financialyear={await year(shop)}", {"Account": fields})
+
+
+async def no_year(shop: Shop) -> None:
+    await shop.fortnox("DELETE", f"financial-years/{await year(shop)}?tenantId={shop.tenant}")
+
+
+async def in_euro(shop: Shop) -> None:
+    await add_order(shop.erp, shop.merchant, "EUR-1", release=False, currency="CZK", exchange_rate=1)
+
+
+async def other_vat(shop: Shop) -> None:
+    async with shop.erp.everyone() as session:
+        await session.execute(text("update erp.article set vat_rate = 17 where merchant_id = :m"), {"m": shop.merchant})
+
+
+async def other_keys(shop: Shop) -> None:
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        held = await load_connection(session, shop.merchant, "fortnox")
+        sealed = KeyRing.new().seal(shop.merchant, "fortnox", json.dumps({"client_id": "a", "client_secret": "b"}))
+        await save_connection(session, shop.merchant, "fortnox", held.settings, sealed)
+
+
+async def half_credentials(shop: Shop) -> None:
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        held = await load_connection(session, shop.merchant, "ongoing")
+        sealed = shop.keys.seal(shop.merchant, "ongoing", json.dumps({"username": "user"}))
+        await save_connection(session, shop.merchant, "ongoing", held.settings, sealed)
+
+
+def without(*rights: str) -> Plant:
+    async def plant(shop: Shop) -> None:
+        everything = ["bookkeeping", "companyinformation", "currency", "customer", "invoice", "settings", "supplierinvoice"]
+        await company(shop, scopes=[right for right in everything if right not in rights])
+
+    return plant
+
+
+def clock(system: str) -> Plant:
+    async def plant(shop: Shop) -> None:
+        await getattr(shop, system)("PUT", "clock", {"offsetSeconds": -300})
+
+    return plant
+
+
+def statuses(**changes: Any) -> Plant:
+    async def plant(shop: Shop) -> None:
+        from domain.merchant import DEFAULT_STATUSES
+
+        kept = {number: meaning for number, meaning in DEFAULT_STATUSES.items() if changes.get(f"s{number}", meaning)}
+        await shop.settings(statuses=kept)
+
+    return plant
+
+
+PLANTED: list[tuple[str, str, str, Plant]] = [
+    ("wrong password", "ongoing-credentials", "credentials", lambda s: connect(s, ongoing_password="wrong")),
+    ("wrong secret", "fortnox-credentials", "client id and secret", lambda s: connect(s, fortnox_secret="wrong")),
+    ("warehouse unknown", "ongoing-credentials", "warehouse", lambda s: change_connection(s, "ongoing", warehouse="nobody")),
+    (
+        "nobody at the address",
+        "ongoing-address",
+        "base_url",
+        lambda s: change_connection(s, "ongoing", base_url="http://127.0.0.1:9"),
+    ),
+    (
+        "nobody at Fortnox",
+        "fortnox-address",
+        "base_url",
+        lambda s: change_connection(s, "fortnox", base_url="http://127.0.0.1:9"),
+    ),
+    ("other goods owner", "ongoing-goods-owner", "goods_owner_id", lambda s: change_connection(s, "ongoing", goods_owner_id=1)),
+    ("goods owner no number", "ongoing-connection", "anew", lambda s: change_connection(s, "ongoing", goods_owner_id="x")),
+    ("no tenant", "fortnox-connection", "anew", lambda s: change_connection(s, "fortnox", tenant_id="")),
+    ("other keys", "fortnox-connection", "key ring", other_keys),
+    ("half credentials", "ongoing-connection", "anew", half_credentials),
+    ("status without meaning", "ongoing-statuses", "statuses", statuses(s320=None)),
+    ("status number wrong", "ongoing-statuses", "statuses", lambda s: s.settings(statuses={"451": "sent"})),
+    ("no carriers", "ongoing-transporters", "carriers", lambda s: s.ongoing("PUT", "settings", {"transporters": []})),
+    ("Ongoing's clock", "ongoing-clock", "NTP", clock("ongoing")),
+    ("Fortnox's clock", "fortnox-clock", "NTP", clock("fortnox")),
+    ("no right to invoices", "fortnox-rights", "invoice", without("invoice")),
+    ("no right to vouchers", "fortnox-rights", "bookkeeping", without("bookkeeping")),
+    ("no right to customers", "fortnox-rights", "customer", without("customer")),
+    ("no right to the company", "fortnox-rights", "companyinformation", without("companyinformation")),
+    ("no financial year", "fortnox-financial-year", "financial year", no_year),
+    (
+        "locked period",
+        "fortnox-locked-period",
+        "Unlock",
+        lambda s: s.fortnox("PUT", "locked-period", {"tenantId": s.tenant, "endDate": "2099-12-31"}),
+    ),
+    ("stock account missing", "fortnox-accounts", "accounts", lambda s: s.settings(stock_account=1499)),
+    ("account inactive", "fortnox-accounts", "activate", lambda s: account(s, 3001, Active=False)),
+    ("VAT code wrong", "fortnox-vat-accounts", "VAT code", lambda s: account(s, 3002, VATCode="MP1")),
+    (
+        "accounts swapped",
+        "fortnox-vat-accounts",
+        "sales_accounts",
+        lambda s: s.settings(sales_accounts=DEFAULT_SALES_ACCOUNTS | {"SEVAT": {"25": 3002, "12": 3001, "6": 3003, "0": 3004}}),
+    ),
+    ("a rate without account", "fortnox-vat-accounts", "sales_accounts", other_vat),
+    ("not registered for VAT", "fortnox-vat", "Register", lambda s: company(s, taxEnabled=False)),
+    ("series missing", "fortnox-series", "series Q", lambda s: s.settings(voucher_series="Q")),
+    ("series not manual", "fortnox-series", "manual", lambda s: s.settings(voucher_series="B")),
+    ("currency unknown", "fortnox-currencies", "Register", in_euro),
+    ("terms unknown", "fortnox-terms", "terms_of_payment", lambda s: s.settings(terms_of_payment="77")),
+    (
+        "Fortnox Lager on",
+        "fortnox-lager",
+        "off",
+        lambda s: s.fortnox("PUT", "settings", {"tenantId": s.tenant, "warehouseModule": True}),
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+async def put_back(shop: Shop) -> Any:
+    """The simulators are shared: their clocks and carriers are put back."""
+    held = await shop.ongoing("GET", "settings")
+    yield
+    await shop.ongoing("PUT", "clock", None)
+    await shop.fortnox("PUT", "clock", None)
+    await shop.ongoing("PUT", "settings", {"transporters": held["transporters"]})
+
+
+async def test_nothing_is_found_on_a_healthy_merchant(shop: Shop, settings: Settings, temporal_client: Client) -> None:
+    await start_watching(temporal_client, shop.merchant)
+    found = await asked(shop, settings, temporal_client)
+    assert [each for each in found.values() if each.state == "red"] == []
+    assert [each.name for each in found.values() if each.state == "yellow"] == ["webhooks"]
+    assert {each[1] for each in PLANTED} <= set(found), "each thing that is looked at is also said when it is well"
+    await temporal_client.get_workflow_handle(f"watch/{shop.merchant}").terminate("the test is over")
+
+
+@pytest.mark.parametrize(("name", "remedy", "plant"), [each[1:] for each in PLANTED], ids=[each[0] for each in PLANTED])
+async def test_a_planted_fault_is_found_by_name_with_its_remedy(
+    shop: Shop, settings: Settings, name: str, remedy: str, plant: Plant
+) -> None:
+    await plant(shop)
+    found = await asked(shop, settings, None)
+    red = {each.name: each for each in found.values() if each.state == "red"}
+    assert set(red) == {name, "watcher"}, red
+    assert remedy in red[name].remedy
+
+
+async def test_a_merchant_that_is_not_there_is_said_to_be_so(shop: Shop, settings: Settings) -> None:
+    [finding] = await examine(settings, shop.keys, "no-such", None)
+    assert (finding.name, finding.state) == ("settings", "red")
