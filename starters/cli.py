@@ -12,6 +12,7 @@ from rich.markup import escape
 from domain.errors import Refused
 from erp.database import DATABASE_ERRORS, is_away
 from starters.cli_articles import articles
+from starters.cli_connect import connect_command
 from starters.cli_connection import connection
 from starters.cli_correct import correct_command, corrections_command, park_command, token
 from starters.cli_doctor import doctor_command
@@ -69,6 +70,7 @@ app.command("stuck")(stuck_command)
 app.command("explain")(explain_command)
 app.command("retry")(retry_command)
 app.command("digest")(digest_command)
+app.command("connect")(connect_command)
 app.command("doctor")(doctor_command)
 app.command("correct")(correct_command)
 app.command("corrections")(corrections_command)

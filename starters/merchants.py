@@ -68,12 +68,13 @@ class WebhookAddress:
 
 
 async def connect_merchant(
-    erp: Database, app: Database, keys: KeyRing, client: Client, merchant: NewMerchant, webhook: WebhookAddress
+    erp: Database, app: Database, keys: KeyRing, client: Client, merchant: NewMerchant, webhook: WebhookAddress | None
 ) -> None:
     """Connect a merchant, or connect it anew: addresses, credentials and settings are replaced, nothing is lost.
 
-    Switches and intervals that a person has turned stay as they are. `erp` may write erp.merchant (the ERP's own role), `app`
-    our plumbing. Starts the merchant's watcher if it is not running, and sets its schedules.
+    Switches and intervals that a person has turned stay as they are, and without `webhook` the addresses that are there. `erp` may
+    write erp.merchant (the ERP's own role), `app` our plumbing. Starts the merchant's watcher if it is not running, and sets its
+    schedules.
     """
     who = merchant.merchant_id
     settings = MerchantSettings.of(merchant.settings)
@@ -96,10 +97,11 @@ async def connect_merchant(
         ):
             sealed = keys.seal(who, system, json.dumps(credentials))
             await save_connection(session, who, system, where, sealed)
-        secret = webhook.path.rsplit("/", 1)[1]
-        await session.execute(
-            _ENDPOINT, {"merchant": who, "system": "ongoing", "path": hashed(secret), "token": hashed(webhook.token)}
-        )
+        if webhook is not None:
+            secret = webhook.path.rsplit("/", 1)[1]
+            await session.execute(
+                _ENDPOINT, {"merchant": who, "system": "ongoing", "path": hashed(secret), "token": hashed(webhook.token)}
+            )
         for flow in FLOWS.values():
             await ensure(session, who, flow, settings.watch_interval_seconds if flow is ORDERS_BACK else None)
     await start_watching(client, who)
