@@ -72,7 +72,7 @@ async def connect_merchant(
 ) -> None:
     """Connect a merchant, or connect it anew: addresses, credentials and settings are replaced, nothing is lost.
 
-    Switches and intervals that a person has turned stay as they are, and without `webhook` the addresses that are there. `erp` may
+    Switches and intervals that a person has turned stay, and without `webhook` the addresses that are there. `erp` may
     write erp.merchant (the ERP's own role), `app` our plumbing. Starts the merchant's watcher if it is not running, and sets its
     schedules.
     """

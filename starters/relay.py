@@ -30,8 +30,10 @@ from starters.pace import Pace
 from starters.relay_returns import deliver_return
 from worker.health import alive
 from worker.logs import configure_logs
+from worker.metrics import serve_metrics
 from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
+from worker.tracing import interceptors
 from workflows import attributes, options
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
@@ -407,8 +409,13 @@ async def _listen(database: Database, channels: dict[str, asyncio.Event], stop: 
 async def main() -> None:
     settings = Settings.from_environment()
     configure_logs(settings.log_level)
+    serve_metrics(settings)
     database = Database(settings.database("relay"), pool_size=AT_ONCE + 4)
-    relay = Relay(database, await connect(settings, SERVER_MAY_COME_LATER), Pace(NUDGE_SECONDS))
+    relay = Relay(
+        database,
+        await connect(settings, SERVER_MAY_COME_LATER, interceptors=interceptors(settings, "relay")),
+        Pace(NUDGE_SECONDS),
+    )
     stop, outbox, articles, inbox, entity = (asyncio.Event() for _ in range(5))
 
     def end() -> None:

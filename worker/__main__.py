@@ -23,8 +23,10 @@ from worker.health import alive
 from worker.interceptors import Meaning
 from worker.keyring import KeyRing
 from worker.logs import configure_logs
+from worker.metrics import serve_metrics
 from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
+from worker.tracing import interceptors
 from worker.wiring import exchange_rates, fortnox_connections, ongoing_connections
 from workflows import options
 from workflows.exchange_rates import FetchExchangeRates
@@ -118,7 +120,8 @@ async def main() -> None:
     logging.getLogger("temporalio").setLevel(logging.WARNING)
     keys = settings.key_ring()
     database = Database(settings.database("app"), pool_size=max(10, settings.worker_concurrency))
-    client = await connect(settings, SERVER_MAY_COME_LATER)
+    client = await connect(settings, SERVER_MAY_COME_LATER, interceptors=interceptors(settings, "worker"))
+    serve_metrics(settings)
     running, connections = workers(client, database, keys, settings)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

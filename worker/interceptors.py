@@ -17,6 +17,7 @@ from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterc
 from activities.errors import Waiting
 from clients.errors import RateLimited, Rejected, Unavailable
 from domain.errors import LookAgain, Refused
+from worker.metrics import RETRIES, STEPS
 
 log = structlog.get_logger("activity")
 
@@ -63,6 +64,11 @@ class _Translating(ActivityInboundInterceptor):
             activity.heartbeat(*self._outbound.progress)
 
     async def _translated(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        with structlog.contextvars.bound_contextvars(**whose(info)), STEPS.labels(info.activity_type).time():
+            return await self._in_our_terms(input)
+
+    async def _in_our_terms(self, input: ExecuteActivityInput) -> Any:
         try:
             return await self.next.execute_activity(input)
         except Refused as refusal:
@@ -72,18 +78,20 @@ class _Translating(ActivityInboundInterceptor):
             _say("refused", "unexpected-refusal")
             raise ApplicationError(str(refusal), type="unexpected-refusal", non_retryable=True) from None
         except Waiting as waiting:
+            _count(waiting.code, "time")
             raise _later(str(waiting), waiting.code, waiting.seconds) from None
         except LookAgain as unclear:
+            _count("unclear-answer", "time")
             raise _later(str(unclear), "unclear-answer", None) from None
         except RateLimited as limited:
+            _count("rate-limited", "time")
             raise _later(str(limited), "no-answer", limited.retry_after) from None
         except Unavailable as unavailable:
-            _say("no answer", "no-answer")
+            _say("no answer", "no-answer", "time")
             raise _later(str(unavailable), "no-answer", None) from None
         except Exception as bug:
-            info = activity.info()
-            where = {"activity": info.activity_type, "workflow": info.workflow_id, "attempt": info.attempt}
-            log.error("unexpected", error=type(bug).__name__, **where)
+            _count(type(bug).__name__, "program")
+            log.error("unexpected", error=type(bug).__name__)
             raise
 
 
@@ -92,7 +100,18 @@ def _later(text: str, code: str, seconds: float | None) -> ApplicationError:
     return ApplicationError(text, type=code, category=ApplicationErrorCategory.BENIGN, next_retry_delay=delay)
 
 
-def _say(event: str, code: str) -> None:
+def whose(info: activity.Info) -> dict[str, Any]:
+    """What every line of an attempt says: whose document it is about, in which process, at which step and attempt."""
+    _, merchant, document = [*(info.workflow_id or "").split("/", 2), "", ""][:3]
+    said = {"merchant": merchant, "document": document.partition("#")[0] or merchant, "workflow": info.workflow_id}
+    return said | {"activity": info.activity_type, "attempt": info.attempt}
+
+
+def _count(code: str, cure: str) -> None:
+    RETRIES.labels(activity.info().activity_type, code, cure).inc()
+
+
+def _say(event: str, code: str, cure: str = "person") -> None:
     """One line in the log. A refusal may quote what was refused: its words stay in the sealed failure and in our table."""
-    info = activity.info()
-    log.info(event, code=code, activity=info.activity_type, workflow=info.workflow_id, attempt=info.attempt)
+    _count(code, cure)
+    log.info(event, code=code)

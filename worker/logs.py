@@ -34,6 +34,7 @@ def _listed_fields_only(_logger: Any, _name: str, event: MutableMapping[str, Any
 def configure_logs(level: str = "INFO") -> None:
     """One handler for our own events and for the libraries', whose chatter starts at warnings."""
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

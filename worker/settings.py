@@ -72,6 +72,14 @@ class Settings(BaseModel):
     codec_port: Port = 8481
     codec_origin: str | None = Field(None, description="the one origin whose pages may use the codec server: the Temporal UI")
 
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = Field(
+        None, description="where this process serves its figures for Prometheus; not at all without it"
+    )
+    trace_endpoint: str | None = Field(
+        None, description="where traces go over OTLP/HTTP, as http://collector:4318/v1/traces; off without it"
+    )
+
     worker_concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
     doubt_seconds: Annotated[Seconds, Field(description="how long a counter must stay lower before that is booked")] = 30.0
     settle_seconds: Annotated[Seconds, Field(description="how long a write without a clear answer may live")] = 90.0
@@ -155,6 +163,13 @@ class Settings(BaseModel):
     def _is_an_origin(cls, given: str | None) -> str | None:
         if given is not None and not (given.startswith(("http://", "https://")) and given.count("/") == 2 and "*" not in given):
             raise ValueError("must be one origin such as https://temporal.example.com, without a path and without *")
+        return given
+
+    @field_validator("trace_endpoint")
+    @classmethod
+    def _is_a_collector(cls, given: str | None) -> str | None:
+        if given is not None and not given.startswith(("http://", "https://")):
+            raise ValueError("must be an address like http://collector:4318/v1/traces")
         return given
 
     @model_validator(mode="after")
