@@ -1,7 +1,7 @@
 """From counted receipts to stock: what goods that come in are worth, and when a purchase order is at its end.
 
-A receipt's rate is a fact of the receipt: quantity times the purchase price, at the rate of the day it came in, rounded once to the
-öre. A receipt that is taken back leaves at the value it came in with, last first.
+A receipt's rate is a fact of the receipt: quantity times the purchase price, at the rate of the day it came in, rounded once to
+the öre. A receipt that is taken back leaves at the value it came in with, last first.
 """
 
 from collections.abc import Mapping, Sequence
