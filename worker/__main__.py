@@ -14,6 +14,7 @@ from activities.articles import Articles
 from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.purchases import Purchases
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
@@ -28,12 +29,21 @@ from worker.wiring import exchange_rates, fortnox_connections, ongoing_connectio
 from workflows import options
 from workflows.exchange_rates import FetchExchangeRates
 from workflows.post_vouchers import PostVouchers
+from workflows.receive_purchase_order import ReceivePurchaseOrder
 from workflows.receive_return import ReceiveReturn
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
 
-WORKFLOWS = [FulfilSalesOrder, ReceiveReturn, SyncArticles, WatchWarehouse, PostVouchers, FetchExchangeRates]
+WORKFLOWS = [
+    FulfilSalesOrder,
+    ReceiveReturn,
+    ReceivePurchaseOrder,
+    SyncArticles,
+    WatchWarehouse,
+    PostVouchers,
+    FetchExchangeRates,
+]
 GRACE = timedelta(seconds=30)
 
 log = structlog.get_logger("worker")
@@ -51,6 +61,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     articles = Articles(database, warehouse, settle)
     back = Returns(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
+    purchases = Purchases(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     watch = Watch(database, warehouse)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
@@ -80,6 +91,8 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 back.look_at_return,
                 back.cancel_return,
                 back.settle_without_credit,
+                purchases.send_purchase_order,
+                purchases.look_at_purchase_order,
                 watch.find_changes,
                 watch.sweep,
             ],

@@ -272,7 +272,8 @@ async def test_a_receipt_keeps_the_pool_s_mark_the_price_and_the_rate_of_its_day
     await floor(shop, "receive")
     assert (await calm(shop, key)).outcome == "completed"
     kept = """
-      select unit_price, currency, exchange_rate, value, mark_epoch, mark_keep from erp.goods_receipt_line where merchant_id = :m"""
+      select unit_price, currency, exchange_rate, value, mark_epoch, mark_keep
+      from erp.goods_receipt_line where merchant_id = :m"""
     assert await shop.read(kept) == [(D("1.335"), "EUR", D("11.2345"), D("44.99"), 1, 1)]
     assert (await shop.balances())["A"] == (1003, D("4544.99"))
 
