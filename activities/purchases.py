@@ -326,6 +326,7 @@ class Purchases:
                 what=RECEIVED,
                 kind=PURCHASE_ORDER,
             )
+            await _below_zero(session, merchant, key, pools, after)
         written = [
             (
                 line,
@@ -524,6 +525,19 @@ async def _notes(
             await _note(session, key, f"purchase-{what}", f"received {lines}")
         else:
             await close_note(session, key.merchant, PURCHASE_ORDER, key.number, f"purchase-{what}", "lagerbro")
+
+
+async def _below_zero(
+    session: Session, merchant: Merchant, key: PurchaseKey, before: Mapping[Place, Pool], after: Mapping[Place, Pool]
+) -> None:
+    """Stock below zero is an open exception of its article: opened by what was taken back, closed by the receipt that fills it."""
+    below = ledger.below_zero(after)
+    for place, pool in before.items():
+        if place[0] in below:
+            text = f"purchase order {key.number}: {after[place].quantity.normalize():f} of article {place[0]} in our books"
+            await open_exception(session, merchant.merchant_id, "article", place[0], "stock-below-zero", text, False)
+        elif pool.quantity < 0:
+            await close_note(session, merchant.merchant_id, "article", place[0], "stock-below-zero", "lagerbro")
 
 
 async def _note(session: Session, key: PurchaseKey, code: str, words: str) -> None:

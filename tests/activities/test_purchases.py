@@ -329,10 +329,12 @@ async def test_goods_sold_before_they_came_in_are_settled_at_the_receipt_s_cost(
     await shop.pick_and_send()
     await shop.look_until_calm()
     assert (await shop.balances())["A"] == (-5, D("-22.5"))
+    assert await notes(shop) == ["stock-below-zero"]
     key = await expected(shop)
     await floor(shop, "receive")
     await calm(shop, key)
     assert (await shop.balances())["A"] == (5, 25)
+    assert await notes(shop) == []
 
 
 # --- over, short, something else, too late ----------------------------------------------------------------------------
