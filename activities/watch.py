@@ -6,7 +6,7 @@ by time as well, with an overlap. What is found is a nudge in the inbox; nothing
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -14,9 +14,12 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.order_changes import number_in
-from clients.ongoing import GetOrder, OngoingClient, OrderFilter
+from activities.purchases import number_in as purchase_in
+from clients.ongoing import GetOrder, GetPurchaseOrder, OngoingClient, OrderFilter, PurchaseFilter
 from domain.counting import Line
-from erp import counters, returns, watching
+from domain.flows import PURCHASES
+from erp import counters, purchases, returns, watching
+from erp.counters import PURCHASE_ORDER
 from erp.database import Database, Session
 from erp.merchants import Merchant
 from erp.watching import Listed, Rhythm
@@ -61,11 +64,60 @@ class Watch:
                         await returns.notice(session, merchant_id, _returned(page))
                     nudged |= differing
                     activity.heartbeat(len(nudged))
+            bought = await self._find_receipts(client, merchant, rhythm)
             async with self._database.merchant(merchant_id) as session:
                 orphans = await watching.orphans(session, merchant_id)
                 await watching.nudge(session, merchant_id, "orphan", {-n: number for n, number in enumerate(orphans, 1)})
                 await watching.ran(session, merchant_id, watching.FLOW, rhythm.now)
-            return Found(len(nudged) + len(orphans), rhythm.interval_seconds, _sweep_due(merchant, rhythm))
+            found = len(nudged) + len(orphans) + bought
+            return Found(found, rhythm.interval_seconds, _sweep_due(merchant, rhythm))
+
+    async def _find_receipts(self, client: OngoingClient, merchant: Merchant, rhythm: Rhythm) -> int:
+        """Nudge every purchase order whose state in the warehouse differs from our books; returns how many."""
+        if await self._connections.is_off(merchant, PURCHASES):
+            return 0
+        who, since = merchant.merchant_id, _since(rhythm)
+        nudged: set[int] = set()
+        for asked in (
+            PurchaseFilter(only_with_lines_to_report=True),
+            PurchaseFilter(status_changed_from=since),
+            PurchaseFilter(last_received_from=since),
+        ):
+            async for page in client.list_purchase_orders(asked, page_size=PAGE):
+                fresh = [each for each in page if each.purchase_order_id not in nudged]
+                async with self._database.merchant(who) as session:
+                    differing = await purchases.changed(session, who, [_bought(each) for each in fresh])
+                    ours = {
+                        each.purchase_order_id: each.purchase_order_number
+                        for each in fresh
+                        if each.purchase_order_number and purchase_in(each.reference_number) == each.purchase_order_number
+                    }
+                    differing |= await purchases.strays(session, who, ours) if ours else {}
+                    await watching.nudge(session, who, "poll", differing, PURCHASE_ORDER)
+                nudged |= set(differing)
+                activity.heartbeat(len(nudged))
+        return len(nudged)
+
+    async def _sweep_receipts(self, client: OngoingClient, merchant: str, beats: tuple[int, int]) -> int:
+        """Compare every watched purchase order with our books, however old; returns how many differed.
+
+        It begins anew with each attempt; `beats` keeps what the orders' sweep has reached.
+        """
+        after, nudged = 0, 0
+        while True:
+            async with self._database.merchant(merchant) as session:
+                batch = await purchases.to_sweep(session, merchant, after, PAGE)
+            if not batch:
+                return nudged
+            numbers = tuple(document for _, document in batch)
+            asked = PurchaseFilter(purchase_order_id_from=batch[0][0], purchase_order_numbers=numbers)
+            async for page in client.list_purchase_orders(asked, page_size=PAGE):
+                async with self._database.merchant(merchant) as session:
+                    differing = await purchases.changed(session, merchant, [_bought(each) for each in page])
+                    await watching.nudge(session, merchant, "sweep", differing, PURCHASE_ORDER)
+                nudged += len(differing)
+            after = batch[-1][0]
+            activity.heartbeat(*beats)
 
     @activity.defn
     async def sweep(self, merchant_id: str) -> Found:
@@ -87,6 +139,8 @@ class Watch:
                     nudged += len(differing)
                 after = batch[-1][0]
                 activity.heartbeat(after, nudged)
+            if not await self._connections.is_off(merchant, PURCHASES):
+                nudged += await self._sweep_receipts(client, merchant_id, (after, nudged))
             async with self._database.merchant(merchant_id) as session:
                 await returns.nudge_unended(session, merchant_id)
                 await watching.ran(session, merchant_id, watching.SWEEP)
@@ -106,8 +160,17 @@ async def _adopt_strays(session: Session, merchant: Merchant, listed: Sequence[G
     return found
 
 
+def _since(rhythm: Rhythm) -> datetime:
+    return (rhythm.watermark or rhythm.now - OLDEST_UPDATE) - OVERLAP
+
+
+def _bought(purchase: GetPurchaseOrder) -> Listed:
+    lines = {(purchase.purchase_order_id, line.line_id): (line.received, line.reported) for line in purchase.lines}
+    return Listed(purchase.purchase_order_id, purchase.status, None, lines)
+
+
 def _filters(rhythm: Rhythm) -> list[OrderFilter]:
-    since = (rhythm.watermark or rhythm.now - OLDEST_UPDATE) - OVERLAP
+    since = _since(rhythm)
     recent = max(since, rhythm.now - OLDEST_UPDATE)
     return [
         OrderFilter(only_with_lines_to_report=True),

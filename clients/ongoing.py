@@ -24,7 +24,7 @@ from clients.wire import Day, Exact, Id, Instant, Key, NullAsEmpty, Text, Whole,
 # What a request does, for the gate: orders are written before articles, one write at a time.
 Kind = Literal["read", "order", "article"]
 KindGate = Callable[[Kind], AbstractAsyncContextManager[None] | None]
-T = TypeVar("T", bound="GetOrder | GetArticle | ArticleInventory")
+T = TypeVar("T", bound="GetOrder | GetArticle | ArticleInventory | GetPurchaseOrder")
 
 # The server is IIS, which by default refuses a query of more than 2048 characters.
 LONGEST_NUMBERS = 1500
@@ -291,6 +291,43 @@ class PostReturnOrder(Model):
         return body
 
 
+class PostPurchaseLine(Model):
+    """One line of an expected delivery; `row_number` is ours and unique in the purchase order."""
+
+    row_number: Key
+    article_number: Key
+    number_of_items: Exact
+    row_price: Exact | None = None
+    currency_code: Text | None = None
+
+
+class PostPurchaseOrder(Model):
+    """An expected delivery whole, as it shall be. `reference_number` is a text of ours that comes back as it was sent."""
+
+    purchase_order_number: Key
+    lines: list[PostPurchaseLine] = Field(repr=False)
+    in_date: date | None = None
+    supplier_number: Text | None = None
+    supplier_name: Text | None = None
+    reference_number: Text | None = None
+    remark: Text | None = Field(None, repr=False)
+
+    def body(self, goods_owner_id: int) -> dict[str, Any]:
+        """The purchase order as Ongoing takes it."""
+        body: dict[str, Any] = {
+            "goodsOwnerId": goods_owner_id,
+            "purchaseOrderNumber": self.purchase_order_number,
+            "purchaseOrderLines": [line.model_dump(by_alias=True, exclude_none=True) for line in self.lines],
+            "inDate": self.in_date,
+            "purchaseOrderRemark": self.remark,
+        }
+        if self.reference_number:
+            body["referenceNumber"] = self.reference_number
+        if self.supplier_number:
+            body["supplierInfo"] = {"supplierNumber": self.supplier_number, "supplierName": self.supplier_name or ""}
+        return body
+
+
 # --- what we read -----------------------------------------------------------------------------------------------------
 
 
@@ -481,6 +518,47 @@ class GetReturnOrder(Model):
     lines: Annotated[list[GetReturnLine], NullAsEmpty] = Field([], validation_alias="returnOrderLines")
 
 
+class ReceivedItem(Model):
+    """One receipt on a line of a purchase order."""
+
+    number_of_items: Exact | None = None
+    received_at: Instant | None = Field(None, validation_alias="inDate")
+
+
+class GetPurchaseLine(Model):
+    """One line of a purchase order with its counters. The warehouse may add lines of its own: they have no row number of ours."""
+
+    line_id: Id = Field(validation_alias="id")
+    row_number: Text | None = None
+    article_number: Text = Field("", validation_alias=AliasPath("article", "articleNumber"))
+    advised: Exact | None = Field(None, validation_alias="advisedNumberOfItems")
+    received: Exact | None = Field(None, validation_alias="receivedNumberOfItems")
+    reported: Exact | None = Field(None, validation_alias="reportedNumberOfItems")
+    items: Annotated[list[ReceivedItem], NullAsEmpty] = Field([], validation_alias="articleItems")
+
+    @property
+    def received_at(self) -> datetime | None:
+        """When goods last came in on this line."""
+        return max((item.received_at for item in self.items if item.received_at), default=None)
+
+
+def _purchase_info(name: str) -> AliasPath:
+    return AliasPath("purchaseOrderInfo", name)
+
+
+class GetPurchaseOrder(Model):
+    """A purchase order as the warehouse has it. `status` is a number of that warehouse's own list."""
+
+    purchase_order_id: Id = Field(validation_alias=_purchase_info("purchaseOrderId"))
+    purchase_order_number: Text | None = Field(None, validation_alias=_purchase_info("purchaseOrderNumber"))
+    goods_owner_id: Id | None = Field(None, validation_alias=AliasPath("goodsOwner", "id"))
+    reference_number: Text | None = Field(None, validation_alias=_purchase_info("referenceNumber"))
+    status: Whole = Field(validation_alias=AliasPath("purchaseOrderInfo", "purchaseOrderStatus", "number"))
+    in_date: Day | None = Field(None, validation_alias=_purchase_info("inDate"))
+    supplier_number: Text | None = Field(None, validation_alias=AliasPath("supplierInfo", "supplierNumber"))
+    lines: Annotated[list[GetPurchaseLine], NullAsEmpty] = Field([], validation_alias="purchaseOrderLines")
+
+
 class ReturnCause(Model):
     cause_id: Id | None = Field(None, validation_alias="id")
     code: Text
@@ -585,6 +663,25 @@ class OrderFilter:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class PurchaseFilter:
+    """Which purchase orders; everything that is set must hold. Times are aware."""
+
+    purchase_order_numbers: Sequence[str] = ()
+    purchase_order_id_from: int | None = None
+    status_changed_from: datetime | None = None
+    last_received_from: datetime | None = None
+    only_with_lines_to_report: bool = False
+
+    def parameters(self) -> list[tuple[str, object]]:
+        """As query parameters, without the numbers and the cursor, which paging adds."""
+        return [
+            ("purchaseOrderStatusChangedTimeFrom", self.status_changed_from and utc(self.status_changed_from)),
+            ("lastReceiveTimeFrom", self.last_received_from and utc(self.last_received_from)),
+            ("onlyPurchaseOrdersWithOrderLinesToReport", self.only_with_lines_to_report or None),
+        ]
+
+
 _ORDER = TypeAdapter(GetOrder)
 _ORDERS = TypeAdapter(list[GetOrder])
 _ARTICLE = TypeAdapter(GetArticle)
@@ -593,6 +690,8 @@ _INVENTORY = TypeAdapter(list[ArticleInventory])
 _STATUSES = TypeAdapter(list[OrderStatus])
 _RETURN = TypeAdapter(GetReturnOrder)
 _RETURNS = TypeAdapter(list[GetReturnOrder])
+_PURCHASE = TypeAdapter(GetPurchaseOrder)
+_PURCHASES = TypeAdapter(list[GetPurchaseOrder])
 _CAUSES = TypeAdapter(list[ReturnCause] | None)
 _WAREHOUSES = TypeAdapter(list[Warehouse])
 _CONTRACTS = TypeAdapter(list[TransporterContract])
@@ -759,6 +858,56 @@ class OngoingClient:
         data = json_of(answer)
         return read(answer, _CAUSES, data.get("returnCauses") if isinstance(data, dict) else data) or []
 
+    # --- purchase orders
+
+    async def put_purchase_order(self, purchase: PostPurchaseOrder) -> int:
+        """Create or replace by number, until the warehouse has begun; a repeat is harmless. Returns Ongoing's id."""
+        hide = [purchase.remark] if purchase.remark else []
+        answer = await self._write("PUT", "purchaseOrders", "order", purchase.body(self._goods_owner_id), hide)
+        return _id_of(answer, "purchaseOrderId")
+
+    async def get_purchase_order(self, purchase_order_id: int) -> GetPurchaseOrder:
+        """One purchase order. Another goods owner's, or another than asked for, is no answer."""
+        answer = await self._read(f"purchaseOrders/{segment(purchase_order_id)}")
+        found = self._owned(answer, read(answer, _PURCHASE, json_of(answer)))
+        if found.purchase_order_id != purchase_order_id:
+            raise Unreadable(f"{answer.call}: {answer.status}, answered with purchase order {found.purchase_order_id}")
+        return found
+
+    async def find_purchase_order(self, number: str) -> GetPurchaseOrder | None:
+        """The purchase order with exactly this number, the newest if a number was made twice; None if there is none."""
+        parameters = [("goodsOwnerId", self._goods_owner_id), ("purchaseOrderNumber", number)]
+        answer = await self._read("purchaseOrders", parameters)
+        found = [self._owned(answer, each) for each in read(answer, _PURCHASES, json_of(answer))]
+        mine = (each for each in found if each.purchase_order_number == number)
+        return max(mine, key=lambda each: each.purchase_order_id, default=None)
+
+    async def list_purchase_orders(
+        self, wanted: PurchaseFilter | None = None, *, page_size: int = 100
+    ) -> AsyncIterator[list[GetPurchaseOrder]]:
+        """Pages of purchase orders by ascending id. A page may serve as one look at each on it."""
+        wanted = wanted or PurchaseFilter()
+        numbers, first = wanted.purchase_order_numbers, wanted.purchase_order_id_from
+        async for page in self._pages(
+            "purchaseOrders", _PURCHASES, wanted.parameters(), numbers, page_size=page_size, first=first
+        ):
+            yield page
+
+    async def cancel_purchase_order(self, purchase_order_id: int) -> None:
+        """Ask for the purchase order to be cancelled. The answer proves nothing either way: read it afterwards."""
+        await self._write("DELETE", f"purchaseOrders/{segment(purchase_order_id)}", "order", None)
+
+    async def report_received_line(self, purchase_order_id: int, line_id: int, quantity: Decimal) -> None:
+        """Say how much of what came in on a line is booked. The figure is absolute, so a repeat is harmless."""
+        path = f"purchaseOrders/{segment(purchase_order_id)}/lines/{segment(line_id)}/reportedNumberOfItems"
+        self._taken(await self._write("PATCH", path, "order", {"reportedNumberOfItems": quantity}))
+
+    async def purchase_order_statuses(self) -> list[OrderStatus]:
+        """The warehouse's own list of statuses of purchase orders; its key is that of orders here too."""
+        answer = await self._read("purchaseOrders/statuses")
+        data = json_of(answer)
+        return read(answer, _STATUSES, data.get("orderStatuses") if isinstance(data, dict) else data)
+
     # --- lists that seldom change
 
     async def order_statuses(self) -> list[OrderStatus]:
@@ -786,7 +935,9 @@ class OngoingClient:
         return await self._call(method, path, kind, "", None if body is None else write_json(body), hide)
 
     async def _patch(self, order_id: int, path: str, body: object) -> None:
-        answer = await self._write("PATCH", f"orders/{segment(order_id)}/{path}", "order", body)
+        self._taken(await self._write("PATCH", f"orders/{segment(order_id)}/{path}", "order", body))
+
+    def _taken(self, answer: Answer) -> None:
         # Ongoing's list says "binary" for some of these: an empty or odd body is a yes, a proxy's page is not.
         if answer.is_html:
             raise Unreadable(f"{answer.call}: {answer.status}, a page of HTML")
@@ -816,6 +967,12 @@ class OngoingClient:
             raise Unreadable(f"{answer.call}: order {order.order_id} belongs to goods owner {order.goods_owner_id}")
         return order
 
+    def _owned(self, answer: Answer, purchase: GetPurchaseOrder) -> GetPurchaseOrder:
+        if purchase.goods_owner_id not in (None, self._goods_owner_id):
+            text = f"purchase order {purchase.purchase_order_id} belongs to goods owner {purchase.goods_owner_id}"
+            raise Unreadable(f"{answer.call}: {text}")
+        return purchase
+
     async def _pages(
         self,
         path: str,
@@ -838,8 +995,7 @@ class OngoingClient:
                 last = max(id_of(item) for item in page)
                 if cursor is not None and last < cursor:
                     raise Unreadable(f"{answer.call}: the cursor does not advance past {cursor}")
-                if path == "orders":
-                    page = [self._checked(answer, item) for item in page]
+                page = [self._checked(answer, item) for item in page]
                 missing -= {number_of(item) for item in page}
                 yield page
                 cursor = last + 1
@@ -847,6 +1003,8 @@ class OngoingClient:
     def _checked(self, answer: Answer, item: T) -> T:
         if isinstance(item, GetOrder):
             self._ours(answer, item)
+        elif isinstance(item, GetPurchaseOrder):
+            self._owned(answer, item)
         return item
 
 
@@ -858,12 +1016,23 @@ def _article_id(item: Any) -> int:
     return int(item.article_system_id)
 
 
+def _purchase_id(item: Any) -> int:
+    return int(item.purchase_order_id)
+
+
 def _number(field: str, item: Any) -> str:
     return str(getattr(item, field))
 
 
 _PAGING: dict[str, tuple[str, str, Callable[[Any], int], Callable[[Any], str], str]] = {
     "orders": ("orderIdFrom", "maxOrdersToGet", _order_id, partial(_number, "order_number"), "orderNumbers"),
+    "purchaseOrders": (
+        "purchaseOrderIdFrom",
+        "maxPurchaseOrdersToGet",
+        _purchase_id,
+        partial(_number, "purchase_order_number"),
+        "purchaseOrderNumbers",
+    ),
     "articles": ("articleSystemIdFrom", "maxArticlesToGet", _article_id, partial(_number, "article_number"), "articleNumbers"),
     "articles/inventoryPerWarehouse": (
         "articleSystemIdFrom",
@@ -880,7 +1049,7 @@ def _in_parts(numbers: Sequence[str]) -> Iterator[list[str]]:
     part: list[str] = []
     length = 0
     for number in numbers:
-        needed = len(quote(number, safe="")) + len("&articleNumbers=")
+        needed = len(quote(number, safe="")) + len("&purchaseOrderNumbers=")
         if part and length + needed > LONGEST_NUMBERS:
             yield part
             part, length = [], 0

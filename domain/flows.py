@@ -34,6 +34,7 @@ ARTICLES = Flow("articles", "articles of the ERP, to the warehouse", "articles",
 ORDERS_OUT = Flow("orders-out", "released, changed and cancelled sales orders, to the warehouse")
 ORDERS_BACK = Flow("orders-back", "what the warehouse has done with sales orders, into our books", "watch", 60)
 INVOICES = Flow("invoices", "invoice bases, to the accounting")
+PURCHASES = Flow("purchases", "purchase orders, to the warehouse, and what it receives of them, into our books")
 VOUCHERS = Flow(
     "vouchers",
     "postings of the ledger, to the accounting",
@@ -47,4 +48,4 @@ SWEEP = Flow(
     runs="once a night, at nightly_sweep_hour of the merchant's settings",
 )
 
-FLOWS = {flow.name: flow for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, INVOICES, VOUCHERS, SWEEP)}
+FLOWS = {flow.name: flow for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, PURCHASES, INVOICES, VOUCHERS, SWEEP)}

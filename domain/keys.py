@@ -84,6 +84,31 @@ class ReturnState:
 
 
 @dataclass(frozen=True, slots=True)
+class PurchaseKey:
+    """One purchase order of one merchant. `run` counts the processes it has had: a receipt after the end starts another."""
+
+    merchant: str
+    number: str
+    run: int = 1
+
+    @property
+    def workflow_id(self) -> str:
+        """A sentence with the number in it; a later run has a suffix that no number can contain."""
+        number = self.number.replace("%", "%25").replace("#", "%23")
+        suffix = "" if self.run == 1 else f"#{self.run}"
+        return f"purchase-order/{self.merchant}/{number}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseState:
+    """Where a purchase order is, read from the tables: when to look again unasked, how it ended."""
+
+    stage: str
+    look_after: float | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """What stands still and why, for the exceptions table."""
 

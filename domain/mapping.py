@@ -10,11 +10,13 @@ from typing import Any, NotRequired, TypedDict
 
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT
+from domain.receiving import CLOSING
 from domain.returns import GRADES
 from domain.vat import VatZone
 from domain.vouchers import PER, POLICIES
 
 RETURN_STATUS_MEANINGS = ("notified", "returned", "cancelled")
+PURCHASE_STATUS_MEANINGS = ("notified", "arrival", "inbound", "deviation", "received", "cancelled")
 STATUS_MEANINGS = ("error", "open", "released", "allocated", "picked", "sent", "collected", "returned", "cancelled")
 LONGEST_CODE = 50
 RANGES = {
@@ -40,6 +42,8 @@ CHOICES = {
     "locked_period_policy": POLICIES,
     "credit_freight": ("with-the-last", "never"),
     "return_grade_unstated": GRADES,
+    "close_purchase_short": CLOSING,
+    "close_purchase_over": CLOSING,
     "rate_difference_at_invoice": AT_INVOICE,
     "rate_difference_at_payment": AT_PAYMENT,
 }
@@ -243,9 +247,24 @@ def _return_statuses(path: str, value: Any) -> Iterable[Fault]:
             yield f"{path}.{number}", f"means {meaning!r}; meanings are {', '.join(RETURN_STATUS_MEANINGS)}"
 
 
+def _purchase_statuses(path: str, value: Any) -> Iterable[Fault]:
+    if not isinstance(value, Mapping):
+        yield path, f"is {_shown(value)}, not status numbers with their meanings"
+        return
+    for number, meaning in value.items():
+        if not str(number).isdigit() or meaning not in PURCHASE_STATUS_MEANINGS:
+            yield f"{path}.{number}", f"means {meaning!r}; meanings are {', '.join(PURCHASE_STATUS_MEANINGS)}"
+
+
+def _account_or_none(path: str, value: Any) -> Iterable[Fault]:
+    return () if value is None else _account(path, value)
+
+
 TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
     "return_causes": _return_causes,
     "return_statuses": _return_statuses,
+    "purchase_statuses": _purchase_statuses,
+    "goods_received_not_invoiced_account": _account_or_none,
     "rate_currencies": _currencies,
     "rate_units": _units,
     "statuses": _statuses,
@@ -266,6 +285,8 @@ def _across(values: Mapping[str, Any]) -> Iterable[Fault]:
             yield f"{at}.transporter", f"is {carrier!r}; transporters has {', '.join(sorted(transporters)) or 'none'}"
         elif service is not None and (carrier is None or service not in transporters[carrier].get("services", {})):
             yield f"{at}.service", f"is {service!r}, which is no service of transporter {carrier!r}"
+    if values["goods_received_not_invoiced_account"] == values["stock_account"]:
+        yield "goods_received_not_invoiced_account", "is the stock account itself: what came in would have no value"
     for ours, kind in values["order_types"].items():
         if kind.get("issue_account") == values["stock_account"]:
             yield f"order_types.{ours}.issue_account", "is the stock account itself: the goods would not leave it"

@@ -32,6 +32,14 @@ DEFAULT_STATUSES = {
     "1000": "cancelled",
 }
 DEFAULT_RETURN_STATUSES = {"100": "notified", "500": "returned", "900": "cancelled"}
+DEFAULT_PURCHASE_STATUSES = {
+    "100": "notified",
+    "200": "arrival",
+    "300": "inbound",
+    "400": "deviation",
+    "500": "received",
+    "900": "cancelled",
+}
 DEFAULT_SALES_ACCOUNTS = {
     "SEVAT": {"25": 3001, "12": 3002, "6": 3003, "0": 3004},
     "EUREVERSEDVAT": {"0": 3108},
@@ -69,7 +77,12 @@ class MerchantSettings:
     where no cause is given; `credit_freight`: `with-the-last` goods or `never`.
 
     `second_person_above`: a person's correction that concerns more than this, in the books' currency, waits for a second
-    person; 0: never."""
+    person; 0: never.
+
+    `purchase_statuses`: the warehouse's number of a purchase order, what it means; `close_purchase_short`, `close_purchase_over`:
+    what the warehouse finished with a difference is closed `at-deviation`, or waits for a `person`;
+    `goods_received_not_invoiced_account`: what is owed for goods received until their invoice comes. It has no default: without
+    it nothing that is received can be booked."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     edit_lock_status: int = 320
@@ -92,6 +105,10 @@ class MerchantSettings:
     return_grade_unstated: str = "stock"
     return_statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_RETURN_STATUSES))
     credit_freight: str = "with-the-last"
+    purchase_statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_PURCHASE_STATUSES))
+    close_purchase_short: str = "person"
+    close_purchase_over: str = "at-deviation"
+    goods_received_not_invoiced_account: int | None = None
     terms_of_payment: str = "30"
     rate_currencies: Sequence[str] = ()
     rate_units: Mapping[str, int] = field(default_factory=dict)
@@ -160,6 +177,21 @@ class MerchantSettings:
         except KeyError:
             text = f"return order status {status} has no meaning in the merchant's settings"
             raise Refused("unknown-return-status", text) from None
+
+    def purchase_meaning(self, status: int) -> str:
+        """What a purchase order's status number means at this merchant's warehouse; an unknown number blocks, naming it."""
+        try:
+            return self.purchase_statuses[str(status)]
+        except KeyError:
+            text = f"purchase order status {status} has no meaning in the merchant's settings (purchase_statuses)"
+            raise Refused("unknown-purchase-status", text) from None
+
+    def receipt_accounts(self, purchase: str) -> StockAccounts:
+        """Where receipts are booked; refuses as long as no account is set for goods received and not invoiced."""
+        if self.goods_received_not_invoiced_account is None:
+            text = f"purchase order {purchase}: set goods_received_not_invoiced_account in the merchant's settings"
+            raise Refused("goods-received-account-missing", text)
+        return replace(self.stock_accounts, received=self.goods_received_not_invoiced_account)
 
     @property
     def rate_policy(self) -> RatePolicy:

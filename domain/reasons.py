@@ -289,6 +289,70 @@ REASONS: dict[str, Reason] = {
         "person",
         "Renumber one of the two, then retry.",
     ),
+    "purchase-without-lines": Reason(
+        "The purchase order has no lines.", "erp", "Add lines in erp.purchase_order_line or cancel the purchase order."
+    ),
+    "purchase-refused": Reason(
+        "The warehouse refuses the purchase order.", "erp", "Correct what its answer names; the change is sent by itself."
+    ),
+    "purchase-change-refused": Reason(
+        "The warehouse has begun with the purchase order and keeps it as it was; what it receives is booked.",
+        "erp",
+        "Set the purchase order back to what the warehouse expects, or agree with the warehouse.",
+    ),
+    "purchase-differs": Reason(
+        "The warehouse holds the purchase order otherwise than it was sent.",
+        "person",
+        "Compare what is named; correct it in the ERP or in the warehouse, then retry.",
+    ),
+    "foreign-purchase-number": Reason(
+        "The warehouse holds a purchase order with this number that we did not send.",
+        "person",
+        "Cancel one of the two, or place it under another number.",
+    ),
+    "unknown-purchase-status": Reason(
+        "A status number of the warehouse's purchase orders has no meaning in the settings.",
+        "person",
+        "Add it to purchase_statuses (lagerbro merchant settings); it goes on by itself.",
+    ),
+    "goods-received-account-missing": Reason(
+        "Goods have come in, and no account is set for goods received and not invoiced.",
+        "accounting",
+        "Set goods_received_not_invoiced_account in the merchant's settings; it goes on by itself.",
+    ),
+    "too-late-to-cancel-purchase": Reason(
+        "The purchase order cannot be cancelled any more: the warehouse has begun.",
+        "erp",
+        "Let it be received, or agree with the warehouse.",
+    ),
+    "purchase-article-not-in-erp": Reason(
+        "The warehouse has received an article that the ERP does not have: it cannot be booked.",
+        "erp",
+        "Add the article in erp.article; it goes on by itself.",
+    ),
+    "received-not-ordered": Reason(
+        "An article was received that is not on the purchase order; booked at its purchase price, or at what it costs in stock.",
+        "person",
+        "See whether it was meant for another order; its supplier invoice settles the cost.",
+    ),
+    "received-more-than-ordered": Reason(
+        "More was received than was ordered; all of it is booked.", "person", "Agree with the supplier, or return the surplus."
+    ),
+    "purchase-short": Reason(
+        "The warehouse has finished the purchase order, and less came than was ordered.",
+        "person",
+        "Close it (lagerbro purchase close), or let the warehouse receive the rest.",
+    ),
+    "purchase-over": Reason(
+        "The warehouse has finished the purchase order, and more or something else came than was ordered.",
+        "person",
+        "Close it (lagerbro purchase close) once it is agreed with the supplier.",
+    ),
+    "received-after-close": Reason(
+        "Goods came in on a purchase order that was closed or cancelled; they are booked.",
+        "person",
+        "See whether the supplier delivered late; nothing else is to be done.",
+    ),
     "credit-more-than-invoiced": Reason(
         "More is to be credited than was invoiced and is left.", "person", "Correct the lines, or credit less."
     ),

@@ -144,6 +144,58 @@ SWEDISH: dict[str, Swedish] = {
         "Tjänstekontot i Fortnox saknar behörighet eller licens.",
         "Ge integrationen behörigheten eller licensen i Fortnox; allt som väntar fortsätter av sig självt.",
     ),
+    "foreign-purchase-number": Swedish(
+        "Lagret har redan en inköpsorder med detta nummer som vi inte har skickat.",
+        "Avbryt en av de två, eller lägg inköpet under ett annat nummer.",
+    ),
+    "goods-received-account-missing": Swedish(
+        "Varor har kommit in, och inget konto är satt för mottaget ej fakturerat.",
+        "Sätt goods_received_not_invoiced_account i handlarens inställningar; det fortsätter av sig självt.",
+    ),
+    "purchase-article-not-in-erp": Swedish(
+        "Lagret har tagit emot en artikel som affärssystemet inte har: den kan inte bokföras.",
+        "Lägg upp artikeln i erp.article; det fortsätter av sig självt.",
+    ),
+    "purchase-change-refused": Swedish(
+        "Lagret har börjat med inköpsordern och behåller den som den var; det som tas emot bokförs.",
+        "Sätt tillbaka inköpsordern till det lagret väntar, eller kom överens med lagret.",
+    ),
+    "purchase-differs": Swedish(
+        "Lagret har inköpsordern på annat sätt än den skickades.",
+        "Jämför det som nämns; rätta i affärssystemet eller i lagret, försök sedan igen.",
+    ),
+    "purchase-over": Swedish(
+        "Lagret är klart med inköpsordern, och mer eller annat kom än som var beställt.",
+        "Stäng den (lagerbro purchase close) när det är överenskommet med leverantören.",
+    ),
+    "purchase-refused": Swedish(
+        "Lagret tar inte emot inköpsordern.", "Rätta det som svaret nämner; ändringen skickas av sig själv."
+    ),
+    "purchase-short": Swedish(
+        "Lagret är klart med inköpsordern, och mindre kom än som var beställt.",
+        "Stäng den (lagerbro purchase close), eller låt lagret ta emot resten.",
+    ),
+    "purchase-without-lines": Swedish(
+        "Inköpsordern har inga rader.", "Lägg till rader i erp.purchase_order_line eller avbryt inköpsordern."
+    ),
+    "received-after-close": Swedish(
+        "Varor kom in på en inköpsorder som var stängd eller avbruten; de är bokförda.",
+        "Se om leverantören levererade sent; inget annat behöver göras.",
+    ),
+    "received-more-than-ordered": Swedish(
+        "Mer togs emot än som var beställt; allt är bokfört.", "Kom överens med leverantören, eller sänd tillbaka överskottet."
+    ),
+    "received-not-ordered": Swedish(
+        "En artikel togs emot som inte finns på inköpsordern; bokförd till inköpspris, eller till det den kostar i lager.",
+        "Se om den hörde till en annan order; leverantörsfakturan reglerar kostnaden.",
+    ),
+    "too-late-to-cancel-purchase": Swedish(
+        "Inköpsordern kan inte längre avbrytas: lagret har börjat.", "Låt den tas emot, eller kom överens med lagret."
+    ),
+    "unknown-purchase-status": Swedish(
+        "Ett statusnummer på lagrets inköpsorder saknar betydelse i inställningarna.",
+        "Lägg till det i purchase_statuses (lagerbro merchant settings); det fortsätter av sig självt.",
+    ),
     "settings-wrong": Swedish("Handlarens inställningar går inte att använda.", "Rätta den nämnda inställningen."),
     "over-delivery": Swedish(
         "Lagret plockade mer än beställt; överskottet faktureras inte.", "Fakturera överskottet för hand eller ta tillbaka det."

@@ -74,13 +74,15 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class StockAccounts:
-    """Where stock is booked. `elsewhere`: where goods go that leave unsold, as by a transfer; None when they are sold."""
+    """Where stock is booked. `elsewhere`: where goods go that leave unsold, as by a transfer; None when they are sold.
+    `received`: what is owed for goods that have come in and are not invoiced."""
 
     stock: int
     cost_of_goods_sold: int
     opening: int
     scrapped: int = 4990
     elsewhere: int | None = None
+    received: int | None = None
 
 
 def move_stock(
@@ -145,12 +147,14 @@ EVENTS = {
     "true-up": "cost-settled",
     "opening": "opening-balance",
     "receipt": "goods-received",
+    "receipt-reversal": "goods-receipt-undone",
     "return": "goods-returned",
     "return-scrapped": "goods-returned",
     "return-reversal": "goods-return-undone",
     "scrap": "goods-scrapped",
     "scrap-reversal": "goods-scrap-undone",
 }
+RECEIPTS = frozenset({"goods-received", "goods-receipt-undone"})
 UNSOLD = {"goods-issue": "goods-transferred", "goods-issue-reversed": "goods-transferred-reversed"}
 """What an issue is called in the books when the goods leave unsold."""
 
@@ -175,6 +179,10 @@ def _event(entry: Entry, accounts: StockAccounts) -> str:
 
 
 def _other_side(event: str, accounts: StockAccounts) -> int:
+    if event in RECEIPTS:
+        if accounts.received is None:
+            raise ValueError("goods are received, and no account says what is owed for them")
+        return accounts.received
     special = {"opening-balance": accounts.opening, "goods-scrapped": accounts.scrapped, "goods-scrap-undone": accounts.scrapped}
     return special.get(event, accounts.cost_of_goods_sold if accounts.elsewhere is None else accounts.elsewhere)
 

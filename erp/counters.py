@@ -18,8 +18,10 @@ from erp.database import Session, one, rows
 from erp.visible import SHOWING, Shown, showing
 
 SALES_ORDER = "sales-order"
+PURCHASE_ORDER = "purchase-order"
 PICKED = "picked"
 RETURNED = "returned"
+RECEIVED = "received"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Look:
 class CountedLine:
     """One line in the warehouse: whose line of ours it is (None for a component or a line that is not ours).
 
-    `picked`, `reported` and `picked_at` are those of the counter that is booked: of what came back, for returns.
+    `picked`, `reported` and `picked_at` are those of the counter that is booked: of what came back for returns, of what came in for
+    purchases.
     """
 
     line: Line
@@ -212,15 +215,17 @@ async def watch(
     await connection.execute(_WATCH, key | {"days": days, "status": status, "meaning": meaning})
 
 
-async def begin_look(connection: Session, merchant: str, document: str) -> list[Look]:
+async def begin_look(connection: Session, merchant: str, document: str, kind: str = SALES_ORDER) -> list[Look]:
     """A look number for every document of the order. The caller commits before it asks the warehouse."""
-    found = await rows(connection, _BEGIN, merchant=merchant, kind=SALES_ORDER, document=document)
+    found = await rows(connection, _BEGIN, merchant=merchant, kind=kind, document=document)
     return [Look(row.doc_id, row.number, row.epoch, row.began_at) for row in found]
 
 
-async def lock(connection: Session, merchant: str, document: str, looks: Sequence[Look], what: str = PICKED) -> Watched:
+async def lock(
+    connection: Session, merchant: str, document: str, looks: Sequence[Look], what: str = PICKED, kind: str = SALES_ORDER
+) -> Watched:
     """Lock the order's documents and read what is booked on them."""
-    key = {"merchant": merchant, "kind": SALES_ORDER, "document": document}
+    key = {"merchant": merchant, "kind": kind, "document": document}
     documents = await rows(connection, _LOCK, **key)
     numbers = {look.doc_id: look for look in looks}
     outran = not documents or any(
@@ -228,7 +233,7 @@ async def lock(connection: Session, merchant: str, document: str, looks: Sequenc
         for row in documents
     )
     ids = [row.doc_id for row in documents]
-    counted = await rows(connection, _COUNTED, merchant=merchant, kind=SALES_ORDER, ids=ids, what=what)
+    counted = await rows(connection, _COUNTED, merchant=merchant, kind=kind, ids=ids, what=what)
     return Watched(
         outran,
         {(r.doc_id, r.line_id): Counter(r.booked, r.step, _doubt(r), r.reversed_at) for r in counted},
@@ -253,10 +258,11 @@ async def book(
     looks: Sequence[Look],
     patience: timedelta,
     what: str = PICKED,
+    kind: str = SALES_ORDER,
 ) -> Plan:
     """Write the steps that the look leads to, and its doubts. Stock entries for the steps are the caller's next statement."""
     numbers = {look.doc_id: look.number for look in looks}
-    key = {"merchant": merchant, "kind": SALES_ORDER, "what": what}
+    key = {"merchant": merchant, "kind": kind, "what": what}
     by_line = {line.line: line for line in seen}
     began_at = min(look.began_at for look in looks)
     plan = plan_booking(watched.counters, {line.line: line.picked for line in seen}, numbers, began_at, patience)
@@ -358,9 +364,11 @@ async def draw_fence_only(connection: Session, merchant: str, document: str) -> 
     await connection.execute(_FENCE_ONLY, {"merchant": merchant, "kind": SALES_ORDER, "document": document})
 
 
-async def reported(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]], what: str = PICKED) -> None:
+async def reported(
+    connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]], what: str = PICKED, kind: str = SALES_ORDER
+) -> None:
     """Remember what the warehouse has been told, after it has answered."""
-    await connection.execute(_REPORTED, _values(merchant, values, what))
+    await connection.execute(_REPORTED, _values(merchant, values, what, kind))
 
 
 async def shipped(connection: Session, merchant: str, values: Sequence[tuple[Line, Decimal]]) -> None:
@@ -390,6 +398,6 @@ def _lines(lines: Sequence[Line]) -> dict[str, list[int]]:
     return {"doc_ids": [line[0] for line in lines], "line_ids": [line[1] for line in lines]}
 
 
-def _values(merchant: str, values: Sequence[tuple[Line, Decimal]], what: str = PICKED) -> dict[str, Any]:
-    key = {"merchant": merchant, "kind": SALES_ORDER, "what": what}
+def _values(merchant: str, values: Sequence[tuple[Line, Decimal]], what: str = PICKED, kind: str = SALES_ORDER) -> dict[str, Any]:
+    key = {"merchant": merchant, "kind": kind, "what": what}
     return key | _lines([line for line, _ in values]) | {"values": [value for _, value in values]}

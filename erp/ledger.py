@@ -15,7 +15,7 @@ from domain.costing import Pool
 from domain.counting import Line
 from domain.money import ZERO
 from domain.stock import Earlier, Entry, Place, StockAccounts, postings
-from erp.counters import PICKED, RETURNED, SALES_ORDER
+from erp.counters import PICKED, PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
 from erp.database import Session, rows
 
 RULE_VERSION = "moving-average-1"
@@ -36,7 +36,7 @@ _LOCK = text(
 )
 _EARLIER = text(
     """
-    select e.booking_doc_id as doc_id, e.booking_line_id as line_id, e.kind, e.entry_no, abs(e.quantity) as quantity,
+    select e.booking_doc_id as doc_id, e.booking_line_id as line_id, e.booking_step as step, e.kind, e.entry_no, abs(e.quantity) as quantity,
            abs(e.value) as value, abs(e.quantity) - abs(coalesce(r.quantity, 0)) as quantity_left,
            abs(e.value) - abs(coalesce(r.value, 0)) as value_left
     from unnest(cast(:doc_ids as bigint[]), cast(:line_ids as bigint[])) as n(d, l)
@@ -92,6 +92,17 @@ async def earlier_returns(connection: Session, merchant: str, lines: Sequence[Li
     return earlier
 
 
+async def earlier_receipts(connection: Session, merchant: str, lines: Sequence[Line]) -> dict[Line, list[tuple[int, Earlier]]]:
+    """For each line of a purchase order, its receipts that are not wholly taken back, newest first, each with its step."""
+    key = {"merchant": merchant, "kind": PURCHASE_ORDER, "what": RECEIVED, "kinds": ["receipt"]}
+    found = await rows(connection, _EARLIER, **key, doc_ids=[line[0] for line in lines], line_ids=[line[1] for line in lines])
+    earlier: dict[Line, list[tuple[int, Earlier]]] = {line: [] for line in lines}
+    for r in found:
+        left = Earlier(r.entry_no, r.quantity, r.value, r.quantity_left, r.value_left)
+        earlier[r.doc_id, r.line_id].append((r.step, left))
+    return earlier
+
+
 async def append(
     connection: Session,
     merchant: str,
@@ -104,13 +115,16 @@ async def append(
     actor: str,
     code_version: str,
     what: str = PICKED,
+    kind: str = SALES_ORDER,
 ) -> int:
     """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain."""
     booked, numbers = postings(entries, accounts)
     parameters = {
         "merchant": merchant,
         "heading": json.dumps({"reason": reason, "actor": actor, "rule_version": RULE_VERSION, "code_version": code_version}),
-        "entries": json.dumps([_entry(entry, number, document, what) for entry, number in zip(entries, numbers, strict=True)]),
+        "entries": json.dumps(
+            [_entry(entry, number, document, what, kind) for entry, number in zip(entries, numbers, strict=True)]
+        ),
         "postings": json.dumps(
             [
                 {
@@ -130,7 +144,7 @@ async def append(
     return int((await connection.execute(_APPEND, parameters)).scalar_one())
 
 
-def _entry(entry: Entry, posting: int | None, document: str, what: str) -> dict[str, Any]:
+def _entry(entry: Entry, posting: int | None, document: str, what: str, kind: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "article_number": entry.place[0],
         "warehouse": entry.place[1],
@@ -145,7 +159,7 @@ def _entry(entry: Entry, posting: int | None, document: str, what: str) -> dict[
     }
     if entry.step:
         row |= {
-            "booking_kind": SALES_ORDER,
+            "booking_kind": kind,
             "booking_doc_id": entry.step.line[0],
             "booking_line_id": entry.step.line[1],
             "booking_what": what,

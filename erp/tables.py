@@ -399,6 +399,8 @@ sales_order_line = Table(
 
 RETURN_STATUSES = ("draft", "announced", "at-warehouse", "part-returned", "returned", "completed", "cancelled")
 
+PURCHASE_STATUSES = ("draft", "placed", "at-warehouse", "part-received", "completed", "cancelled")
+
 purchase_order = Table(
     "purchase_order",
     metadata,
@@ -411,8 +413,23 @@ purchase_order = Table(
     Column("expected_on", Date),
     Column("version", Integer, nullable=False, server_default="1"),
     instant("updated_at", default=True),
+    Column("remark", Text),
+    Column("placed_in", BigInteger),
+    instant("cancel_requested_at", nullable=True),
+    Column("closed_by", Text),
+    Column("close_reason", Text),
+    Column("refused_version", Integer),
+    Column("refused_code", Text),
+    instant("status_changed_at", default=True),
+    instant("created_at", default=True),
     PrimaryKeyConstraint("merchant_id", "purchase_order_number"),
     of_merchant(),
+    CheckConstraint(f"status IN ({','.join(repr(s) for s in PURCHASE_STATUSES)})", name="status_is_known"),
+    CheckConstraint(
+        "(closed_by IS NULL AND close_reason IS NULL)"
+        " OR (coalesce(btrim(closed_by), '') <> '' AND coalesce(btrim(close_reason), '') <> '')",
+        name="a_decision_has_an_actor_and_a_reason",
+    ),
     ForeignKeyConstraint(["merchant_id", "supplier_number"], ["erp.supplier.merchant_id", "erp.supplier.supplier_number"]),
     *printable("purchase_order_number"),
     CheckConstraint("erp.is_currency(currency)", name="currency_is_known"),
@@ -436,6 +453,87 @@ purchase_order_line = Table(
     *printable("article_number"),
     CheckConstraint(f"quantity > 0 AND quantity <= {LARGEST_QUANTITY}", name="quantity_in_range"),
     between("unit_price", "0", str(LARGEST_PRICE)),
+    schema="erp",
+)
+
+goods_receipt = Table(
+    "goods_receipt",
+    metadata,
+    merchant(),
+    key("purchase_order_number"),
+    Column("receipt_no", Integer, nullable=False),
+    Column("transaction_no", BigInteger),
+    instant("booked_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "purchase_order_number", "receipt_no"),
+    ForeignKeyConstraint(
+        ["merchant_id", "purchase_order_number"],
+        ["erp.purchase_order.merchant_id", "erp.purchase_order.purchase_order_number"],
+    ),
+    ForeignKeyConstraint(
+        ["merchant_id", "transaction_no"], ["erp.ledger_transaction.merchant_id", "erp.ledger_transaction.transaction_no"]
+    ),
+    between("receipt_no", "1", "1000000"),
+    schema="erp",
+)
+
+goods_receipt_line = Table(
+    "goods_receipt_line",
+    metadata,
+    merchant(),
+    key("purchase_order_number"),
+    Column("receipt_no", Integer, nullable=False),
+    Column("row_no", Integer, nullable=False),
+    Column("kind", Text, nullable=False, server_default="purchase-order"),
+    Column("doc_id", BigInteger, nullable=False),
+    Column("line_id", BigInteger, nullable=False),
+    Column("what", Text, nullable=False, server_default="received"),
+    Column("step", Integer, nullable=False),
+    Column("line_number", Integer),
+    key("article_number"),
+    key("warehouse"),
+    Column("in_stock", Boolean, nullable=False),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("unit_price", PRICE, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("exchange_rate", Numeric(20, 10), nullable=False),
+    Column("rate_date", Date, nullable=False),
+    Column("value", VALUE, nullable=False),
+    Column("mark_epoch", Integer),
+    Column("mark_keep", Numeric),
+    Column("reverses_step", Integer),
+    instant("received_at"),
+    PrimaryKeyConstraint("merchant_id", "purchase_order_number", "receipt_no", "row_no"),
+    ForeignKeyConstraint(
+        ["merchant_id", "purchase_order_number", "receipt_no"],
+        [
+            "erp.goods_receipt.merchant_id",
+            "erp.goods_receipt.purchase_order_number",
+            "erp.goods_receipt.receipt_no",
+        ],
+        name="fk_goods_receipt_line_receipt",
+    ),
+    ForeignKeyConstraint(
+        ["merchant_id", "kind", "doc_id", "line_id", "what", "step"],
+        [
+            "bridge.booking.merchant_id",
+            "bridge.booking.kind",
+            "bridge.booking.doc_id",
+            "bridge.booking.line_id",
+            "bridge.booking.what",
+            "bridge.booking.step",
+        ],
+        name="fk_goods_receipt_line_booking",
+    ),
+    CheckConstraint(f"quantity <> 0 AND abs(quantity) <= {LARGEST_QUANTITY * 100}", name="quantity_in_range"),
+    CheckConstraint("exchange_rate > 0 AND exchange_rate <= 1000000", name="exchange_rate_in_range"),
+    CheckConstraint("abs(value) <= 1000000000000 AND sign(value) * sign(quantity) >= 0", name="value_follows_quantity"),
+    CheckConstraint("in_stock = (mark_keep IS NOT NULL) OR quantity < 0", name="a_receipt_has_a_mark"),
+    CheckConstraint("num_nonnulls(mark_epoch, mark_keep) IN (0, 2)", name="a_mark_is_whole"),
+    CheckConstraint("reverses_step IS NULL OR quantity < 0", name="only_less_reverses"),
+    between("unit_price", "0", str(LARGEST_PRICE)),
+    between("mark_keep", "0", "1"),
+    Index("ix_goods_receipt_line_booking", "merchant_id", "doc_id", "line_id", "step"),
+    Index("ix_goods_receipt_line_article", "merchant_id", "article_number", "received_at"),
     schema="erp",
 )
 
@@ -851,13 +949,13 @@ stock_entry = Table(
     CheckConstraint(
         "(kind IN ('opening','receipt') AND quantity > 0) OR (kind = 'pick' AND quantity < 0)"
         " OR (kind IN ('pick-reversal','return','return-scrapped','scrap-reversal') AND quantity > 0)"
-        " OR (kind IN ('return-reversal','scrap') AND quantity < 0)"
+        " OR (kind IN ('return-reversal','receipt-reversal','scrap') AND quantity < 0)"
         " OR (kind = 'adjustment' AND quantity <> 0) OR (kind IN ('cost','true-up') AND quantity = 0 AND value <> 0)",
         name="sign_follows_kind",
     ),
     CheckConstraint(f"abs(quantity) <= {LARGEST_QUANTITY * 100} AND abs(value) <= 1000000000000", name="figures_in_range"),
     CheckConstraint(
-        "CASE WHEN kind IN ('pick-reversal','return-reversal') THEN reverses_entry_no IS NOT NULL"
+        "CASE WHEN kind IN ('pick-reversal','return-reversal','receipt-reversal') THEN reverses_entry_no IS NOT NULL"
         " WHEN kind IN ('return','return-scrapped') THEN true ELSE reverses_entry_no IS NULL END",
         name="reversal_names_its_original",
     ),

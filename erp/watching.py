@@ -76,8 +76,8 @@ _NUDGE = text(
           and (h.applied_at is null or h.applied_at >= coalesce(w.looked_at, '-infinity')))
     from unnest(cast(:ids as bigint[]), cast(:documents as text[])) as u(d, n)
     left join bridge.watched w on w.merchant_id = :merchant and w.kind = :kind and w.doc_id = d
-    where not exists (select from bridge.inbox i
-                      where i.merchant_id = :merchant and i.document = u.n and i.applied_at is null and i.source = :source)
+    where not exists (select from bridge.inbox i where i.merchant_id = :merchant and i.document = u.n and i.kind = :kind
+                      and i.applied_at is null and i.source = :source)
     """
 )
 _ORPHANS = text(
@@ -167,7 +167,7 @@ async def strays(connection: Session, merchant: str, numbers: Mapping[int, str])
     return {row.doc_id: row.document for row in found}
 
 
-async def nudge(connection: Session, merchant: str, source: str, documents: Mapping[int, str]) -> None:
+async def nudge(connection: Session, merchant: str, source: str, documents: Mapping[int, str], kind: str = SALES_ORDER) -> None:
     """Put documents in the inbox, whose drain tells their processes. One nudge that waits already is enough.
 
     A nudge is `alone` when nothing quicker has said anything that no look has taken up yet.
@@ -179,7 +179,7 @@ async def nudge(connection: Session, merchant: str, source: str, documents: Mapp
                 "merchant": merchant,
                 "source": source,
                 "quicker": QUICKER.get(source, ()),
-                "kind": SALES_ORDER,
+                "kind": kind,
                 "ids": list(documents),
                 "documents": list(documents.values()),
             },

@@ -21,6 +21,7 @@ from starters.cli_keys import keys
 from starters.cli_merchant import merchant
 from starters.cli_orders import erp, orders
 from starters.cli_people import digest_command, explain_command, retry_command, stuck_command, ui
+from starters.cli_purchases import purchases
 from starters.cli_rates import rates
 from starters.cli_returns import returns
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
@@ -80,6 +81,7 @@ app.add_typer(token, name="token")
 app.add_typer(orders, name="order")
 app.add_typer(articles, name="article")
 app.add_typer(returns, name="return")
+app.add_typer(purchases, name="purchase")
 app.add_typer(erp, name="erp")
 app.add_typer(rates, name="rates")
 app.add_typer(connection, name="connection")

@@ -225,23 +225,26 @@ def settle(
 
 
 async def _update(merchant: str, number: str, update: Any, by: str, reason: str) -> int:
-    settings = Settings.from_environment()
-    database = Database(settings.database("verify"))
+    database = Database(Settings.from_environment().database("verify"))
     async with database.everyone() as session:
         found = await return_overview(session, merchant, number)
     await database.close()
     if found is None:
         console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
         return 1
-    if not (by.strip() and reason.strip()):
-        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
-        return 1
     running = [process for process in found["processes"] if process["ended_at"] is None]
     if not running:
         console.print(f"[red]Return {number} of {merchant} is {found['status']}: it has no running process.[/]")
         return 1
-    client = await connect(settings)
-    handle = client.get_workflow_handle(ReturnKey(merchant, number, running[-1]["run"]).workflow_id)
+    return await decide(ReturnKey(merchant, number, running[-1]["run"]).workflow_id, update, by, reason)
+
+
+async def decide(workflow_id: str, update: Any, by: str, reason: str) -> int:
+    """Send a person's decision to a process, and say what it answers."""
+    if not (by.strip() and reason.strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        return 1
+    handle = (await connect(Settings.from_environment())).get_workflow_handle(workflow_id)
     try:
         console.print(await handle.execute_update(update, Correction(by, reason)))
     except WorkflowUpdateFailedError as refused:

@@ -23,11 +23,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.flows import FLOWS, Flow
 from domain.keys import OrderKey
 from erp import flows
-from erp.counters import SALES_ORDER
+from erp.counters import PURCHASE_ORDER, SALES_ORDER
 from erp.database import Database, rows
 from starters.merchants import start_watching
 from starters.pace import Pace
-from starters.relay_returns import deliver_return
+from starters.relay_purchases import PURCHASES
+from starters.relay_returns import RETURNS
 from worker.health import alive
 from worker.logs import configure_logs
 from worker.metrics import serve_metrics
@@ -35,6 +36,7 @@ from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
 from worker.tracing import interceptors
 from workflows import attributes, options
+from workflows.receive_purchase_order import ReceivePurchaseOrder
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
@@ -43,6 +45,9 @@ log = structlog.get_logger("relay")
 
 Subject = tuple[str, str, str | None]
 """What hints are about: merchant, kind, and our document, or None for one that is not ours."""
+
+KINDS = (SALES_ORDER, PURCHASE_ORDER)
+"""What hints are about that has a process to be told."""
 
 BATCH = 50
 IDLE_SECONDS = 1.0
@@ -108,7 +113,7 @@ _NUDGES = text(
 )
 _DOCUMENTS = text(
     """
-    select merchant_id, doc_id, document from bridge.watched where kind = 'sales-order' and doc_id = any(cast(:ids as bigint[]))
+    select merchant_id, kind, doc_id, document from bridge.watched where doc_id = any(cast(:ids as bigint[]))
     """
 )
 _APPLIED = text("update bridge.inbox set applied_at = now(), outcome = :outcome where inbox_no = any(cast(:numbers as bigint[]))")
@@ -197,7 +202,9 @@ class Relay:
                 case "sales-order.cancel":
                     outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.cancel_asked, answer_at_least=True)
                 case topic if topic.startswith("return."):
-                    outcome = await deliver_return(self._database, self._client, row)
+                    outcome = await RETURNS.deliver(self._database, self._client, row)
+                case topic if topic.startswith("purchase-order."):
+                    outcome = await PURCHASES.deliver(self._database, self._client, row)
                 case unknown:
                     outcome = f"unknown topic {unknown}"
                     log.error("unknown topic", topic=unknown, document=row.document)
@@ -273,13 +280,13 @@ class Relay:
         """
         async with self._database.everyone() as session:
             taken = await rows(session, _NUDGES, most=BATCH * 10)
-            unnamed = [row.doc_id for row in taken if row.kind == SALES_ORDER and row.document is None and row.doc_id is not None]
+            unnamed = [row.doc_id for row in taken if row.kind in KINDS and row.document is None and row.doc_id is not None]
             names = {
-                (row.merchant_id, row.doc_id): row.document
+                (row.merchant_id, row.kind, row.doc_id): row.document
                 for row in (await rows(session, _DOCUMENTS, ids=unnamed) if unnamed else [])
             }
         for row in taken:
-            document = row.document or (names.get((row.merchant_id, row.doc_id)) if row.kind == SALES_ORDER else None)
+            document = row.document or names.get((row.merchant_id, row.kind, row.doc_id))
             self._held[row.merchant_id, row.kind, document][row.inbox_no] = row.source
         due = {about: self._held.pop(about) for about in list(self._held) if about[2] is None or not self._pace.wait(about)}
         gate = asyncio.Semaphore(AT_ONCE)
@@ -294,18 +301,23 @@ class Relay:
         merchant, kind, document = about
         async with gate:
             try:
-                if kind != SALES_ORDER:
+                if kind not in KINDS:
                     outcome = "no process of this kind yet"
                 elif document is None:
                     outcome = "not one of ours"
                 else:
                     self._pace.told(about)
-                    outcome = await self._look(merchant, document, set(said.values()))
+                    look = self._look if kind == SALES_ORDER else self._look_at_purchase
+                    outcome = await look(merchant, document, set(said.values()))
             except RPCError as error:
                 log.warning("not nudged", merchant=merchant, document=document, error=error.status.name)
                 return
             async with self._database.everyone() as session:
                 await session.execute(_APPLIED, {"outcome": outcome, "numbers": list(said)})
+
+    async def _look_at_purchase(self, merchant: str, document: str, sources: set[str]) -> str:
+        again = sources != {"webhook"}
+        return await PURCHASES.look(self._database, self._client, merchant, document, ReceivePurchaseOrder.look, again)
 
     async def _look(self, merchant: str, document: str, sources: set[str]) -> str:
         async with self._database.everyone() as session:

@@ -15,6 +15,7 @@ from activities.corrections import Corrections
 from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.purchases import Purchases
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
@@ -31,12 +32,21 @@ from worker.wiring import exchange_rates, fortnox_connections, ongoing_connectio
 from workflows import options
 from workflows.exchange_rates import FetchExchangeRates
 from workflows.post_vouchers import PostVouchers
+from workflows.receive_purchase_order import ReceivePurchaseOrder
 from workflows.receive_return import ReceiveReturn
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
 
-WORKFLOWS = [FulfilSalesOrder, ReceiveReturn, SyncArticles, WatchWarehouse, PostVouchers, FetchExchangeRates]
+WORKFLOWS = [
+    FulfilSalesOrder,
+    ReceiveReturn,
+    ReceivePurchaseOrder,
+    SyncArticles,
+    WatchWarehouse,
+    PostVouchers,
+    FetchExchangeRates,
+]
 GRACE = timedelta(seconds=30)
 
 log = structlog.get_logger("worker")
@@ -54,6 +64,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     ongoing = Ongoing(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     articles = Articles(database, warehouse, settle)
     back = Returns(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
+    purchases = Purchases(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     watch = Watch(database, warehouse)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
@@ -90,6 +101,8 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 back.look_at_return,
                 back.cancel_return,
                 back.settle_without_credit,
+                purchases.send_purchase_order,
+                purchases.look_at_purchase_order,
                 watch.find_changes,
                 watch.sweep,
                 corrections.adopt_order,

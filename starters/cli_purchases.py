@@ -1,0 +1,215 @@
+"""Commands about purchase orders: place one as the ERP would, see one, see all that are under way, close one."""
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy import text
+
+from domain.keys import PurchaseKey
+from domain.reasons import REASONS
+from erp.database import DATABASE_ERRORS, Database, one
+from erp.purchase_overview import purchase_list, purchase_overview
+from starters.cli_orders import AsJson, Merchant, _print_json, _run
+from starters.cli_returns import By, Why, _table, decide
+from worker.settings import Settings
+from workflows.receive_purchase_order import ReceivePurchaseOrder
+
+purchases = typer.Typer(no_args_is_help=True, help="Purchase orders: place one, see one, see all that are under way, close one.")
+console = Console()
+
+_SUPPLIER = text("select currency from erp.supplier where merchant_id = :merchant and supplier_number = :supplier")
+_PURCHASE = text(
+    """
+    insert into erp.purchase_order (merchant_id, purchase_order_number, supplier_number, currency, expected_on, status)
+    values (:merchant, :number, :supplier, :currency, :expected_on, 'placed') on conflict do nothing returning 1
+    """
+)
+_LINE = text(
+    """
+    insert into erp.purchase_order_line (merchant_id, purchase_order_number, line_number, article_number, quantity, unit_price)
+    values (:merchant, :number, :line, :article, :quantity, :price)
+    """
+)
+_STATUS = text(
+    "select status from erp.purchase_order where merchant_id = :merchant and purchase_order_number = :number for update"
+)
+_CLOSE = text(
+    """
+    update erp.purchase_order set closed_by = :by, close_reason = :reason
+    where merchant_id = :merchant and purchase_order_number = :number
+    """
+)
+
+
+@purchases.command("start")
+def start(
+    number: Annotated[str, typer.Argument(help="Purchase order number; new.")],
+    supplier: Annotated[str, typer.Option("--supplier", "-s", help="A supplier of the ERP.")],
+    line: Annotated[list[str], typer.Option("--line", "-l", help="ARTICLE:QUANTITY:PRICE, for each line.")],
+    currency: Annotated[str | None, typer.Option("--currency", help="The supplier's own without it.")] = None,
+    expected: Annotated[datetime | None, typer.Option("--expected", formats=["%Y-%m-%d"], help="When it should come.")] = None,
+    merchant: Merchant = "demo",
+) -> None:
+    """Place a purchase order, as the ERP would: its process starts by itself within a second.
+
+    Exit code 0: placed, or it was before. 1: there is no such supplier, or what is written is refused.
+    """
+    _run(_write(merchant, number, supplier, line, currency, expected))
+
+
+async def _write(
+    merchant: str, number: str, supplier: str, lines: list[str], currency: str | None, expected: datetime | None
+) -> int:
+    wanted = [_line(each) for each in lines]
+    database = Database(Settings.from_environment().database("erp"))
+    key = {"merchant": merchant, "number": number}
+    try:
+        async with database.everyone() as session:
+            known = await one(session, _SUPPLIER, merchant=merchant, supplier=supplier)
+            if known is None:
+                console.print(f"[red]There is no supplier {supplier} of merchant {merchant}: add it in erp.supplier first.[/]")
+                return 1
+            header = {"supplier": supplier, "currency": currency or known.currency, "expected_on": expected and expected.date()}
+            if (await session.execute(_PURCHASE, key | header)).one_or_none() is None:
+                console.print(f"{number} was there before: `lagerbro purchase show {number}` shows it.")
+                return 0
+            for place, (article, quantity, price) in enumerate(wanted, start=1):
+                values = {"line": place, "article": article, "quantity": quantity, "price": price}
+                await session.execute(_LINE, key | values)
+    except DATABASE_ERRORS as refused:
+        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        return 1
+    finally:
+        await database.close()
+    console.print(f"{number} is placed.")
+    return 0
+
+
+def _line(written: str) -> tuple[str, Decimal, Decimal]:
+    try:
+        article, quantity, price = written.rsplit(":", 2)
+        return article, Decimal(quantity), Decimal(price)
+    except (ValueError, InvalidOperation):
+        console.print(f"[red]--line {written!r}: write ARTICLE:QUANTITY:PRICE, as in A-1:10:5.50.[/]")
+        raise typer.Exit(1) from None
+
+
+@purchases.command("show")
+def show(
+    number: Annotated[str, typer.Argument(help="Purchase order number.")], merchant: Merchant = "demo", as_json: AsJson = False
+) -> None:
+    """Everything that belongs to one purchase order: lines, receipts with their rates, what stands still and why.
+
+    Exit code 0: shown. 1: there is no such purchase order.
+    """
+    _run(_show(merchant, number, as_json))
+
+
+async def _show(merchant: str, number: str, as_json: bool) -> int:
+    database = Database(Settings.from_environment().database("verify"))
+    async with database.everyone() as session:
+        found = await purchase_overview(session, merchant, number)
+    await database.close()
+    if found is None:
+        console.print(f"[red]There is no purchase order {number} of merchant {merchant}.[/]")
+        return 1
+    if as_json:
+        _print_json(found)
+        return 0
+    console.print(f"[bold]{number}[/] from supplier {found['supplier_number']}: [bold]{found['status']}[/]")
+    if found["closed_by"]:
+        console.print(f"Closed by {found['closed_by']}: {found['close_reason']}", highlight=False)
+    for row in found["exceptions"]:
+        if row["closed_at"] is None:
+            reason = REASONS[row["code"]]
+            console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
+            console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
+    for name in ("lines", "receipts", "processes"):
+        if found[name]:
+            console.print(_table(name, found[name]))
+    return 0
+
+
+@purchases.command("list")
+def listed(
+    merchant: Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant; all without it.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Completed and cancelled ones too.")] = False,
+    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="How many rows at the most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Purchase orders under way, the last changed first, and what about some deserves a look. Exit code 0."""
+    _run(_listed(merchant, everything, most, as_json))
+
+
+async def _listed(merchant: str | None, everything: bool, most: int, as_json: bool) -> int:
+    database = Database(Settings.from_environment().database("verify"))
+    async with database.everyone() as session:
+        found = await purchase_list(session, merchant, everything, most)
+    await database.close()
+    if as_json:
+        _print_json(found)
+    elif found:
+        console.print(_table("purchase orders", found))
+    else:
+        console.print("No purchase orders under way.")
+    return 0
+
+
+@purchases.command("close")
+def close(
+    number: Annotated[str, typer.Argument(help="Purchase order number.")], by: By, reason: Why, merchant: Merchant = "demo"
+) -> None:
+    """Expect nothing more of a purchase order, short or over. A decision: who and why are kept.
+
+    Goods that come later are booked all the same.
+
+    Exit code 0: it is decided. 1: there is no such purchase order under way.
+    """
+    _run(_close(merchant, number, by, reason))
+
+
+async def _close(merchant: str, number: str, by: str, reason: str) -> int:
+    if not (by.strip() and reason.strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        return 1
+    key = {"merchant": merchant, "number": number}
+    database = Database(Settings.from_environment().database("erp"))
+    try:
+        async with database.everyone() as session:
+            found = await one(session, _STATUS, **key)
+            if found is None or found.status in ("draft", "completed", "cancelled"):
+                state = "is not there" if found is None else f"is {found.status}"
+                console.print(f"[red]Purchase order {number} of {merchant} {state}: there is nothing to close.[/]")
+                return 1
+            await session.execute(_CLOSE, key | {"by": by, "reason": reason})
+    finally:
+        await database.close()
+    console.print(f"{number} is to be closed: `lagerbro purchase show {number}` shows it.")
+    return 0
+
+
+@purchases.command("retry")
+def retry(
+    number: Annotated[str, typer.Argument(help="Purchase order number.")], by: By, reason: Why, merchant: Merchant = "demo"
+) -> None:
+    """Try again what stands still. Exit code 0: it is tried again. 1: it does not stand still, or is not there."""
+    _run(_retry(merchant, number, by, reason))
+
+
+async def _retry(merchant: str, number: str, by: str, reason: str) -> int:
+    database = Database(Settings.from_environment().database("verify"))
+    async with database.everyone() as session:
+        found = await purchase_overview(session, merchant, number)
+    await database.close()
+    if found is None:
+        console.print(f"[red]There is no purchase order {number} of merchant {merchant}.[/]")
+        return 1
+    runs = [process["run"] for process in found["processes"] if process["ended_at"] is None]
+    if not runs:
+        console.print(f"[red]Purchase order {number} of {merchant} is {found['status']}: it has no running process.[/]")
+        return 1
+    workflow_id = PurchaseKey(merchant, number, runs[-1]).workflow_id
+    return await decide(workflow_id, ReceivePurchaseOrder.retry_now, by, reason)
