@@ -623,9 +623,10 @@ class OngoingClient:
 
     # --- articles
 
-    async def put_article(self, article: PostArticle) -> int:
-        """Create or update by article number; a repeat is harmless. Returns Ongoing's id of the article."""
-        answer = await self._write("PUT", "articles", "article", article.body(self._goods_owner_id))
+    async def put_article(self, article: PostArticle, *, for_order: bool = False) -> int:
+        """Create or update by article number; a repeat is harmless. One that an order waits for goes as the order itself
+        would. Returns Ongoing's id of the article."""
+        answer = await self._write("PUT", "articles", "order" if for_order else "article", article.body(self._goods_owner_id))
         return _id_of(answer, "articleSystemId")
 
     async def get_article(self, article_system_id: int) -> GetArticle:

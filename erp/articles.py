@@ -162,8 +162,30 @@ _LEAVE = text(
 )
 _REFUSED = text(
     """
-    update bridge.article_due set refused_version = :version, refusal = left(:refusal, 500), claimed_until = null
+    update bridge.article_due set refused_version = :version, refusal = left(:refusal, 500), claimed_until = null,
+      refusals = case when refused_version = :version and refused_at > now() - interval '10 minutes' then refusals + 1 else 1 end,
+      refused_at = now()
     where merchant_id = :merchant and article_number = :number
+    """
+)
+_HOPELESS = text(
+    """
+    select article_number, refusal, refusals from bridge.article_due
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[])) and refused_version = version
+      and refusals >= :most and refused_at > now() - interval '10 minutes'
+    order by article_number limit 1
+    """
+)
+_DUE_AGAIN = text(
+    """
+    with forgotten as (
+      update bridge.link set sent_hash = null where merchant_id = :merchant and system = :system and kind = 'article'
+        and (cast(:number as text) is null or our_key = :number)
+        and exists (select from erp.article a where a.merchant_id = :merchant and a.article_number = our_key)
+      returning our_key)
+    insert into bridge.article_due (merchant_id, article_number, version)
+    select a.merchant_id, a.article_number, a.version from erp.article a join forgotten on forgotten.our_key = a.article_number
+    where a.merchant_id = :merchant on conflict do nothing
     """
 )
 _TWINS = text(
@@ -247,6 +269,17 @@ async def leave_articles(connection: Session, merchant: str, numbers: Sequence[s
 async def article_refused(connection: Session, merchant: str, number: str, version: int, refusal: str) -> None:
     """The warehouse refuses this version: it is not sent again until it changes, or until a person wants it tried."""
     await connection.execute(_REFUSED, {"merchant": merchant, "number": number, "version": version, "refusal": refusal})
+
+
+async def hopeless(connection: Session, merchant: str, numbers: Sequence[str], most: int) -> str | None:
+    """One of these articles that was refused so often, as it is and within ten minutes, that asking again only does harm."""
+    row = await one(connection, _HOPELESS, merchant=merchant, numbers=list(numbers), most=most)
+    return None if row is None else f"article {row.article_number}: {row.refusal} (refused {row.refusals} times, not asked again)"
+
+
+async def due_again(connection: Session, merchant: str, number: str | None = None) -> None:
+    """Have an article that the warehouse has, or all of them, sent once more, whatever was sent before."""
+    await connection.execute(_DUE_AGAIN, {"merchant": merchant, "system": SYSTEM, "number": number})
 
 
 async def near_twins(connection: Session, merchant: str, numbers: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities.articles import ArticlesLeft
+from activities.articles import REFUSED_IN_A_ROW, ArticlesLeft
+from activities.errors import Waiting
 from clients.errors import Unavailable
 from domain.errors import Refused
 from erp.articles import articles_due, try_articles_again
@@ -199,6 +200,99 @@ async def test_near_twins_stay_apart_and_are_listed(shop: Shop) -> None:
     listed = {number for number, code in await shop.read(LISTED) if code == "near-twin-article"}
     assert {"0012", "12"} <= listed
     assert {"84970S", "84970s"} & listed
+
+
+async def test_an_article_that_the_warehouse_wrote_over_with_its_twin_is_put_right_and_the_twin_listed(shop: Shop) -> None:
+    await add(shop, "abc")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await shop.ongoing("PUT", "settings", {"articleNumbers": "alike"})
+    try:
+        await add(shop, "ABC")
+        left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    finally:
+        await shop.ongoing("PUT", "settings", {"articleNumbers": "exact"})
+    assert (left.to_send, left.refused) == (0, 1)
+    assert (await held(shop, "abc"))["articleName"] == "Artikel abc"
+    assert await shop.read(LISTED) == [("ABC", "near-twin-article"), ("abc", "near-twin-article")]
+
+
+async def test_near_twins_are_listed_before_either_is_sent(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, "0012", "12")
+    async with shop.ongoing.fault("PUT /articles", "http", status=503):
+        with pytest.raises(Unavailable):
+            await ActivityEnvironment().run(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert await shop.read(LISTED) == [("0012", "near-twin-article"), ("12", "near-twin-article")]
+
+
+async def test_a_warehouse_that_refuses_one_after_another_is_left_in_peace_for_a_while(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, *(f"BAD-{number}" for number in range(9)))
+    before = await puts(shop)
+    async with shop.ongoing.fault("PUT /articles", "http", count=REFUSED_IN_A_ROW, status=400):
+        with pytest.raises(Waiting) as waiting:
+            await ActivityEnvironment().run(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (waiting.value.code, await puts(shop) - before) == ("articles-refused-in-a-row", REFUSED_IN_A_ROW)
+    left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (left.sent, left.to_send, left.refused) == (6, 0, 3)
+
+
+async def test_many_orders_with_one_refused_article_do_not_use_up_the_warehouses_patience(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, "BAD")
+    before = await puts(shop)
+    async with shop.ongoing.fault("PUT /articles", "http", count=REFUSED_IN_A_ROW, status=400):
+        for number in range(REFUSED_IN_A_ROW + 3):
+            await shop.order(f"SO-{number}", lines=[line("BAD", 1, 10)])
+            with pytest.raises(Refused, match="article BAD") as refused:
+                await again(shop.worker.ongoing.send_sales_order, shop.key(f"SO-{number}"))
+            assert refused.value.code == "article-refused"
+        assert await puts(shop) == before + REFUSED_IN_A_ROW
+    await change(shop, "update erp.article set name = 'Better' where merchant_id = :m and article_number = 'BAD'")
+    assert (await shop.send("SO-0")).stage == "at-warehouse"
+
+
+async def test_a_suppliers_new_name_reaches_its_articles(shop: Shop) -> None:
+    async with shop.erp.everyone() as session:
+        await insert(session, "erp.supplier", {"merchant_id": shop.merchant, "supplier_number": "S-1", "name": "Old name"})
+    await add(shop, "OF-S-1", supplier_number="S-1")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    before = await puts(shop)
+    await change(shop, "update erp.supplier set name = 'New name' where merchant_id = :m")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert await puts(shop) == before + 1
+    assert (await held(shop, "OF-S-1"))["supplierInfo"]["supplierName"] == "New name"
+
+
+async def test_a_deleted_article_is_listed_and_one_that_comes_again_is_newer_than_all_before(shop: Shop) -> None:
+    await add(shop, "GONE", "NEVER-SENT")
+    await change(shop, "delete from erp.article where merchant_id = :m and article_number = 'NEVER-SENT'")
+    for name in ("First", "Second", "Third"):
+        await change(shop, "update erp.article set name = :n where merchant_id = :m and article_number = 'GONE'", n=name)
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await change(shop, "delete from erp.article where merchant_id = :m and article_number = 'GONE'")
+    assert await shop.read(LISTED) == [("GONE", "article-deleted")]
+    await add(shop, "GONE")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert ((await held(shop, "GONE"))["articleName"], await shop.read(LISTED)) == ("Artikel GONE", [])
+    await change(shop, "update erp.article set name = 'Third' where merchant_id = :m and article_number = 'GONE'")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (await held(shop, "GONE"))["articleName"] == "Third"
+
+
+async def test_translations_reach_the_warehouse_though_it_does_not_show_them(shop: Shop) -> None:
+    await add(shop, "TOTE")
+    async with shop.erp.everyone() as session:
+        of = {"merchant_id": shop.merchant, "article_number": "TOTE"}
+        await insert(
+            session, "erp.article_translation", *(of | {"language": code, "name": f"In {code}"} for code in ("en", "fi"))
+        )
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    written = await shop.ongoing("GET", f"articles/{shop.goods_owner}/TOTE")
+    assert [(each["languageCode"], each["articleName"]) for each in written["articleNameTranslations"]] == [
+        ("en", "In en"),
+        ("fi", "In fi"),
+    ]
 
 
 async def test_an_article_that_the_warehouse_has_keeps_its_number_and_its_successor_is_listed(shop: Shop) -> None:
