@@ -32,8 +32,8 @@ from erp.articles import (
     SYSTEM,
     ArticleDocument,
     article_refused,
-    article_sent,
     articles_due,
+    articles_sent,
     claim_articles,
     due_again,
     hopeless,
@@ -45,7 +45,7 @@ from erp.articles import (
     unsent_articles,
 )
 from erp.database import Database
-from erp.exceptions import close_note, open_exception
+from erp.exceptions import close_notes, open_exception
 from erp.links import linked_to, links, save_link
 from erp.watching import ran
 
@@ -182,7 +182,7 @@ async def send_batch(
                 if problem.outcome_unknown:
                     left.discard(number)
                     async with database.merchant(merchant) as session:
-                        await leave_articles(session, merchant, [number], unclear.total_seconds())
+                        await leave_articles(session, merchant, [number], unclear.total_seconds(), wait=True)
                 raise
             except Rejected as refusal:
                 left.discard(number)
@@ -215,35 +215,49 @@ def _parts_first(articles: Sequence[ArticleDocument]) -> list[ArticleDocument]:
 async def _keep(
     database: Database, merchant: str, sent: Sequence[tuple[ArticleDocument, int]], twins: dict[str, str], left: set[str]
 ) -> Refused | None:
-    """Remember what the warehouse has now; give back what was claimed and not sent; list replacements, and close what is over.
-
-    Where the warehouse took an article for its near-twin, the twin is sent again: it was written over.
-    """
-    clash: Refused | None = None
+    """Remember what the warehouse has now; give back what was claimed and not sent; list replacements, and close what is over."""
+    versions, clashes = {article.article_number: article.version for article, _ in sent}, list[tuple[str, str]]()
     async with database.merchant(merchant) as session:
-        if left:
-            await leave_articles(session, merchant, sorted(left), 0.0)
         for article, system_id in sent:
             number = article.article_number
             twin = await linked_to(session, merchant, SYSTEM, KIND, str(system_id))
             if twin is not None and twin != number:
-                text = f"the warehouse takes article {number!r} for {twin!r}: their numbers are alike"
-                await article_refused(session, merchant, number, article.version, text)
-                await open_exception(session, merchant, KIND, number, "near-twin-article", text, False)
-                await due_again(session, merchant, twin)
-                clash = Refused("near-twin-article", text)
+                clashes.append((number, twin))
                 continue
             await save_link(session, merchant, SYSTEM, KIND, number, str(system_id), article.hash, article.version)
-            await article_sent(session, merchant, number, article.version)
-            for code in ("article-refused", "article-deleted"):
-                await close_note(session, merchant, KIND, number, code, "the warehouse has taken it")
-            if number not in twins:
-                await close_note(session, merchant, KIND, number, "near-twin-article", "no other is like it now")
+            over = ["article-refused", "article-deleted", *([] if number in twins else ["near-twin-article"])]
+            await close_notes(session, merchant, KIND, number, over, "the warehouse has taken it")
             if article.replaces_article_number:
                 old = article.replaces_article_number
                 text = f"article {number} replaces {old}: the warehouse keeps the stock of {old} under its own number"
                 await open_exception(session, merchant, KIND, number, "article-renamed", text, False)
-    return clash
+        taken = {number: versions[number] for number in versions.keys() - {number for number, _ in clashes}}
+        sent_late = await articles_sent(session, merchant, taken)
+        left_late = await leave_articles(session, merchant, sorted(left), 0.0)
+    for number in sorted(sent_late):
+        async with database.merchant(merchant) as session:
+            await articles_sent(session, merchant, {number: taken[number]}, wait=True)
+    for number in sorted(left_late):
+        async with database.merchant(merchant) as session:
+            await leave_articles(session, merchant, [number], 0.0, wait=True)
+    for number, twin in clashes:
+        await _took_for_its_twin(database, merchant, number, versions[number], twin)
+    if not clashes:
+        return None
+    return Refused("near-twin-article", _alike(*clashes[0]))
+
+
+async def _took_for_its_twin(database: Database, merchant: str, number: str, version: int, twin: str) -> None:
+    """The warehouse wrote this article over its twin: it is listed and not sent again, and the twin is put right."""
+    async with database.merchant(merchant) as session:
+        await article_refused(session, merchant, number, version, _alike(number, twin))
+        await open_exception(session, merchant, KIND, number, "near-twin-article", _alike(number, twin), False)
+    async with database.merchant(merchant) as session:
+        await due_again(session, merchant, twin)
+
+
+def _alike(number: str, twin: str) -> str:
+    return f"the warehouse takes article {number!r} for {twin!r}: their numbers are alike"
 
 
 def to_ongoing_article(article: ArticleDocument) -> PostArticle:

@@ -5,7 +5,7 @@ claims its row first, so that two senders at once do not send one version twice.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -128,13 +128,23 @@ _PARTS = text(
     select part from parts
     """
 )
+_NEW_DUE = text(
+    """
+    insert into bridge.article_due as d (merchant_id, article_number, version)
+    select a.merchant_id, a.article_number, a.version from erp.article a
+    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[]))
+      and not exists (select from bridge.article_due t where t.merchant_id = a.merchant_id and t.article_number = a.article_number)
+    on conflict do nothing
+    """
+)
 _CLAIM = text(
     """
-    insert into bridge.article_due as d (merchant_id, article_number, version, claimed_until)
-    select a.merchant_id, a.article_number, a.version, clock_timestamp() + make_interval(secs => :seconds) from erp.article a
-    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[])) order by a.article_number
-    on conflict (merchant_id, article_number) do update set claimed_until = excluded.claimed_until
-      where d.claimed_until is null or d.claimed_until < clock_timestamp()
+    update bridge.article_due set claimed_until = clock_timestamp() + make_interval(secs => :seconds)
+    where merchant_id = :merchant and article_number in (
+      select article_number from bridge.article_due
+      where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))
+        and (claimed_until is null or claimed_until < clock_timestamp())
+      for update skip locked)
     returning article_number
     """
 )
@@ -146,12 +156,20 @@ _NEXT = text(
     order by since, article_number limit :most
     """
 )
-_SENT = text(
+_LOCK = text(
     """
-    with gone as (
-      delete from bridge.article_due where merchant_id = :merchant and article_number = :number and version <= :version)
+    select article_number, version from bridge.article_due
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[])) for update skip locked
+    """
+)
+_LOCK_ONE = text(
+    "select article_number, version from bridge.article_due where merchant_id = :merchant and article_number = :number for update"
+)
+_DONE = text("delete from bridge.article_due where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))")
+_CHANGED_MEANWHILE = text(
+    """
     update bridge.article_due set claimed_until = null, since = clock_timestamp()
-    where merchant_id = :merchant and article_number = :number and version > :version
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))
     """
 )
 _LEAVE = text(
@@ -251,19 +269,55 @@ async def parts_of(connection: Session, merchant: str, numbers: Sequence[str]) -
 
 
 async def claim_articles(connection: Session, merchant: str, numbers: Sequence[str], seconds: float) -> set[str]:
-    """Take these articles for sending, for so long; returns those that nobody else is sending."""
-    found = await rows(connection, _CLAIM, merchant=merchant, numbers=sorted(set(numbers)), seconds=seconds)
+    """Take these articles for sending, for so long; returns those that nobody else is sending.
+
+    Rows that the ERP is changing at this moment are passed over. Here and below nobody waits for one of these rows while holding
+    another: the ERP locks them in an order of its own, and its transactions must not meet a deadlock with us.
+    """
+    wanted = sorted(set(numbers))
+    await connection.execute(_NEW_DUE, {"merchant": merchant, "numbers": wanted})
+    found = await rows(connection, _CLAIM, merchant=merchant, numbers=wanted, seconds=seconds)
     return {r.article_number for r in found}
 
 
-async def article_sent(connection: Session, merchant: str, number: str, version: int) -> None:
-    """The warehouse holds this version: nothing is due, unless the article has changed again meanwhile."""
-    await connection.execute(_SENT, {"merchant": merchant, "number": number, "version": version})
+async def articles_sent(connection: Session, merchant: str, versions: Mapping[str, int], wait: bool = False) -> set[str]:
+    """The warehouse holds these versions: nothing is due, unless an article has changed again meanwhile.
+
+    Returns those whose rows somebody holds: they are to be told again one by one, each in a transaction of its own, with `wait`.
+    """
+    locked = await _locked(connection, merchant, sorted(versions), wait)
+    done = sorted(number for number, version in locked.items() if version <= versions[number])
+    changed = sorted(locked.keys() - set(done))
+    if done:
+        await connection.execute(_DONE, {"merchant": merchant, "numbers": done})
+    if changed:
+        await connection.execute(_CHANGED_MEANWHILE, {"merchant": merchant, "numbers": changed})
+    return versions.keys() - locked.keys() if not wait else set()
 
 
-async def leave_articles(connection: Session, merchant: str, numbers: Sequence[str], seconds: float) -> None:
-    """Nobody sends these for so long: an attempt without an answer may still arrive, and must not come after a newer one."""
-    await connection.execute(_LEAVE, {"merchant": merchant, "numbers": list(numbers), "seconds": seconds})
+async def leave_articles(
+    connection: Session, merchant: str, numbers: Sequence[str], seconds: float, wait: bool = False
+) -> set[str]:
+    """Nobody sends these for so long: an attempt without an answer may still arrive, and must not come after a newer one.
+
+    Returns those whose rows somebody holds, as `articles_sent` does.
+    """
+    locked = await _locked(connection, merchant, sorted(numbers), wait)
+    if locked:
+        await connection.execute(_LEAVE, {"merchant": merchant, "numbers": sorted(locked), "seconds": seconds})
+    return set(numbers) - locked.keys() if not wait else set()
+
+
+async def _locked(connection: Session, merchant: str, numbers: Sequence[str], wait: bool) -> dict[str, int]:
+    """Rows with their versions as they are now, locked; with `wait`, of a single article, even if that takes a while."""
+    if not numbers:
+        return {}
+    if wait:
+        [number] = numbers
+        found = await rows(connection, _LOCK_ONE, merchant=merchant, number=number)
+    else:
+        found = await rows(connection, _LOCK, merchant=merchant, numbers=list(numbers))
+    return {row.article_number: row.version for row in found}
 
 
 async def article_refused(connection: Session, merchant: str, number: str, version: int, refusal: str) -> None:

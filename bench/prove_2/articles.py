@@ -1,9 +1,10 @@
 """Point 3: ten thousand changed articles, an urgent order in between, on the embedded stack.
 
 A catalogue is loaded for the first time, then every article of it is changed: most in transactions of many, some in one of
-their own, some again and again, some in their bar codes, translations and customs numbers. Meanwhile an urgent order comes every
-second, each third with an article of its own that was changed the moment before. At the end the warehouse's own API is
-compared with the ERP's rows, field by field, and the simulator's log says how often each article was sent: at most once for each version.
+their own, some again and again, some in their bar codes, translations and customs numbers. Meanwhile an urgent order comes
+every second, each third with an article of its own that was changed the moment before. At the end the warehouse's own API is
+compared with the ERP's rows, field by field, and the simulator's log says how often each article was sent: at most once for each
+of its versions.
 
 python -m bench.prove_2.articles [--articles N] [--json]
 """

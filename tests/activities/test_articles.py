@@ -320,3 +320,44 @@ async def test_an_old_version_that_travels_late_never_comes_after_a_newer_one(sh
 
         await becomes(name, "Second", 10)
     assert await shop.read(DUE) == []
+
+
+async def test_a_change_that_commits_while_an_article_is_sent_is_sent_next_and_not_left_for_minutes(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await change(shop, "update erp.article set name = 'First' where merchant_id = :m and article_number = 'A'")
+    claimed = "select claimed_until is not null from bridge.article_due where merchant_id = :m and article_number = 'A'"
+    async with shop.ongoing.fault("PUT /articles", "delay", seconds=0.5):
+        sending = asyncio.create_task(again(shop.worker.articles.send_changed_articles, shop.merchant))
+        await becomes(lambda: shop.read(claimed), [(True,)])
+        async with shop.erp.everyone() as session:
+            second = "update erp.article set name = 'Second' where merchant_id = :m and article_number = 'A'"
+            await session.execute(text(second), {"m": shop.merchant})
+            # The answer is there, and what we have to write about it waits for the ERP's commit.
+            await becomes(lambda: shop.read("select count(*) > 0 from pg_locks where not granted and :m = :m"), [(True,)])
+    await sending
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert ((await held(shop, "A"))["articleName"], await shop.read(DUE)) == ("Second", [])
+
+
+async def test_the_erp_never_meets_a_deadlock_with_us_however_it_orders_its_changes(shop: Shop) -> None:
+    numbers = [f"D-{n:02}" for n in range(20)]
+    await add(shop, *numbers)
+
+    async def busy_erp() -> None:
+        for turn in range(30):
+            async with shop.erp.everyone() as session:
+                for number in numbers if turn % 2 else reversed(numbers):
+                    await session.execute(
+                        text("update erp.article set name = :n where merchant_id = :m and article_number = :a"),
+                        {"m": shop.merchant, "a": number, "n": f"Name {turn}"},
+                    )
+
+    async def busy_sync() -> None:
+        while not changing.done():
+            await again(shop.workers[0].articles.send_changed_articles, shop.merchant)
+
+    changing = asyncio.create_task(busy_erp())
+    await asyncio.wait_for(asyncio.gather(changing, busy_sync()), 60)
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert await shop.read(DUE) == []
+    assert {(await held(shop, number))["articleName"] for number in numbers} == {"Name 29"}
