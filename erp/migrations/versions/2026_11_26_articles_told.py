@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "articles_told"
-down_revision = "exchange_rates"
+down_revision = "returns"
 branch_labels = None
 depends_on = None
 
