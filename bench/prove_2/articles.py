@@ -1,6 +1,6 @@
 """Point 3: ten thousand changed articles, an urgent order in between, on the embedded stack.
 
-A catalogue is loaded for the first time, then every article of it is changed: most in transactions of many, some in one of
+A catalogue is loaded for the first time, then every article of it is changed: half in transactions of many, half in one of
 their own, some again and again, some in their bar codes, translations and customs numbers. Meanwhile an urgent order comes
 every second, each third with an article of its own that was changed the moment before. At the end the warehouse's own API is
 compared with the ERP's rows, field by field, and the simulator's log says how often each article was sent: at most once for each
@@ -29,8 +29,9 @@ from starters.connect import GOODS_OWNER_ID, MERCHANT
 
 DELAY_SECONDS = 5.0
 IN_ONE_TRANSACTION = 500
-ALONE = 20
-"""Of so many articles, one is changed in a transaction of its own."""
+WRITERS = 3
+IN_PARTS = 20
+"""Of so many articles, one is changed in its bar codes, translations and customs numbers too."""
 ONE_MORE_TIME = 10
 """Of so many articles, one is changed three times in all."""
 PAGE = 1000
@@ -149,17 +150,26 @@ async def measure(articles: int = 10_000) -> Measured:
 
 
 async def _change(made: Ground, numbers: list[str]) -> None:
-    """The ERP's busy hour: everything changes, some of it alone, some of it in its parts, some of it three times."""
-    alone = set(numbers[::ALONE])
-    many = [number for number in numbers if number not in alone]
-    for first in range(0, len(many), IN_ONE_TRANSACTION):
+    """The ERP's busy hour: every second article alone, by several at once, the rest in transactions of many; some in their parts,
+    some three times."""
+    alone, many = numbers[::2], numbers[1::2]
+
+    async def one_by_one(mine: list[str]) -> None:
+        for number in mine:
+            async with made.erp.everyone() as session:
+                await session.execute(_CHANGE, {"m": MERCHANT, "numbers": [number], "again": "alone"})
+
+    async def together() -> None:
+        for first in range(0, len(many), IN_ONE_TRANSACTION):
+            part = {"numbers": many[first : first + IN_ONE_TRANSACTION], "again": "together"}
+            async with made.erp.everyone() as session:
+                await session.execute(_CHANGE, {"m": MERCHANT} | part)
+
+    await asyncio.gather(together(), *(one_by_one(alone[writer::WRITERS]) for writer in range(WRITERS)))
+    for number in numbers[::IN_PARTS]:
         async with made.erp.everyone() as session:
-            await session.execute(_CHANGE, {"m": MERCHANT, "numbers": many[first : first + IN_ONE_TRANSACTION], "again": "new"})
-    for number in sorted(alone):
-        async with made.erp.everyone() as session:
-            await session.execute(_CHANGE, {"m": MERCHANT, "numbers": [number], "again": "alone"})
-            for part in _PARTS:
-                await session.execute(part, {"m": MERCHANT, "n": number})
+            for statement in _PARTS:
+                await session.execute(statement, {"m": MERCHANT, "n": number})
     for again in ("second", "third"):
         async with made.erp.everyone() as session:
             await session.execute(_CHANGE, {"m": MERCHANT, "numbers": numbers[::ONE_MORE_TIME], "again": again})

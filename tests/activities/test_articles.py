@@ -185,6 +185,22 @@ async def test_a_refused_article_is_tried_again_when_a_person_wants_it(shop: Sho
     assert (due.to_send, due.refused) == (0, 0)
 
 
+async def test_the_articles_of_an_order_go_before_those_that_wait(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, *(f"MANY-{number:02}" for number in range(75)))
+    await add(shop, *(f"OWN-{number}" for number in range(8)))
+    await shop.order(lines=[line(f"OWN-{number}", 1, 10) for number in range(8)])
+    claimed = "select count(claimed_until) > 0 from bridge.article_due where merchant_id = :m"
+    sending = asyncio.create_task(again(shop.worker.articles.send_changed_articles, shop.merchant))
+    await becomes(lambda: shop.read(claimed), [(True,)])
+    await asyncio.gather(sending, again(shop.worker.ongoing.send_sales_order, shop.key()))
+    log = await shop.ongoing("GET", "log?route=PUT%20/articles&limit=100000")
+    numbers = [each["written"]["number"] for each in log if f"/{shop.merchant}/" in each["path"] and each["written"]]
+    own = [at for at, number in enumerate(numbers) if number.startswith("OWN-")]
+    assert (len(own), own[-1] < len(numbers) - 1) == (8, True)
+    assert own[-1] - own[0] < 10, "one of the others at most was under way"
+
+
 async def test_an_order_with_a_refused_article_says_so(shop: Shop) -> None:
     await add(shop, "BAD")
     await shop.order(lines=[line("BAD", 1, 10)])
