@@ -4,12 +4,14 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.articles import REFUSED_IN_A_ROW
 from erp.database import Database
+from starters.cli_articles import _sync
 from starters.relay import Relay
 from tests.activities.world import Shop
 from tests.conftest import TestDatabase
@@ -194,3 +196,24 @@ async def test_a_refused_article_holds_nobody_up_and_is_sent_when_it_has_changed
         await session.execute(text("update erp.article set name = 'Better' where merchant_id = :m"), {"m": shop.merchant})
     await processes.deliver()
     await becomes(lambda: shop.read(DUE), [(0,)])
+
+
+async def test_a_person_has_everything_sent_once_more_and_is_told_how_it_went(
+    processes: Processes,
+    database: TestDatabase,
+    key_ring: KeyRing,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop = processes.shop
+    address = processes.client.service_client.config.target_host
+    for name, value in (database.environment() | {"TEMPORAL_ADDRESS": address, "LAGERBRO_KEYS": key_ring.dump()}).items():
+        monkeypatch.setenv(name, value)
+    assert await _sync(shop.merchant, False, 30, True) == 0
+    body = {"goodsOwnerId": shop.goods_owner, "articleNumber": "A", "articleName": "Spoiled over there"}
+    await shop.call_ongoing("PUT", "articles", body)
+    assert await _sync(shop.merchant, True, 30, True) == 0
+    first, second = (json.loads(part + "}") for part in capsys.readouterr().out.split("}\n")[:2])
+    assert (first["sent"], first["to_send"], second["sent"], second["to_send"]) == (4, 0, 4, 0)
+    assert await names(shop) == {"Artikel A", "Artikel B", "Artikel C"}
+    assert await shop.read("select action from bridge.audit where merchant_id = :m and kind = 'article'") == [("articles-all",)]
