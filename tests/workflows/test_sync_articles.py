@@ -155,7 +155,7 @@ async def test_every_article_is_right_when_each_first_answer_is_lost(
         await processes.deliver()
         await handle(processes).result()
         await processes.end_all()
-    assert losing.lost == ["send_changed_articles"]
+    assert set(losing.lost) == {"send_changed_articles"}
     assert (await names(shop), await shop.read(DUE)) == ({"Renamed"}, [(0,)])
 
 

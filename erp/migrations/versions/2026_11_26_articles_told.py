@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "articles_told"
-down_revision = "returns"
+down_revision = "corrections"
 branch_labels = None
 depends_on = None
 
