@@ -42,11 +42,14 @@ from erp.articles import (
     near_twins,
     next_articles,
     parts_of,
+    refused_kits,
+    try_articles_again,
     unsent_articles,
 )
 from erp.database import Database
 from erp.exceptions import close_notes, open_exception
 from erp.links import linked_to, links, save_link
+from erp.merchants import load_merchant
 from erp.watching import ran
 
 KIND = "article"
@@ -157,6 +160,7 @@ async def send_batch(
         claimed = sorted(await claim_articles(session, merchant, [*numbers, *parts], lasts))
         articles = _parts_first(await load_articles(session, merchant, claimed))
         known = await links(session, merchant, SYSTEM, KIND, claimed)
+        clears = (await load_merchant(session, merchant)).settings.null_clears_structure
         twins = await near_twins(session, merchant, claimed)
         for number, twin in twins.items():
             text = f"article {number!r} and article {twin!r} differ in case, blanks or leading zeros only"
@@ -172,7 +176,7 @@ async def send_batch(
                 left.discard(number)
                 continue
             try:
-                sent.append((article, await client.put_article(to_ongoing_article(article), for_order=run is None)))
+                sent.append((article, await client.put_article(to_ongoing_article(article, clears), for_order=run is None)))
                 left.discard(number)
                 if run:
                     run.refused = 0
@@ -232,6 +236,7 @@ async def _keep(
                 text = f"article {number} replaces {old}: the warehouse keeps the stock of {old} under its own number"
                 await open_exception(session, merchant, KIND, number, "article-renamed", text, False)
         taken = {number: versions[number] for number in versions.keys() - {number for number, _ in clashes}}
+        kits = await refused_kits(session, merchant, sorted(taken))
         sent_late = await articles_sent(session, merchant, taken)
         left_late = await leave_articles(session, merchant, sorted(left), 0.0)
     for number in sorted(sent_late):
@@ -240,6 +245,9 @@ async def _keep(
     for number in sorted(left_late):
         async with database.merchant(merchant) as session:
             await leave_articles(session, merchant, [number], 0.0, wait=True)
+    for number in kits:
+        async with database.merchant(merchant) as session:
+            await try_articles_again(session, merchant, number)
     for number, twin in clashes:
         await _took_for_its_twin(database, merchant, number, versions[number], twin)
     if not clashes:
@@ -260,7 +268,7 @@ def _alike(number: str, twin: str) -> str:
     return f"the warehouse takes article {number!r} for {twin!r}: their numbers are alike"
 
 
-def to_ongoing_article(article: ArticleDocument) -> PostArticle:
+def to_ongoing_article(article: ArticleDocument, null_clears_structure: bool = False) -> PostArticle:
     """Translate by the public product map of Extend and Ongoing. Always the full article."""
     components = [StructureRow(article_number=number, number_of_items=quantity) for number, quantity in article.components]
     return PostArticle(
@@ -306,4 +314,5 @@ def to_ongoing_article(article: ArticleDocument) -> PostArticle:
         ]
         or None,
         structure_definition=StructureDefinition(rows=components) if components else None,
+        null_clears_structure=null_clears_structure,
     )

@@ -214,6 +214,14 @@ _TWINS = text(
     where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[])) group by a.article_number
     """
 )
+_REFUSED_KITS = text(
+    """
+    select d.article_number from bridge.article_due d
+    where d.merchant_id = :merchant and d.refused_version is not null and d.refused_version = d.version and exists (
+      select from erp.article_component c where c.merchant_id = d.merchant_id and c.article_number = d.article_number
+        and c.component_article_number = any(cast(:numbers as text[])))
+    """
+)
 _TRY_AGAIN = text(
     """
     update bridge.article_due set refused_version = null, refusal = null where merchant_id = :merchant
@@ -339,6 +347,11 @@ async def due_again(connection: Session, merchant: str, number: str | None = Non
 async def near_twins(connection: Session, merchant: str, numbers: Sequence[str]) -> dict[str, str]:
     """Of these articles, those whose number differs from another's in case, blanks or leading zeros only."""
     return {r.article_number: r.twin for r in await rows(connection, _TWINS, merchant=merchant, numbers=list(numbers))}
+
+
+async def refused_kits(connection: Session, merchant: str, numbers: Sequence[str]) -> list[str]:
+    """Structure articles that were refused, perhaps only because one of these components was not there yet."""
+    return [r.article_number for r in await rows(connection, _REFUSED_KITS, merchant=merchant, numbers=list(numbers))]
 
 
 async def try_articles_again(connection: Session, merchant: str, number: str | None) -> list[str]:

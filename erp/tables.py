@@ -298,6 +298,7 @@ article_due = Table(
         ["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"], ondelete="CASCADE"
     ),
     Index("ix_article_due_since", "merchant_id", "since"),
+    Index("ix_article_due_refused", "merchant_id", postgresql_where=text("refused_version IS NOT NULL")),
     schema="bridge",
 )
 

@@ -125,6 +125,35 @@ async def test_a_structure_article_travels_with_its_components(shop: Shop) -> No
     assert (await held(shop, "KIT"))["articleKind"] == "Structure"
 
 
+async def test_a_structure_article_that_came_before_its_component_is_tried_again_when_that_is_there(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, "PART", "KIT")
+    async with shop.erp.everyone() as session:
+        of = {"merchant_id": shop.merchant, "article_number": "KIT"}
+        await insert(session, "erp.article_component", of | {"component_article_number": "PART", "quantity": D(1)})
+    async with shop.ongoing.fault("PUT /articles", "http", count=1, status=400, body={"message": "Unknown group"}):
+        left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (left.refused, await shop.read(LISTED)) == (2, [("KIT", "article-refused"), ("PART", "article-refused")])
+    await change(
+        shop, "update erp.article set article_group = null, name = 'P' where merchant_id = :m and article_number = 'PART'"
+    )
+    left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (left.refused, await shop.read(DUE), await shop.read(LISTED)) == (0, [], [])
+    assert (await held(shop, "KIT"))["articleKind"] == "Structure"
+
+
+async def test_a_structure_that_is_taken_apart_in_the_erp_is_so_in_a_warehouse_that_clears_by_null(shop: Shop) -> None:
+    await shop.settings(null_clears_structure=True)
+    await add(shop, "PART", "KIT")
+    async with shop.erp.everyone() as session:
+        of = {"merchant_id": shop.merchant, "article_number": "KIT"}
+        await insert(session, "erp.article_component", of | {"component_article_number": "PART", "quantity": D(1)})
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await change(shop, "delete from erp.article_component where merchant_id = :m")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (await held(shop, "KIT"))["articleKind"] is None
+
+
 async def test_what_changed_in_nothing_that_is_sent_is_not_sent_again(shop: Shop) -> None:
     await again(shop.worker.articles.send_changed_articles, shop.merchant)
     before = await puts(shop)

@@ -22,6 +22,14 @@ def upgrade() -> None:
         schema="bridge",
         postgresql_where=sa.text("delivered_at IS NULL AND topic = 'articles.changed'"),
     )
+    op.create_index(
+        "ix_article_due_refused",
+        "article_due",
+        ["merchant_id"],
+        unique=False,
+        schema="bridge",
+        postgresql_where=sa.text("refused_version IS NOT NULL"),
+    )
     op.create_index("ix_article_supplier", "article", ["merchant_id", "supplier_number"], unique=False, schema="erp")
     sql = (Path(__file__).parent / "2026_11_26_articles_told.sql").read_text(encoding="utf-8")
     driver_connection = op.get_bind().connection.dbapi_connection
