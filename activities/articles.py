@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from temporalio import activity
 
 from activities.connections import Connections
+from activities.errors import Waiting
 from clients.errors import RateLimited, Rejected, Unauthorised, Unavailable
 from clients.ongoing import (
     AlternativeBarCode,
@@ -31,19 +32,24 @@ from erp.articles import (
     SYSTEM,
     ArticleDocument,
     article_refused,
-    article_sent,
     articles_due,
+    articles_sent,
     claim_articles,
+    due_again,
+    hopeless,
     leave_articles,
     load_articles,
     near_twins,
     next_articles,
     parts_of,
+    refused_kits,
+    try_articles_again,
     unsent_articles,
 )
 from erp.database import Database
-from erp.exceptions import close_note, open_exception
+from erp.exceptions import close_notes, open_exception
 from erp.links import linked_to, links, save_link
+from erp.merchants import load_merchant
 from erp.watching import ran
 
 KIND = "article"
@@ -51,6 +57,8 @@ BATCH = 25
 CLAIM_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 0.1
 ONE_RUN_SECONDS = 60.0
+REFUSED_IN_A_ROW = 3
+REST_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,13 @@ class ArticlesLeft:
     to_send: int
     refused: int
     look_after: float | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run of the sync has met: how many articles were refused since one was taken."""
+
+    refused: int = 0
 
 
 class Articles:
@@ -75,10 +90,11 @@ class Articles:
     async def send_changed_articles(self, merchant_id: str) -> ArticlesLeft:
         """Send what has changed, oldest first, for a minute or until nothing is left. A repeat goes on with what is left.
 
-        A refused article is listed and left until it changes; the others go on. While the flow is off nothing is done: what has
-        changed waits for the first run after it is on. What an order needs is sent with the order.
+        A refused article is listed and left until it changes; the others go on, unless one after another is refused: Ongoing
+        shuts out who fails too often in a row, orders and all. While the flow is off nothing is done: what has changed waits
+        for the first run after it is on. What an order needs is sent with the order.
         """
-        sent, ends = 0, time.monotonic() + ONE_RUN_SECONDS
+        sent, in_a_row, ends = 0, Run(), time.monotonic() + ONE_RUN_SECONDS
         async with self._connections.using(merchant_id) as (merchant, client):
             if await self._connections.is_off(merchant, ARTICLES):
                 return ArticlesLeft(0, 0, 0)
@@ -91,7 +107,7 @@ class Articles:
                 activity.heartbeat(sent, due.to_send)
                 if not numbers or time.monotonic() > ends:
                     return ArticlesLeft(sent, due.to_send, due.refused, self._pause(bool(numbers), due.to_send))
-                sent += await send_batch(self._database, client, merchant_id, numbers, self._unclear)
+                sent += await send_batch(self._database, client, merchant_id, numbers, self._unclear, run=in_a_row)
 
     def _pause(self, more: bool, to_send: int) -> float | None:
         """None when nothing is left; else soon, or when what somebody else is sending should be done."""
@@ -114,7 +130,7 @@ async def send_articles(
     while wanted:
         sent = 0
         for start in range(0, len(wanted), BATCH):
-            sent += await send_batch(database, client, merchant, wanted[start : start + BATCH], unclear, refuse=True)
+            sent += await send_batch(database, client, merchant, wanted[start : start + BATCH], unclear)
             done += sent
             progress(done)
         async with database.merchant(merchant) as session:
@@ -125,16 +141,30 @@ async def send_articles(
 
 
 async def send_batch(
-    database: Database, client: OngoingClient, merchant: str, numbers: Sequence[str], unclear: timedelta, refuse: bool = False
+    database: Database,
+    client: OngoingClient,
+    merchant: str,
+    numbers: Sequence[str],
+    unclear: timedelta,
+    run: Run | None = None,
 ) -> int:
-    """Send those of these articles that nobody else is sending; returns how many were dealt with."""
+    """Send those of these articles that nobody else is sending; returns how many were dealt with.
+
+    Without a `run` of the sync an order waits for them: they go before those of the sync, and a refused one is raised.
+    """
     async with database.merchant(merchant) as session:
+        if run is None and (why := await hopeless(session, merchant, numbers, REFUSED_IN_A_ROW)):
+            raise Refused("article-refused", why)
         parts = await unsent_articles(session, merchant, await parts_of(session, merchant, numbers))
         lasts = CLAIM_SECONDS + unclear.total_seconds()
         claimed = sorted(await claim_articles(session, merchant, [*numbers, *parts], lasts))
         articles = _parts_first(await load_articles(session, merchant, claimed))
         known = await links(session, merchant, SYSTEM, KIND, claimed)
+        clears = (await load_merchant(session, merchant)).settings.null_clears_structure
         twins = await near_twins(session, merchant, claimed)
+        for number, twin in twins.items():
+            text = f"article {number!r} and article {twin!r} differ in case, blanks or leading zeros only"
+            await open_exception(session, merchant, KIND, number, "near-twin-article", text, False)
     left = set(claimed)
     sent: list[tuple[ArticleDocument, int]] = []
     try:
@@ -146,15 +176,17 @@ async def send_batch(
                 left.discard(number)
                 continue
             try:
-                sent.append((article, await client.put_article(to_ongoing_article(article))))
+                sent.append((article, await client.put_article(to_ongoing_article(article, clears), for_order=run is None)))
                 left.discard(number)
+                if run:
+                    run.refused = 0
             except (Unauthorised, RateLimited):
                 raise
             except Unavailable as problem:
                 if problem.outcome_unknown:
                     left.discard(number)
                     async with database.merchant(merchant) as session:
-                        await leave_articles(session, merchant, [number], unclear.total_seconds())
+                        await leave_articles(session, merchant, [number], unclear.total_seconds(), wait=True)
                 raise
             except Rejected as refusal:
                 left.discard(number)
@@ -162,11 +194,14 @@ async def send_batch(
                 async with database.merchant(merchant) as session:
                     await article_refused(session, merchant, number, article.version, str(refusal))
                     await open_exception(session, merchant, KIND, number, "article-refused", text, False)
-                if refuse:
+                if run is None:
                     raise Refused("article-refused", text) from None
+                run.refused += 1
+                if run.refused >= REFUSED_IN_A_ROW:
+                    raise Waiting("articles-refused-in-a-row", f"one article after another, last {text}", REST_SECONDS) from None
     finally:
         clash = await _keep(database, merchant, sent, twins, left)
-    if clash and refuse:
+    if clash and run is None:
         raise clash
     return len(claimed)
 
@@ -184,34 +219,56 @@ def _parts_first(articles: Sequence[ArticleDocument]) -> list[ArticleDocument]:
 async def _keep(
     database: Database, merchant: str, sent: Sequence[tuple[ArticleDocument, int]], twins: dict[str, str], left: set[str]
 ) -> Refused | None:
-    """Remember what the warehouse has now; give back what was claimed and not sent; list near-twins and replacements."""
-    clash: Refused | None = None
+    """Remember what the warehouse has now; give back what was claimed and not sent; list replacements, and close what is over."""
+    versions, clashes = {article.article_number: article.version for article, _ in sent}, list[tuple[str, str]]()
     async with database.merchant(merchant) as session:
-        if left:
-            await leave_articles(session, merchant, sorted(left), 0.0)
         for article, system_id in sent:
             number = article.article_number
             twin = await linked_to(session, merchant, SYSTEM, KIND, str(system_id))
-            if twin not in (None, number):
-                text = f"the warehouse takes article {number!r} for {twin!r}: their numbers are alike"
-                await article_refused(session, merchant, number, article.version, text)
-                await open_exception(session, merchant, KIND, number, "near-twin-article", text, False)
-                clash = Refused("near-twin-article", text)
+            if twin is not None and twin != number:
+                clashes.append((number, twin))
                 continue
             await save_link(session, merchant, SYSTEM, KIND, number, str(system_id), article.hash, article.version)
-            await article_sent(session, merchant, number, article.version)
-            await close_note(session, merchant, KIND, number, "article-refused", "the warehouse has taken it")
-            if number in twins:
-                text = f"article {number!r} and article {twins[number]!r} differ in case, blanks or leading zeros only"
-                await open_exception(session, merchant, KIND, number, "near-twin-article", text, False)
+            over = ["article-refused", "article-deleted", *([] if number in twins else ["near-twin-article"])]
+            await close_notes(session, merchant, KIND, number, over, "the warehouse has taken it")
             if article.replaces_article_number:
                 old = article.replaces_article_number
                 text = f"article {number} replaces {old}: the warehouse keeps the stock of {old} under its own number"
                 await open_exception(session, merchant, KIND, number, "article-renamed", text, False)
-    return clash
+        taken = {number: versions[number] for number in versions.keys() - {number for number, _ in clashes}}
+        kits = await refused_kits(session, merchant, sorted(taken))
+        sent_late = await articles_sent(session, merchant, taken)
+        left_late = await leave_articles(session, merchant, sorted(left), 0.0)
+    for number in sorted(sent_late):
+        async with database.merchant(merchant) as session:
+            await articles_sent(session, merchant, {number: taken[number]}, wait=True)
+    for number in sorted(left_late):
+        async with database.merchant(merchant) as session:
+            await leave_articles(session, merchant, [number], 0.0, wait=True)
+    for number in kits:
+        async with database.merchant(merchant) as session:
+            await try_articles_again(session, merchant, number)
+    for number, twin in clashes:
+        await _took_for_its_twin(database, merchant, number, versions[number], twin)
+    if not clashes:
+        return None
+    return Refused("near-twin-article", _alike(*clashes[0]))
 
 
-def to_ongoing_article(article: ArticleDocument) -> PostArticle:
+async def _took_for_its_twin(database: Database, merchant: str, number: str, version: int, twin: str) -> None:
+    """The warehouse wrote this article over its twin: it is listed and not sent again, and the twin is put right."""
+    async with database.merchant(merchant) as session:
+        await article_refused(session, merchant, number, version, _alike(number, twin))
+        await open_exception(session, merchant, KIND, number, "near-twin-article", _alike(number, twin), False)
+    async with database.merchant(merchant) as session:
+        await due_again(session, merchant, twin)
+
+
+def _alike(number: str, twin: str) -> str:
+    return f"the warehouse takes article {number!r} for {twin!r}: their numbers are alike"
+
+
+def to_ongoing_article(article: ArticleDocument, null_clears_structure: bool = False) -> PostArticle:
     """Translate by the public product map of Extend and Ongoing. Always the full article."""
     components = [StructureRow(article_number=number, number_of_items=quantity) for number, quantity in article.components]
     return PostArticle(
@@ -257,4 +314,5 @@ def to_ongoing_article(article: ArticleDocument) -> PostArticle:
         ]
         or None,
         structure_definition=StructureDefinition(rows=components) if components else None,
+        null_clears_structure=null_clears_structure,
     )

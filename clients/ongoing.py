@@ -217,12 +217,13 @@ class PostArticle(Model):
     is_expiry_date_article: bool | None = None
     article_name_translations: list[ArticleNameTranslation] | None = None
     structure_definition: StructureDefinition | None = None
+    null_clears_structure: bool = False
 
     def body(self, goods_owner_id: int) -> dict[str, Any]:
         """The article as Ongoing takes it, details in the groups it wants them in. What we have not is sent as null: whether
         an omitted field is kept or cleared over there is not documented, and a bar code that was taken away must go."""
-        flat = self.model_dump(by_alias=True)
-        if flat["structureDefinition"] is None:
+        flat = self.model_dump(by_alias=True, exclude={"null_clears_structure"})
+        if flat["structureDefinition"] is None and not self.null_clears_structure:
             del flat["structureDefinition"]  # what an article without it takes a null for is not known
         body: dict[str, Any] = {"goodsOwnerId": goods_owner_id}
         body |= {name: value for name, value in flat.items() if name not in _GROUPED}
@@ -722,9 +723,10 @@ class OngoingClient:
 
     # --- articles
 
-    async def put_article(self, article: PostArticle) -> int:
-        """Create or update by article number; a repeat is harmless. Returns Ongoing's id of the article."""
-        answer = await self._write("PUT", "articles", "article", article.body(self._goods_owner_id))
+    async def put_article(self, article: PostArticle, *, for_order: bool = False) -> int:
+        """Create or update by article number; a repeat is harmless. One that an order waits for goes as the order itself
+        would. Returns Ongoing's id of the article."""
+        answer = await self._write("PUT", "articles", "order" if for_order else "article", article.body(self._goods_owner_id))
         return _id_of(answer, "articleSystemId")
 
     async def get_article(self, article_system_id: int) -> GetArticle:

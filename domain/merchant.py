@@ -76,6 +76,9 @@ class MerchantSettings:
     `return_causes`: what goods that come back for a cause are fit for (`stock`, `locked`, `scrapped`), `return_grade_unstated`
     where no cause is given; `credit_freight`: `with-the-last` goods or `never`.
 
+    `null_clears_structure`: an article that is a structure article no longer is sent with a null in its place, for a warehouse
+    that takes it so; without it the warehouse must be told by hand.
+
     `second_person_above`: a person's correction that concerns more than this, in the books' currency, waits for a second
     person; 0: never.
 
@@ -117,6 +120,7 @@ class MerchantSettings:
     rate_cross_check_percent: int = 5
     rate_difference_at_invoice: str = "product-cost"
     rate_difference_at_payment: str = "accounting-system"
+    null_clears_structure: bool = False
     watch_days: int = 400
     watch_interval_seconds: int = 60
     nightly_sweep_hour: int = 3

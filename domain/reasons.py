@@ -47,13 +47,23 @@ REASONS: dict[str, Reason] = {
     "article-refused": Reason(
         "The warehouse refuses an article of the order.", "erp", "Correct the article in erp.article, then retry."
     ),
+    "article-deleted": Reason(
+        "An article was deleted in the ERP, and the warehouse has it still: it has no way to delete one.",
+        "erp",
+        "Insert it again with active = false, and the warehouse is told; nothing else if it shall stay there.",
+    ),
+    "articles-refused-in-a-row": Reason(
+        "The warehouse refuses one article after another; they are tried a few at a time, so that it does not shut us out.",
+        "person",
+        "Read what it answers (lagerbro article status): most often one setting or group is missing there.",
+    ),
     "article-renamed": Reason(
         "An article replaces another number, and the warehouse keeps stock under the number it was received on.",
         "warehouse",
         "Let the stock of the old number run out, or ask the warehouse to move it to the new one.",
     ),
     "near-twin-article": Reason(
-        "The warehouse answered with an article whose number differs only in case or blanks.",
+        "Two articles have numbers that differ in case, blanks or leading zeros only, or the warehouse takes one for the other.",
         "person",
         "Rename one of the two articles, then retry.",
     ),

@@ -35,7 +35,7 @@ SWEDISH: dict[str, Swedish] = {
     ),
     "article-refused": Swedish("Lagret tar inte emot en artikel på ordern.", "Rätta artikeln i erp.article, försök sedan igen."),
     "near-twin-article": Swedish(
-        "Lagret svarade med en artikel vars nummer bara skiljer i versaler eller blanksteg.",
+        "Två artiklars nummer skiljer bara i versaler, blanksteg eller inledande nollor, eller så förväxlar lagret dem.",
         "Byt nummer på en av de två, försök sedan igen.",
     ),
     "missing-address": Swedish(
@@ -206,6 +206,14 @@ SWEDISH: dict[str, Swedish] = {
     "report-refused": Swedish("Lagret tar inte emot det vi har bokfört.", "Läs svaret; våra egna böcker står fast."),
     "unexpected-refusal": Swedish(
         "Det andra systemet säger nej av ett skäl vi inte känner.", "Läs svaret; rätta, försök sedan igen."
+    ),
+    "article-deleted": Swedish(
+        "En artikel togs bort i affärssystemet och finns kvar på lagret, som inte kan ta bort artiklar.",
+        "Lägg in den igen med active = false, så får lagret veta det; annars inget, om den ska finnas kvar där.",
+    ),
+    "articles-refused-in-a-row": Swedish(
+        "Lagret avvisar den ena artikeln efter den andra; några i taget prövas, så att lagret inte stänger oss ute.",
+        "Läs vad det svarar (lagerbro article status): oftast saknas en inställning eller en grupp där.",
     ),
     "article-renamed": Swedish(
         "En artikel ersätter ett annat nummer, och lagret har saldot på det nummer det togs emot under.",

@@ -5,7 +5,7 @@ claims its row first, so that two senders at once do not send one version twice.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -128,13 +128,23 @@ _PARTS = text(
     select part from parts
     """
 )
+_NEW_DUE = text(
+    """
+    insert into bridge.article_due as d (merchant_id, article_number, version)
+    select a.merchant_id, a.article_number, a.version from erp.article a
+    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[]))
+      and not exists (select from bridge.article_due t where t.merchant_id = a.merchant_id and t.article_number = a.article_number)
+    on conflict do nothing
+    """
+)
 _CLAIM = text(
     """
-    insert into bridge.article_due as d (merchant_id, article_number, version, claimed_until)
-    select a.merchant_id, a.article_number, a.version, clock_timestamp() + make_interval(secs => :seconds) from erp.article a
-    where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[])) order by a.article_number
-    on conflict (merchant_id, article_number) do update set claimed_until = excluded.claimed_until
-      where d.claimed_until is null or d.claimed_until < clock_timestamp()
+    update bridge.article_due set claimed_until = clock_timestamp() + make_interval(secs => :seconds)
+    where merchant_id = :merchant and article_number in (
+      select article_number from bridge.article_due
+      where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))
+        and (claimed_until is null or claimed_until < clock_timestamp())
+      for update skip locked)
     returning article_number
     """
 )
@@ -146,12 +156,20 @@ _NEXT = text(
     order by since, article_number limit :most
     """
 )
-_SENT = text(
+_LOCK = text(
     """
-    with gone as (
-      delete from bridge.article_due where merchant_id = :merchant and article_number = :number and version <= :version)
+    select article_number, version from bridge.article_due
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[])) for update skip locked
+    """
+)
+_LOCK_ONE = text(
+    "select article_number, version from bridge.article_due where merchant_id = :merchant and article_number = :number for update"
+)
+_DONE = text("delete from bridge.article_due where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))")
+_CHANGED_MEANWHILE = text(
+    """
     update bridge.article_due set claimed_until = null, since = clock_timestamp()
-    where merchant_id = :merchant and article_number = :number and version > :version
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[]))
     """
 )
 _LEAVE = text(
@@ -162,8 +180,30 @@ _LEAVE = text(
 )
 _REFUSED = text(
     """
-    update bridge.article_due set refused_version = :version, refusal = left(:refusal, 500), claimed_until = null
+    update bridge.article_due set refused_version = :version, refusal = left(:refusal, 500), claimed_until = null,
+      refusals = case when refused_version = :version and refused_at > now() - interval '10 minutes' then refusals + 1 else 1 end,
+      refused_at = now()
     where merchant_id = :merchant and article_number = :number
+    """
+)
+_HOPELESS = text(
+    """
+    select article_number, refusal, refusals from bridge.article_due
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[])) and refused_version = version
+      and refusals >= :most and refused_at > now() - interval '10 minutes'
+    order by article_number limit 1
+    """
+)
+_DUE_AGAIN = text(
+    """
+    with forgotten as (
+      update bridge.link set sent_hash = null where merchant_id = :merchant and system = :system and kind = 'article'
+        and (cast(:number as text) is null or our_key = :number)
+        and exists (select from erp.article a where a.merchant_id = :merchant and a.article_number = our_key)
+      returning our_key)
+    insert into bridge.article_due (merchant_id, article_number, version)
+    select a.merchant_id, a.article_number, a.version from erp.article a join forgotten on forgotten.our_key = a.article_number
+    where a.merchant_id = :merchant on conflict do nothing
     """
 )
 _TWINS = text(
@@ -172,6 +212,14 @@ _TWINS = text(
     join erp.article t on t.merchant_id = a.merchant_id and erp.twin_key(t.article_number) = erp.twin_key(a.article_number)
       and t.article_number <> a.article_number
     where a.merchant_id = :merchant and a.article_number = any(cast(:numbers as text[])) group by a.article_number
+    """
+)
+_REFUSED_KITS = text(
+    """
+    select d.article_number from bridge.article_due d
+    where d.merchant_id = :merchant and d.refused_version is not null and d.refused_version = d.version and exists (
+      select from erp.article_component c where c.merchant_id = d.merchant_id and c.article_number = d.article_number
+        and c.component_article_number = any(cast(:numbers as text[])))
     """
 )
 _TRY_AGAIN = text(
@@ -229,19 +277,55 @@ async def parts_of(connection: Session, merchant: str, numbers: Sequence[str]) -
 
 
 async def claim_articles(connection: Session, merchant: str, numbers: Sequence[str], seconds: float) -> set[str]:
-    """Take these articles for sending, for so long; returns those that nobody else is sending."""
-    found = await rows(connection, _CLAIM, merchant=merchant, numbers=sorted(set(numbers)), seconds=seconds)
+    """Take these articles for sending, for so long; returns those that nobody else is sending.
+
+    Rows that the ERP is changing at this moment are passed over. Here and below nobody waits for one of these rows while holding
+    another: the ERP locks them in an order of its own, and its transactions must not meet a deadlock with us.
+    """
+    wanted = sorted(set(numbers))
+    await connection.execute(_NEW_DUE, {"merchant": merchant, "numbers": wanted})
+    found = await rows(connection, _CLAIM, merchant=merchant, numbers=wanted, seconds=seconds)
     return {r.article_number for r in found}
 
 
-async def article_sent(connection: Session, merchant: str, number: str, version: int) -> None:
-    """The warehouse holds this version: nothing is due, unless the article has changed again meanwhile."""
-    await connection.execute(_SENT, {"merchant": merchant, "number": number, "version": version})
+async def articles_sent(connection: Session, merchant: str, versions: Mapping[str, int], wait: bool = False) -> set[str]:
+    """The warehouse holds these versions: nothing is due, unless an article has changed again meanwhile.
+
+    Returns those whose rows somebody holds: they are to be told again one by one, each in a transaction of its own, with `wait`.
+    """
+    locked = await _locked(connection, merchant, sorted(versions), wait)
+    done = sorted(number for number, version in locked.items() if version <= versions[number])
+    changed = sorted(locked.keys() - set(done))
+    if done:
+        await connection.execute(_DONE, {"merchant": merchant, "numbers": done})
+    if changed:
+        await connection.execute(_CHANGED_MEANWHILE, {"merchant": merchant, "numbers": changed})
+    return versions.keys() - locked.keys() if not wait else set()
 
 
-async def leave_articles(connection: Session, merchant: str, numbers: Sequence[str], seconds: float) -> None:
-    """Nobody sends these for so long: an attempt without an answer may still arrive, and must not come after a newer one."""
-    await connection.execute(_LEAVE, {"merchant": merchant, "numbers": list(numbers), "seconds": seconds})
+async def leave_articles(
+    connection: Session, merchant: str, numbers: Sequence[str], seconds: float, wait: bool = False
+) -> set[str]:
+    """Nobody sends these for so long: an attempt without an answer may still arrive, and must not come after a newer one.
+
+    Returns those whose rows somebody holds, as `articles_sent` does.
+    """
+    locked = await _locked(connection, merchant, sorted(numbers), wait)
+    if locked:
+        await connection.execute(_LEAVE, {"merchant": merchant, "numbers": sorted(locked), "seconds": seconds})
+    return set(numbers) - locked.keys() if not wait else set()
+
+
+async def _locked(connection: Session, merchant: str, numbers: Sequence[str], wait: bool) -> dict[str, int]:
+    """Rows with their versions as they are now, locked; with `wait`, of a single article, even if that takes a while."""
+    if not numbers:
+        return {}
+    if wait:
+        [number] = numbers
+        found = await rows(connection, _LOCK_ONE, merchant=merchant, number=number)
+    else:
+        found = await rows(connection, _LOCK, merchant=merchant, numbers=list(numbers))
+    return {row.article_number: row.version for row in found}
 
 
 async def article_refused(connection: Session, merchant: str, number: str, version: int, refusal: str) -> None:
@@ -249,9 +333,25 @@ async def article_refused(connection: Session, merchant: str, number: str, versi
     await connection.execute(_REFUSED, {"merchant": merchant, "number": number, "version": version, "refusal": refusal})
 
 
+async def hopeless(connection: Session, merchant: str, numbers: Sequence[str], most: int) -> str | None:
+    """One of these articles that was refused so often, as it is and within ten minutes, that asking again only does harm."""
+    row = await one(connection, _HOPELESS, merchant=merchant, numbers=list(numbers), most=most)
+    return None if row is None else f"article {row.article_number}: {row.refusal} (refused {row.refusals} times, not asked again)"
+
+
+async def due_again(connection: Session, merchant: str, number: str | None = None) -> None:
+    """Have an article that the warehouse has, or all of them, sent once more, whatever was sent before."""
+    await connection.execute(_DUE_AGAIN, {"merchant": merchant, "system": SYSTEM, "number": number})
+
+
 async def near_twins(connection: Session, merchant: str, numbers: Sequence[str]) -> dict[str, str]:
     """Of these articles, those whose number differs from another's in case, blanks or leading zeros only."""
     return {r.article_number: r.twin for r in await rows(connection, _TWINS, merchant=merchant, numbers=list(numbers))}
+
+
+async def refused_kits(connection: Session, merchant: str, numbers: Sequence[str]) -> list[str]:
+    """Structure articles that were refused, perhaps only because one of these components was not there yet."""
+    return [r.article_number for r in await rows(connection, _REFUSED_KITS, merchant=merchant, numbers=list(numbers))]
 
 
 async def try_articles_again(connection: Session, merchant: str, number: str | None) -> list[str]:

@@ -1,5 +1,7 @@
 """What stands still or deserves a person's eye, and why: rows that open once and close with a name."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 
 from erp.database import Session
@@ -51,3 +53,18 @@ async def close_exceptions(connection: Session, merchant: str, kind: str, docume
 async def close_note(connection: Session, merchant: str, kind: str, document: str, code: str, by: str) -> None:
     """Close one note of a document: what it told of is no longer so."""
     await connection.execute(_CLOSE_NOTE, {"merchant": merchant, "kind": kind, "document": document, "code": code, "by": by})
+
+
+_CLOSE_NOTES = text(
+    """
+    update bridge.exception set closed_at = now(), closed_by = :by
+    where merchant_id = :merchant and kind = :kind and document = :document and code = any(cast(:codes as text[]))
+      and closed_at is null
+    """
+)
+
+
+async def close_notes(connection: Session, merchant: str, kind: str, document: str, codes: Sequence[str], by: str) -> None:
+    """Close several notes of one document."""
+    key = {"merchant": merchant, "kind": kind, "document": document}
+    await connection.execute(_CLOSE_NOTES, key | {"codes": list(codes), "by": by})

@@ -212,6 +212,7 @@ article = Table(
     between("volume", "0", "1000000"),
     between("quantity_per_pallet", "1", "1000000"),
     between("stock_limit", "0", "10000000"),
+    Index("ix_article_supplier", "merchant_id", "supplier_number"),
     Index("ix_article_twin", "merchant_id", text("erp.twin_key(article_number)")),
     schema="erp",
 )
@@ -290,11 +291,14 @@ article_due = Table(
     instant("claimed_until", nullable=True),
     Column("refused_version", Integer),
     Column("refusal", Text),
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    instant("refused_at", nullable=True),
     PrimaryKeyConstraint("merchant_id", "article_number"),
     ForeignKeyConstraint(
         ["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"], ondelete="CASCADE"
     ),
     Index("ix_article_due_since", "merchant_id", "since"),
+    Index("ix_article_due_refused", "merchant_id", postgresql_where=text("refused_version IS NOT NULL")),
     schema="bridge",
 )
 
@@ -1110,6 +1114,7 @@ outbox = Table(
     of_merchant(),
     Index("ix_outbox_waiting", "outbox_no", postgresql_where=text("delivered_at IS NULL")),
     Index("ix_outbox_document", "merchant_id", "document"),
+    Index("ix_outbox_articles", "merchant_id", postgresql_where=text("delivered_at IS NULL AND topic = 'articles.changed'")),
     schema="bridge",
 )
 

@@ -1,7 +1,9 @@
-"""Commands about articles: how far the warehouse is from the ERP, and trying again what it refused."""
+"""Commands about articles: how far the warehouse is from the ERP, bringing it there, and trying again what it refused."""
 
 import asyncio
+import getpass
 import json
+import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from erp.articles import articles_due, try_articles_again
+from erp.articles import Due, articles_due, due_again, try_articles_again
 from erp.database import Database, rows
+from starters.merchants import start_syncing
 from worker.settings import Settings
+from worker.temporal import connect
 
 articles = typer.Typer(no_args_is_help=True, help="Articles in the warehouse: how far it is, what it refused, trying again.")
 console = Console()
@@ -29,7 +33,7 @@ _LISTED = text(
 _TOLD = text(
     """
     insert into bridge.audit (merchant_id, actor, action, kind, document, reason)
-    values (:merchant, :by, 'articles-again', 'article', coalesce(:number, 'all'), :reason)
+    values (:merchant, :by, :action, 'article', coalesce(:number, 'all'), :reason)
     """
 )
 
@@ -62,6 +66,53 @@ async def _status(merchant: str, as_json: bool) -> int:
     return 1 if due.refused else 0
 
 
+@articles.command("sync")
+def sync(
+    merchant: Who = "demo",
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Every article that the warehouse has once more, changed or not: it was lost over there."),
+    ] = False,
+    seconds: Annotated[float, typer.Option("--wait", help="Show how far it is for so many seconds at most.")] = 3600,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the warehouse's articles to where the ERP is, now, and show how far it has come. Stopping this stops nothing.
+
+    Exit code 0: nothing is left to send. 1: the warehouse refuses some, or there still is something to send.
+    """
+    raise typer.Exit(asyncio.run(_sync(merchant, everything, seconds, as_json)))
+
+
+async def _sync(merchant: str, everything: bool, seconds: float, as_json: bool) -> int:
+    settings = Settings.from_environment()
+    app, verify = Database(settings.database("app"), pool_size=1), Database(settings.database("verify"), pool_size=1)
+    if everything:
+        async with app.merchant(merchant) as session:
+            await due_again(session, merchant)
+            told = {"merchant": merchant, "by": getpass.getuser(), "action": "articles-all", "number": None}
+            await session.execute(_TOLD, told | {"reason": "lagerbro article sync --all"})
+    await start_syncing(await connect(settings), merchant)
+    ends, former = time.monotonic() + seconds, -1
+    while (due := await _due(verify, merchant)).to_send and time.monotonic() < ends:
+        if due.to_send != former and not as_json:
+            console.print(f"{due.to_send} to send, {due.refused} refused")
+        former = due.to_send
+        await asyncio.sleep(1.0)
+    await app.close()
+    await verify.close()
+    await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
+    if as_json:
+        print(json.dumps(asdict(due), default=str, indent=2))
+    else:
+        console.print(f"{due.sent} in the warehouse, {due.to_send} to send, {due.refused} refused.")
+    return 1 if due.to_send or due.refused else 0
+
+
+async def _due(database: Database, merchant: str) -> Due:
+    async with database.everyone() as session:
+        return await articles_due(session, merchant)
+
+
 @articles.command("again")
 def again(
     number: Annotated[str | None, typer.Argument(help="Article number; every refused one without it.")] = None,
@@ -84,7 +135,8 @@ async def _again(merchant: str, number: str | None, by: str, reason: str) -> int
     async with database.merchant(merchant) as session:
         found = await try_articles_again(session, merchant, number)
         if found:
-            await session.execute(_TOLD, {"merchant": merchant, "by": by, "number": number, "reason": reason})
+            told = {"merchant": merchant, "by": by, "action": "articles-again", "number": number, "reason": reason}
+            await session.execute(_TOLD, told)
     await database.close()
     if not found:
         console.print(f"[red]The warehouse refuses no such article of merchant {merchant}.[/]")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -22,6 +22,7 @@ from worker.keyring import KeyRing
 from workflows import attributes, options
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
 from workflows.post_vouchers import PostVouchers
+from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchKey, WatchWarehouse
 
 _ERP_MERCHANT = text(
@@ -116,6 +117,20 @@ async def connect_merchant(
         merchant=who,
         minute=5,
         at_once=True,
+    )
+
+
+async def start_syncing(client: Client, merchant: str) -> WorkflowHandle[SyncArticles, int]:
+    """Start the merchant's article process, or tell the one that runs."""
+    return await client.start_workflow(
+        SyncArticles.run,
+        merchant,
+        id=f"articles/{merchant}",
+        task_queue=options.ORDERS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal="articles_changed",
+        static_summary=f"Articles of {merchant}",
+        search_attributes=attributes.at_start(merchant, merchant, "sending", datetime.now(UTC)),
     )
 
 

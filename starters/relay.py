@@ -25,7 +25,7 @@ from domain.keys import OrderKey
 from erp import flows
 from erp.counters import PURCHASE_ORDER, SALES_ORDER
 from erp.database import Database, rows
-from starters.merchants import start_watching
+from starters.merchants import start_syncing, start_watching
 from starters.pace import Pace
 from starters.relay_purchases import PURCHASES
 from starters.relay_returns import RETURNS
@@ -38,7 +38,6 @@ from worker.tracing import interceptors
 from workflows import attributes, options
 from workflows.receive_purchase_order import ReceivePurchaseOrder
 from workflows.sales_order import FulfilSalesOrder
-from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
 
 log = structlog.get_logger("relay")
@@ -164,7 +163,7 @@ class Relay:
             by_merchant[row.merchant_id].append(row.outbox_no)
         for merchant, numbers in by_merchant.items():
             try:
-                await self._sync_articles(merchant)
+                await start_syncing(self._client, merchant)
             except RPCError as error:
                 log.warning("not delivered", merchant=merchant, topic="articles.changed", error=error.status.name)
                 continue
@@ -173,18 +172,6 @@ class Relay:
         if taken:
             await asyncio.sleep(GATHER_SECONDS)  # what changes meanwhile is told together
         return len(taken)
-
-    async def _sync_articles(self, merchant: str) -> None:
-        await self._client.start_workflow(
-            SyncArticles.run,
-            merchant,
-            id=f"articles/{merchant}",
-            task_queue=options.ORDERS_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal="articles_changed",
-            static_summary=f"Articles of {merchant}",
-            search_attributes=attributes.at_start(merchant, merchant, "sending", datetime.now(UTC)),
-        )
 
     async def _deliver_all(self, gate: asyncio.Semaphore, of_one: list[Any]) -> None:
         async with gate:
@@ -363,7 +350,7 @@ class Relay:
         if flow.schedule:
             await self._client.get_schedule_handle(f"{flow.schedule}/{merchant}").trigger()
         elif flow.process == "articles":
-            await self._sync_articles(merchant)
+            await start_syncing(self._client, merchant)
         elif flow.process == "watch":
             await start_watching(self._client, merchant)
             await self._client.get_workflow_handle(f"watch/{merchant}").signal(WatchWarehouse.run_now)

@@ -43,7 +43,18 @@ def put_article(world: World, call: Call) -> Answer:
     body = world.read("PostArticleModel", call.body)
     only_owner(call, body["goodsOwnerId"])
     known = article_by_number(world, call.owner.id, body["articleNumber"])
+    if known is None and world.switches["articleNumbers"] == "alike":
+        known = _alike(world, call.owner.id, body["articleNumber"])
     return _write_article(world, call, body, known)
+
+
+def _alike(world: World, owner_id: int, article_number: str) -> sqlite3.Row | None:
+    """An article whose number differs in case or in blanks around it only."""
+    found: sqlite3.Row | None = world.db.execute(
+        "SELECT * FROM article WHERE goods_owner = ? AND trim(lower(number)) = trim(lower(?)) ORDER BY id LIMIT 1",
+        (owner_id, article_number),
+    ).fetchone()
+    return found
 
 
 def put_article_by_id(world: World, call: Call) -> Answer:
@@ -386,6 +397,12 @@ def _article_item(world: World, row: sqlite3.Row, quantity: int, is_locked: bool
 
 
 SHELF = "A-01-3"
+
+
+def as_written(world: World, owner_id: int, article_number: str) -> Json:
+    """What was last put of an article, with what no read shows: translations, colour, size."""
+    row = article_by_number(world, owner_id, article_number)
+    return None if row is None else {"articleSystemId": row["id"]} | loads(row["document"])
 
 
 def structure_definition(world: World, call: Call) -> Answer:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote
 
 from simulators.ongoing import purchases, returns
 from simulators.ongoing.adjustments import adjust
-from simulators.ongoing.articles import article_by_number, ensure_stock
+from simulators.ongoing.articles import article_by_number, as_written, ensure_stock
 from simulators.ongoing.auto import AutoWarehouse
 from simulators.ongoing.faults import BadFault, Faults
 from simulators.ongoing.floor import CannotDo, Floor
@@ -91,6 +91,11 @@ class Control:
                 return self._put_goods_owner(wish)
             case "PUT", "stock":
                 return self._set_stock(wish)
+            case "GET", "articles", owner_id, article_number:
+                written = as_written(self._world, int(owner_id), article_number)
+                if written is None:
+                    raise NotThere(f"article {article_number}")
+                return written
             case "POST", "lock-for-sale":
                 return self._lock_for_sale(wish)
             case "POST", "adjust":

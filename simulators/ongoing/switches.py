@@ -28,6 +28,7 @@ ALTERNATIVES: dict[str, tuple[Json, ...]] = {
     "editLockOnQuantities": (True, False),
     "unknownTransporter": ("refuse", "accept"),
     "goodsLeaveStock": ("at-pick", "at-collection"),
+    "articleNumbers": ("exact", "alike"),
 }
 
 DEFAULTS: dict[str, Json] = {

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities.articles import ArticlesLeft
+from activities.articles import REFUSED_IN_A_ROW, ArticlesLeft
+from activities.errors import Waiting
 from clients.errors import Unavailable
 from domain.errors import Refused
 from erp.articles import articles_due, try_articles_again
@@ -124,6 +125,35 @@ async def test_a_structure_article_travels_with_its_components(shop: Shop) -> No
     assert (await held(shop, "KIT"))["articleKind"] == "Structure"
 
 
+async def test_a_structure_article_that_came_before_its_component_is_tried_again_when_that_is_there(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, "PART", "KIT")
+    async with shop.erp.everyone() as session:
+        of = {"merchant_id": shop.merchant, "article_number": "KIT"}
+        await insert(session, "erp.article_component", of | {"component_article_number": "PART", "quantity": D(1)})
+    async with shop.ongoing.fault("PUT /articles", "http", count=1, status=400, body={"message": "Unknown group"}):
+        left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (left.refused, await shop.read(LISTED)) == (2, [("KIT", "article-refused"), ("PART", "article-refused")])
+    await change(
+        shop, "update erp.article set article_group = null, name = 'P' where merchant_id = :m and article_number = 'PART'"
+    )
+    left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (left.refused, await shop.read(DUE), await shop.read(LISTED)) == (0, [], [])
+    assert (await held(shop, "KIT"))["articleKind"] == "Structure"
+
+
+async def test_a_structure_that_is_taken_apart_in_the_erp_is_so_in_a_warehouse_that_clears_by_null(shop: Shop) -> None:
+    await shop.settings(null_clears_structure=True)
+    await add(shop, "PART", "KIT")
+    async with shop.erp.everyone() as session:
+        of = {"merchant_id": shop.merchant, "article_number": "KIT"}
+        await insert(session, "erp.article_component", of | {"component_article_number": "PART", "quantity": D(1)})
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await change(shop, "delete from erp.article_component where merchant_id = :m")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (await held(shop, "KIT"))["articleKind"] is None
+
+
 async def test_what_changed_in_nothing_that_is_sent_is_not_sent_again(shop: Shop) -> None:
     await again(shop.worker.articles.send_changed_articles, shop.merchant)
     before = await puts(shop)
@@ -184,6 +214,22 @@ async def test_a_refused_article_is_tried_again_when_a_person_wants_it(shop: Sho
     assert (due.to_send, due.refused) == (0, 0)
 
 
+async def test_the_articles_of_an_order_go_before_those_that_wait(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, *(f"MANY-{number:02}" for number in range(75)))
+    await add(shop, *(f"OWN-{number}" for number in range(8)))
+    await shop.order(lines=[line(f"OWN-{number}", 1, 10) for number in range(8)])
+    claimed = "select count(claimed_until) > 0 from bridge.article_due where merchant_id = :m"
+    sending = asyncio.create_task(again(shop.worker.articles.send_changed_articles, shop.merchant))
+    await becomes(lambda: shop.read(claimed), [(True,)])
+    await asyncio.gather(sending, again(shop.worker.ongoing.send_sales_order, shop.key()))
+    log = await shop.ongoing("GET", "log?route=PUT%20/articles&limit=100000")
+    numbers = [each["written"]["number"] for each in log if f"/{shop.merchant}/" in each["path"] and each["written"]]
+    own = [at for at, number in enumerate(numbers) if number.startswith("OWN-")]
+    assert (len(own), own[-1] < len(numbers) - 1) == (8, True)
+    assert own[-1] - own[0] < 10, "one of the others at most was under way"
+
+
 async def test_an_order_with_a_refused_article_says_so(shop: Shop) -> None:
     await add(shop, "BAD")
     await shop.order(lines=[line("BAD", 1, 10)])
@@ -199,6 +245,99 @@ async def test_near_twins_stay_apart_and_are_listed(shop: Shop) -> None:
     listed = {number for number, code in await shop.read(LISTED) if code == "near-twin-article"}
     assert {"0012", "12"} <= listed
     assert {"84970S", "84970s"} & listed
+
+
+async def test_an_article_that_the_warehouse_wrote_over_with_its_twin_is_put_right_and_the_twin_listed(shop: Shop) -> None:
+    await add(shop, "abc")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await shop.ongoing("PUT", "settings", {"articleNumbers": "alike"})
+    try:
+        await add(shop, "ABC")
+        left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    finally:
+        await shop.ongoing("PUT", "settings", {"articleNumbers": "exact"})
+    assert (left.to_send, left.refused) == (0, 1)
+    assert (await held(shop, "abc"))["articleName"] == "Artikel abc"
+    assert await shop.read(LISTED) == [("ABC", "near-twin-article"), ("abc", "near-twin-article")]
+
+
+async def test_near_twins_are_listed_before_either_is_sent(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, "0012", "12")
+    async with shop.ongoing.fault("PUT /articles", "http", status=503):
+        with pytest.raises(Unavailable):
+            await ActivityEnvironment().run(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert await shop.read(LISTED) == [("0012", "near-twin-article"), ("12", "near-twin-article")]
+
+
+async def test_a_warehouse_that_refuses_one_after_another_is_left_in_peace_for_a_while(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, *(f"BAD-{number}" for number in range(9)))
+    before = await puts(shop)
+    async with shop.ongoing.fault("PUT /articles", "http", count=REFUSED_IN_A_ROW, status=400):
+        with pytest.raises(Waiting) as waiting:
+            await ActivityEnvironment().run(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (waiting.value.code, await puts(shop) - before) == ("articles-refused-in-a-row", REFUSED_IN_A_ROW)
+    left = await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (left.sent, left.to_send, left.refused) == (6, 0, 3)
+
+
+async def test_many_orders_with_one_refused_article_do_not_use_up_the_warehouses_patience(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await add(shop, "BAD")
+    before = await puts(shop)
+    async with shop.ongoing.fault("PUT /articles", "http", count=REFUSED_IN_A_ROW, status=400):
+        for number in range(REFUSED_IN_A_ROW + 3):
+            await shop.order(f"SO-{number}", lines=[line("BAD", 1, 10)])
+            with pytest.raises(Refused, match="article BAD") as refused:
+                await again(shop.worker.ongoing.send_sales_order, shop.key(f"SO-{number}"))
+            assert refused.value.code == "article-refused"
+        assert await puts(shop) == before + REFUSED_IN_A_ROW
+    await change(shop, "update erp.article set name = 'Better' where merchant_id = :m and article_number = 'BAD'")
+    assert (await shop.send("SO-0")).stage == "at-warehouse"
+
+
+async def test_a_suppliers_new_name_reaches_its_articles(shop: Shop) -> None:
+    async with shop.erp.everyone() as session:
+        await insert(session, "erp.supplier", {"merchant_id": shop.merchant, "supplier_number": "S-1", "name": "Old name"})
+    await add(shop, "OF-S-1", supplier_number="S-1")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    before = await puts(shop)
+    await change(shop, "update erp.supplier set name = 'New name' where merchant_id = :m")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert await puts(shop) == before + 1
+    assert (await held(shop, "OF-S-1"))["supplierInfo"]["supplierName"] == "New name"
+
+
+async def test_a_deleted_article_is_listed_and_one_that_comes_again_is_newer_than_all_before(shop: Shop) -> None:
+    await add(shop, "GONE", "NEVER-SENT")
+    await change(shop, "delete from erp.article where merchant_id = :m and article_number = 'NEVER-SENT'")
+    for name in ("First", "Second", "Third"):
+        await change(shop, "update erp.article set name = :n where merchant_id = :m and article_number = 'GONE'", n=name)
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await change(shop, "delete from erp.article where merchant_id = :m and article_number = 'GONE'")
+    assert await shop.read(LISTED) == [("GONE", "article-deleted")]
+    await add(shop, "GONE")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert ((await held(shop, "GONE"))["articleName"], await shop.read(LISTED)) == ("Artikel GONE", [])
+    await change(shop, "update erp.article set name = 'Third' where merchant_id = :m and article_number = 'GONE'")
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert (await held(shop, "GONE"))["articleName"] == "Third"
+
+
+async def test_translations_reach_the_warehouse_though_it_does_not_show_them(shop: Shop) -> None:
+    await add(shop, "TOTE")
+    async with shop.erp.everyone() as session:
+        of = {"merchant_id": shop.merchant, "article_number": "TOTE"}
+        await insert(
+            session, "erp.article_translation", *(of | {"language": code, "name": f"In {code}"} for code in ("en", "fi"))
+        )
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    written = await shop.ongoing("GET", f"articles/{shop.goods_owner}/TOTE")
+    assert [(each["languageCode"], each["articleName"]) for each in written["articleNameTranslations"]] == [
+        ("en", "In en"),
+        ("fi", "In fi"),
+    ]
 
 
 async def test_an_article_that_the_warehouse_has_keeps_its_number_and_its_successor_is_listed(shop: Shop) -> None:
@@ -226,3 +365,44 @@ async def test_an_old_version_that_travels_late_never_comes_after_a_newer_one(sh
 
         await becomes(name, "Second", 10)
     assert await shop.read(DUE) == []
+
+
+async def test_a_change_that_commits_while_an_article_is_sent_is_sent_next_and_not_left_for_minutes(shop: Shop) -> None:
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    await change(shop, "update erp.article set name = 'First' where merchant_id = :m and article_number = 'A'")
+    claimed = "select claimed_until is not null from bridge.article_due where merchant_id = :m and article_number = 'A'"
+    async with shop.ongoing.fault("PUT /articles", "delay", seconds=0.5):
+        sending = asyncio.create_task(again(shop.worker.articles.send_changed_articles, shop.merchant))
+        await becomes(lambda: shop.read(claimed), [(True,)])
+        async with shop.erp.everyone() as session:
+            second = "update erp.article set name = 'Second' where merchant_id = :m and article_number = 'A'"
+            await session.execute(text(second), {"m": shop.merchant})
+            # The answer is there, and what we have to write about it waits for the ERP's commit.
+            await becomes(lambda: shop.read("select count(*) > 0 from pg_locks where not granted and :m = :m"), [(True,)])
+    await sending
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert ((await held(shop, "A"))["articleName"], await shop.read(DUE)) == ("Second", [])
+
+
+async def test_the_erp_never_meets_a_deadlock_with_us_however_it_orders_its_changes(shop: Shop) -> None:
+    numbers = [f"D-{n:02}" for n in range(20)]
+    await add(shop, *numbers)
+
+    async def busy_erp() -> None:
+        for turn in range(30):
+            async with shop.erp.everyone() as session:
+                for number in numbers if turn % 2 else reversed(numbers):
+                    await session.execute(
+                        text("update erp.article set name = :n where merchant_id = :m and article_number = :a"),
+                        {"m": shop.merchant, "a": number, "n": f"Name {turn}"},
+                    )
+
+    async def busy_sync() -> None:
+        while not changing.done():
+            await again(shop.workers[0].articles.send_changed_articles, shop.merchant)
+
+    changing = asyncio.create_task(busy_erp())
+    await asyncio.wait_for(asyncio.gather(changing, busy_sync()), 60)
+    await again(shop.worker.articles.send_changed_articles, shop.merchant)
+    assert await shop.read(DUE) == []
+    assert {(await held(shop, number))["articleName"] for number in numbers} == {"Name 29"}

@@ -599,9 +599,10 @@ async def test_each_request_names_its_kind_to_the_gate() -> None:
     ongoing = client(partner, gate=gate)
     await ongoing.order_statuses()
     await ongoing.put_article(PostArticle(article_number="A"))
+    await ongoing.put_article(PostArticle(article_number="B"), for_order=True)
     await ongoing.put_order(post_order())
     await ongoing.report_all_picked(1)
-    assert kinds == ["article", "done", "order", "done", "order", "done"]
+    assert kinds == ["article", "done", "order", "done", "order", "done", "order", "done"]
 
 
 async def test_a_call_that_is_cancelled_lets_go_of_its_turn() -> None:

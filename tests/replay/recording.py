@@ -131,3 +131,17 @@ async def test_rate_confirmed(processes: Processes, riksbank_simulator: str) -> 
     await handle.execute_update(confirm, RateConfirmation("anna", "a new krona", "EUR", day, Decimal("1.0")))
     await handle.result()
     await save(handle, "rate-confirmed")
+
+
+async def test_articles_synced(processes: Processes) -> None:
+    shop = processes.shop
+    refused = "select count(*) from bridge.exception where merchant_id = :m and kind = 'article' and closed_at is null"
+    async with shop.ongoing.fault("PUT /articles", "http", status=400):
+        await processes.deliver()
+        await becomes(lambda: shop.read(refused), [(1,)])
+    async with shop.erp.everyone() as session:
+        await insert(session, "erp.article", article(shop.merchant, "NEW"))
+    await processes.deliver()
+    handle = processes.client.get_workflow_handle(f"articles/{shop.merchant}")
+    await handle.result()
+    await save(handle, "articles-synced")

@@ -32,7 +32,16 @@ class ForgetsToSend:
 
 
 def test_there_are_histories_of_every_path() -> None:
-    paths = {"good", "blocked-and-mended", "short", "unpicked", "cancelled", "changed-too-late", "rate-confirmed"}
+    paths = {
+        "good",
+        "blocked-and-mended",
+        "short",
+        "unpicked",
+        "cancelled",
+        "changed-too-late",
+        "rate-confirmed",
+        "articles-synced",
+    }
     assert {file.stem for file in HISTORIES} >= paths
 
 
