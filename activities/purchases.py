@@ -519,12 +519,12 @@ async def _notes(
         text = ", ".join(f"{step.quantity.normalize():f} of {by_line[step.line].article_number}" for step in plan.steps)
         await _note(session, key, "received-after-close", text)
     found = difference(balances) if meaning == "deviation" and not closed else None
-    for what in ("short", "over"):
+    for what, code in (("short", "purchase-short"), ("over", "purchase-over")):
         if what == found:
             lines = ", ".join(f"{each.booked.normalize():f} of {each.advised.normalize():f}" for each in balances)
-            await _note(session, key, f"purchase-{what}", f"received {lines}")
+            await _note(session, key, code, f"received {lines}")
         else:
-            await close_note(session, key.merchant, PURCHASE_ORDER, key.number, f"purchase-{what}", "lagerbro")
+            await close_note(session, key.merchant, PURCHASE_ORDER, key.number, code, "lagerbro")
 
 
 async def _below_zero(

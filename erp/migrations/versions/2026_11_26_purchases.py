@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "purchases"
-down_revision = "corrections"
+down_revision = "articles_told"
 branch_labels = None
 depends_on = None
 
