@@ -94,7 +94,7 @@ class Purchases:
         self, client: OngoingClient, merchant: Merchant, key: PurchaseKey, document: PurchaseDocument, link: Link | None
     ) -> None:
         """PUT, unless the warehouse holds it like this already; then read back what it holds."""
-        wanted = await self._wanted(client, key, document)
+        wanted = await self._wanted(client, merchant, key, document)
         held = await self._find(client, document.number, link)
         if held is None or _differs(held, wanted):
             try:
@@ -122,7 +122,9 @@ class Purchases:
             if document.status == "placed":
                 await purchases.move(session, key.merchant, key.number, "at-warehouse")
 
-    async def _wanted(self, client: OngoingClient, key: PurchaseKey, document: PurchaseDocument) -> PostPurchaseOrder:
+    async def _wanted(
+        self, client: OngoingClient, merchant: Merchant, key: PurchaseKey, document: PurchaseDocument
+    ) -> PostPurchaseOrder:
         """The document as the warehouse is to hold it; its articles are sent first. Services never meet the warehouse."""
         numbers = [line.article_number for line in document.lines]
         async with self._database.merchant(key.merchant) as session:
@@ -131,6 +133,7 @@ class Purchases:
             if strange:
                 raise Refused("unknown-article", f"purchase order {key.number}: article {strange[0]} is not in erp.article")
             unsent = await unsent_articles(session, key.merchant, [number for number in numbers if known[number]])
+        kind = merchant.settings.order_type(document.order_type, f"purchase order {key.number}")
         stocked = [line for line in document.lines if known[line.article_number]]
         if not stocked:
             raise Refused("purchase-without-lines", f"purchase order {key.number} has no lines that are kept in stock")
@@ -138,6 +141,7 @@ class Purchases:
             await send_articles(self._database, client, key.merchant, unsent, self._rules.alive, activity.heartbeat)
         return PostPurchaseOrder(
             purchase_order_number=document.number,
+            purchase_order_type=kind["code"],
             in_date=document.expected_on,
             supplier_number=document.supplier_number,
             supplier_name=document.supplier_name,
@@ -244,7 +248,7 @@ class Purchases:
         version = re.fullmatch(r"lagerbro/.+/v(\d+)", mine.reference_number or "")
         if version is None or int(version[1]) >= document.version:
             return False
-        if not _differs(mine, await self._wanted(client, key, document)):
+        if not _differs(mine, await self._wanted(client, merchant, key, document)):
             return False
         await self._put(client, merchant, key, document, link)
         return True
@@ -294,7 +298,7 @@ class Purchases:
     ) -> None:
         """The goods receipt of these steps, with its stock entries and postings. Refuses, writing nothing, without an account
         or a rate."""
-        accounts = merchant.settings.receipt_accounts(key.number)
+        accounts = merchant.settings.receipt_accounts(key.number, document.order_type)
         steps = sorted(plan.steps, key=lambda step: (by_line[step.line].article_number, step.line))
         places = {step.line: (by_line[step.line].article_number, merchant.settings.warehouse) for step in steps}
         stocked = [step for step in steps if by_line[step.line].moves_stock]

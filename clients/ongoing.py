@@ -307,6 +307,7 @@ class PostPurchaseOrder(Model):
 
     purchase_order_number: Key
     lines: list[PostPurchaseLine] = Field(repr=False)
+    purchase_order_type: Text | None = None
     in_date: date | None = None
     supplier_number: Text | None = None
     supplier_name: Text | None = None
@@ -322,6 +323,8 @@ class PostPurchaseOrder(Model):
             "inDate": self.in_date,
             "purchaseOrderRemark": self.remark,
         }
+        if self.purchase_order_type:
+            body["purchaseOrderType"] = {"code": self.purchase_order_type, "name": self.purchase_order_type}
         if self.reference_number:
             body["referenceNumber"] = self.reference_number
         if self.supplier_number:

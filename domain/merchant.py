@@ -190,12 +190,15 @@ class MerchantSettings:
             text = f"purchase order status {status} has no meaning in the merchant's settings (purchase_statuses)"
             raise Refused("unknown-purchase-status", text) from None
 
-    def receipt_accounts(self, purchase: str) -> StockAccounts:
-        """Where receipts are booked; refuses as long as no account is set for goods received and not invoiced."""
-        if self.goods_received_not_invoiced_account is None:
+    def receipt_accounts(self, purchase: str, order_type: str) -> StockAccounts:
+        """Where receipts are booked: a transfer against its goods in transit, all else against goods received and not invoiced,
+        which is refused as long as no account is set for it."""
+        account = self.order_type(order_type, f"purchase order {purchase}").get("issue_account")
+        account = self.goods_received_not_invoiced_account if account is None else account
+        if account is None:
             text = f"purchase order {purchase}: set goods_received_not_invoiced_account in the merchant's settings"
             raise Refused("goods-received-account-missing", text)
-        return replace(self.stock_accounts, received=self.goods_received_not_invoiced_account)
+        return replace(self.stock_accounts, received=account)
 
     @property
     def rate_policy(self) -> RatePolicy:

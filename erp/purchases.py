@@ -43,6 +43,7 @@ class PurchaseDocument:
     expected_on: date | None
     version: int
     remark: str | None = field(repr=False)
+    order_type: str
     cancel_requested: bool
     closed: bool
     refused_version: int | None
@@ -60,7 +61,7 @@ class Standing:
 
 _PURCHASE = """
     select p.purchase_order_number as number, p.supplier_number, s.name as supplier_name, p.status, p.currency, p.expected_on,
-      p.version, p.remark, p.cancel_requested_at is not null as cancel_requested, p.closed_by is not null as closed,
+      p.version, p.remark, p.order_type, p.cancel_requested_at is not null as cancel_requested, p.closed_by is not null as closed,
       p.refused_version
     from erp.purchase_order p join erp.supplier s using (merchant_id, supplier_number)
     where p.merchant_id = :merchant and p.purchase_order_number = :number

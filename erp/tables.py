@@ -418,6 +418,7 @@ purchase_order = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     instant("updated_at", default=True),
     Column("remark", Text),
+    Column("order_type", Text, nullable=False, server_default="normal"),
     Column("placed_in", BigInteger),
     instant("cancel_requested_at", nullable=True),
     Column("closed_by", Text),

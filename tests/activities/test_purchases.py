@@ -432,3 +432,21 @@ async def test_a_sales_order_of_the_same_number_is_another_document(shop: Shop) 
     await shop.look_until_calm("PO-1")
     assert (await shop.balances())["A"][0] == 1007
     await set_order(shop.erp, shop.merchant, "PO-1", note="x")
+
+
+async def test_a_transfer_arrives_as_an_inbound_of_its_type_and_empties_what_is_in_transit(shop: Shop) -> None:
+    transfer = {"code": "TRANSFER", "invoice": False, "issue_account": 1461}
+    await shop.settings(order_types={"normal": None, "transfer": transfer})
+    key = await place(shop, [ordered("A", 10, "4.50")], order_type="transfer")
+    await send(shop, key)
+    assert (await held(shop))["purchaseOrderInfo"]["purchaseOrderType"]["code"] == "TRANSFER"
+    await floor(shop, "receive", {1: 10})
+    await calm(shop, key)
+    assert await shop.read(POSTED) == [("goods-received", 1460, D("45.00")), ("goods-received", 1461, D("-45.00"))]
+
+
+async def test_a_type_that_the_mapping_does_not_know_is_named_before_anything_is_sent(shop: Shop) -> None:
+    key = await place(shop, order_type="konsignation")
+    with pytest.raises(Refused, match="konsignation") as refused:
+        await send(shop, key)
+    assert refused.value.code == "unknown-order-type"
