@@ -33,6 +33,7 @@ class ForgetsToSend:
 
 def test_there_are_histories_of_every_path() -> None:
     paths = {"good", "blocked-and-mended", "short", "unpicked", "cancelled", "changed-too-late", "rate-confirmed"}
+    paths |= {"return-settled", "return-cancelled"}
     assert {file.stem for file in HISTORIES} >= paths
 
 
