@@ -42,6 +42,7 @@ def test_there_are_histories_of_every_path() -> None:
         "rate-confirmed",
         "articles-synced",
     }
+    paths |= {"return-settled", "return-cancelled"}
     assert {file.stem for file in HISTORIES} >= paths
 
 
