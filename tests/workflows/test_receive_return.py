@@ -7,7 +7,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from domain.keys import ReturnKey
-from tests.activities.test_returns import announce, cost_of_goods_sold, receive, sums
+from tests.activities.returning import announce, cost_of_goods_sold, receive, sums
 from tests.activities.world import again
 from tests.erp.data import line
 from tests.workflows.process import Processes, becomes
