@@ -7,7 +7,7 @@ goes on meanwhile, so what differs is read once more on both sides, and what is 
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from clients.errors import ApiError, NotFound
 from clients.fortnox import FortnoxClient, Invoice, InvoiceHit
 from clients.ongoing import GetOrder, GetOrderLine, OngoingClient, OrderFilter
 from domain.errors import Refused
-from erp.counters import PICKED, SALES_ORDER
+from erp.counters import PICKED, RETURNED, SALES_ORDER
 from erp.database import Database, Session, one, rows
 from erp.merchants import load_connection, load_merchant
 from starters.verify.check import SAMPLES, CannotCheck, Found, Violation
@@ -77,7 +77,12 @@ _DOCUMENTS = text(
       exists (select from bridge.inbox i where i.merchant_id = w.merchant_id and i.document = w.document and i.applied_at is null)
         as nudged,
       exists (select from bridge.exception x where x.merchant_id = w.merchant_id and x.kind = w.kind and x.document = w.document
-                and x.closed_at is null) as known
+                and x.closed_at is null) as known,
+      exists (select from erp.return_order r where r.merchant_id = w.merchant_id and r.order_number = w.document
+                and r.status not in ('draft', 'completed', 'cancelled')) as returning,
+      exists (select from erp.return_order r join bridge.exception x on x.merchant_id = r.merchant_id and x.kind = 'return'
+                and x.document = r.return_number and x.closed_at is null
+              where r.merchant_id = w.merchant_id and r.order_number = w.document) as return_known
     from bridge.watched w left join bridge.link l on l.merchant_id = w.merchant_id and l.system = 'ongoing' and l.kind = w.kind
       and l.our_key = w.document and l.their_id = w.doc_id::text
     where w.merchant_id = :merchant and w.kind = :kind and w.doc_id = any(cast(:ids as bigint[]))
@@ -186,9 +191,9 @@ async def with_warehouse(connection: AsyncConnection, client: OngoingClient, mer
         held = await _held(client, [ours[doc_id].document for doc_id in batch], batch[0])
         for doc_id in batch:
             lines += max(1, len(ours[doc_id].lines))
-            if doc_id not in held or _differences(ours[doc_id], held[doc_id]):
-                differs, living = await _again(client, merchant, online, doc_id)
-                (on_its_way if living else wrong).extend(differs)
+            if doc_id not in held or _differences(ours[doc_id], held[doc_id]) or _returned(ours[doc_id], held[doc_id]):
+                for differs, living in await _again(client, merchant, online, doc_id):
+                    (on_its_way if living else wrong).extend(differs)
     return Compared(Found.of(lines, wrong), on_its_way)
 
 
@@ -203,13 +208,18 @@ class _Document:
     waits: bool
     running: bool
     lines: dict[int, Any]
+    returning: bool
+    return_waits: bool
+    returned: dict[int, Any]
 
 
 async def _ours(connection: Session, merchant: str, ids: list[int]) -> dict[int, _Document]:
     key = {"merchant": merchant, "kind": SALES_ORDER, "ids": ids}
     counted: dict[int, dict[int, Any]] = {doc_id: {} for doc_id in ids}
-    for row in await rows(connection, _COUNTED, **key, what=PICKED):
-        counted[row.doc_id][row.line_id] = row
+    returned: dict[int, dict[int, Any]] = {doc_id: {} for doc_id in ids}
+    for what, into in ((PICKED, counted), (RETURNED, returned)):
+        for row in await rows(connection, _COUNTED, **key, what=what):
+            into[row.doc_id][row.line_id] = row
     return {
         row.doc_id: _Document(
             row.document,
@@ -219,6 +229,9 @@ async def _ours(connection: Session, merchant: str, ids: list[int]) -> dict[int,
             row.look_owed or row.nudged or row.known or any(line.doubted for line in counted[row.doc_id].values()),
             row.running,
             counted[row.doc_id],
+            row.returning,
+            row.return_known or any(line.doubted for line in returned[row.doc_id].values()),
+            returned[row.doc_id],
         )
         for row in await rows(connection, _DOCUMENTS, **key)
     }
@@ -229,8 +242,11 @@ async def _held(client: OngoingClient, numbers: list[str], first_id: int) -> dic
     return {order.order_id: order async for page in client.list_orders(wanted, page_size=PAGE) for order in page}
 
 
-async def _again(client: OngoingClient, merchant: str, online: Online, doc_id: int) -> tuple[list[Violation], bool]:
-    """Read both sides once more: the document by its id, then our rows as they are now."""
+async def _again(client: OngoingClient, merchant: str, online: Online, doc_id: int) -> list[tuple[list[Violation], bool]]:
+    """Read both sides once more: the document by its id, then our rows as they are now.
+
+    Of the order, then of what came back on it: what differs, and whether a living process is about to see to it.
+    """
     try:
         held = await client.get_order(doc_id)
     except NotFound:
@@ -238,11 +254,22 @@ async def _again(client: OngoingClient, merchant: str, online: Online, doc_id: i
     async with online.database.merchant(merchant) as session:
         ours = (await _ours(session, merchant, [doc_id]))[doc_id]
     if held is None:
-        return [Violation(merchant, ours.document, f"document {doc_id} is not in the warehouse")], False
-    picked_at = max((line.picked_at for line in _lines(held) if line.picked_at), default=None)
-    fresh = picked_at is not None and picked_at > datetime.now(UTC) - FRESH
-    differs = [Violation(merchant, f"{ours.document} ({doc_id})", what) for what in _differences(ours, held)]
-    return differs, ours.running and (ours.waits or fresh)
+        return [([Violation(merchant, ours.document, f"document {doc_id} is not in the warehouse")], False)]
+    picked = _fresh(line.picked_at for line in _lines(held))
+    came_back = _fresh(line.returned_at for line in _lines(held))
+    where = f"{ours.document} ({doc_id})"
+    return [
+        ([Violation(merchant, where, what) for what in _differences(ours, held)], ours.running and (ours.waits or picked)),
+        (
+            [Violation(merchant, where, what) for what in _returned(ours, held)],
+            ours.returning and (ours.return_waits or came_back),
+        ),
+    ]
+
+
+def _fresh(times: Iterable[datetime | None]) -> bool:
+    newest = max((at for at in times if at), default=None)
+    return newest is not None and newest > datetime.now(UTC) - FRESH
 
 
 def _lines(held: GetOrder) -> list[GetOrderLine]:
@@ -269,6 +296,29 @@ def _differences(ours: _Document, held: GetOrder) -> list[str]:
             differs.append(f"line {line_id} shows {line.picked} picked, booked are {booked}")
         elif (line.reported or ZERO) != booked:
             differs.append(f"line {line_id} shows {line.reported} reported, booked are {booked}")
+    return differs
+
+
+def _plain(quantity: Decimal) -> str:
+    return f"{quantity.normalize():f}"
+
+
+def _returned(ours: _Document, held: GetOrder) -> list[str]:
+    """What came back, as it is shown and as it is booked. A line that is gone is said of its picks."""
+    differs = []
+    theirs = {line.line_id: line for line in _lines(held)}
+    for line_id, line in sorted(theirs.items()):
+        counted = ours.returned.get(line_id)
+        booked = counted.booked if counted else ZERO
+        shown, reported = line.returned or ZERO, line.reported_returned or ZERO
+        if shown != booked:
+            differs.append(f"line {line_id} shows {_plain(shown)} returned, booked are {_plain(booked)}")
+        elif reported != booked:
+            differs.append(f"line {line_id} shows {_plain(reported)} reported as returned, booked are {_plain(booked)}")
+    differs += [
+        f"line {line_id} is gone, booked as returned are {_plain(ours.returned[line_id].booked)}"
+        for line_id in sorted(ours.returned.keys() - theirs.keys() - ours.lines.keys())
+    ]
     return differs
 
 

@@ -4,6 +4,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
@@ -12,7 +13,8 @@ from erp.migrate import engine_for
 from starters import verify as checker
 from starters.verify.report import Report, Result, Verdict
 from tests.activities.conftest import erp, fortnox, http, ongoing, shop, verify, workers  # noqa: F401  fixtures
-from tests.activities.world import Shop
+from tests.activities.returning import announced, begin, goes_on, receive
+from tests.activities.world import Shop, again
 from tests.conftest import TestDatabase
 
 
@@ -90,6 +92,49 @@ async def test_a_pick_that_nobody_will_book_is_a_violation(shop: Shop, delivered
     result = of(await compared(shop), "Ongoing")
     assert result.verdict == Verdict.VIOLATED
     assert "SO-1" in result.samples[0].document and "picked" in result.samples[0].detail
+
+
+async def test_goods_back_that_a_return_has_yet_to_book_are_on_their_way(shop: Shop, delivered: OrderKey) -> None:
+    await announced(shop, {1: 1})
+    await receive(shop, keepStatus=True)
+    result = of(await compared(shop), "Ongoing")
+    assert result.verdict == Verdict.CLEAN
+    assert any("shows 1 returned, booked are 0" in item.detail for item in result.listed)
+
+
+async def test_goods_back_that_no_return_will_book_are_a_violation(shop: Shop, delivered: OrderKey) -> None:
+    await shop.floor("return", lines={1: 1}, keepStatus=True)
+    result = of(await compared(shop), "Ongoing")
+    assert result.verdict == Verdict.VIOLATED
+    assert "shows 1 returned, booked are 0" in result.samples[0].detail
+    await again(shop.worker.watch.sweep, shop.merchant)
+    await goes_on(shop, await begin(shop, "SO-1/R1"))
+    assert of(await compared(shop), "Ongoing").verdict == Verdict.CLEAN
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        ("update bridge.counted set booked = booked + 1 where merchant_id = :m and what = 'returned'", "shows 2 returned"),
+        ("", "shows 1 reported as returned, booked are 2"),
+    ],
+)
+async def test_a_return_that_is_booked_or_reported_otherwise_is_a_violation(
+    shop: Shop, delivered: OrderKey, database: TestDatabase, spoil: str, says: str
+) -> None:
+    key = await announced(shop, {1: 2})
+    await receive(shop, keepStatus=True)
+    assert (await goes_on(shop, key)).outcome == "completed"
+    assert of(await compared(shop), "Ongoing").verdict == Verdict.CLEAN
+    if spoil:
+        await change(database, spoil, m=shop.merchant)
+    else:
+        order = await shop.warehouse_order()
+        path = f"orders/{order['orderInfo']['orderId']}/lines/{order['orderLines'][0]['id']}/reportedReturnedNumberOfItems"
+        await shop.call_ongoing("PATCH", path, {"reportedReturnedNumberOfItems": 1})
+    result = of(await compared(shop), "Ongoing")
+    assert result.verdict == Verdict.VIOLATED
+    assert says in result.samples[0].detail
 
 
 async def test_an_invoice_with_our_mark_and_no_basis_is_found(shop: Shop, delivered: OrderKey) -> None:
