@@ -35,12 +35,11 @@ _SHIPPED_BEFORE = text(
     where merchant_id = :merchant and order_number = :number group by line_number
     """
 )
-_BILLED_BEFORE = text(
+_BILLED_AND_LEFT = text(
     """
-    select r.line_number, sum(r.amount) as amount from erp.invoice_basis_row r
-    join erp.invoice_basis b using (merchant_id, basis_no, part)
-    where b.merchant_id = :merchant and b.order_number = :number and b.state <> 'cancelled' and b.credits_basis_no is null
-      and r.line_number is not null
+    select r.line_number, sum(coalesce(r.billed_quantity, r.quantity)) as quantity, sum(r.amount) as amount
+    from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
+    where b.merchant_id = :merchant and b.order_number = :number and b.state <> 'cancelled' and r.line_number is not null
     group by r.line_number
     """
 )
@@ -152,9 +151,9 @@ async def close_shipment(connection: Session, merchant: Merchant, order: OrderDo
     if ship.reason != "correction":
         quantities |= _services(order, before)
     back = any(quantity < 0 for quantity in quantities.values())
-    billed = {r.line_number: r.amount for r in await rows(connection, _BILLED_BEFORE, **key)} if back else {}
+    left = {r.line_number: (r.quantity, r.amount) for r in await rows(connection, _BILLED_AND_LEFT, **key)} if back else {}
     billable_order = merchant.settings.is_invoiced(order.order_type)
-    parts, surplus = _parts(merchant, order, before, quantities, first, billed) if billable_order else ([], [])
+    parts, surplus = _parts(merchant, order, before, quantities, first, left) if billable_order else ([], [])
     rate = rate_of(order, merchant) if billable_order else Decimal(1)
 
     on = merchant.day_of(ship.at)
@@ -194,8 +193,9 @@ def _parts(
     before: Mapping[int, Decimal],
     quantities: Mapping[int, Decimal],
     first: bool,
-    amounts_billed: Mapping[int, Decimal],
+    left: Mapping[int, tuple[Decimal, Decimal]],
 ) -> tuple[list[BasisPart], list[int]]:
+    """`left`: by line, quantity and amount that are billed and not credited. What came back takes no more than that."""
     lines = billable_lines(order)
     billed: dict[int, Decimal] = {}
     now: dict[int, Decimal] = {}
@@ -205,9 +205,13 @@ def _parts(
         after = delivered + quantities.get(line.line_number, ZERO)
         billed[line.line_number] = billable(line, delivered, merchant.settings)
         now[line.line_number] = billable(line, after, merchant.settings) - billed[line.line_number]
+        if now[line.line_number] < 0:
+            billed[line.line_number] = max(left.get(line.line_number, (ZERO, ZERO))[0], ZERO)
+            now[line.line_number] = max(now[line.line_number], -billed[line.line_number])
         if after > line.quantity_ordered and after > delivered:
             surplus.append(line.line_number)
-    parts = invoice_basis(terms_of(order, merchant), lines, billed, now, first, merchant.settings, amounts_billed)
+    amounts = {line: amount for line, (_, amount) in left.items()}
+    parts = invoice_basis(terms_of(order, merchant), lines, billed, now, first, merchant.settings, amounts)
     return [part for part in parts if any(row.amount for row in part.rows)], surplus
 
 

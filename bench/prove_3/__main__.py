@@ -10,7 +10,7 @@ import sys
 
 from bench.proofs import Steps, run
 from bench.prove_1.proof import Proof
-from bench.prove_3 import histories, long_after, lost_credits, round_trip
+from bench.prove_3 import histories, long_after, lost_credits, round_trip, table_histories
 
 
 async def rules(small: bool) -> Proof:
@@ -20,7 +20,7 @@ async def rules(small: bool) -> Proof:
 
 STEPS: Steps = {
     "1": [round_trip.prove],
-    "2": [rules],
+    "2": [rules, table_histories.prove],
     "3": [lost_credits.prove],
     "4": [long_after.prove],
 }

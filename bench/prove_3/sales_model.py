@@ -2,8 +2,8 @@
 
 Written from the rules: stock leaves at the pool's average, comes back at the cost it left with (the last first, the last piece
 the rest); a shipment bills running totals, freight on the first; what is taken back after its invoice is billed back as it was
-billed; a credit names the invoice it takes from, the newest first, never takes more than is left, and is moved by as few öre as
-possible until its VAT and that of what is left make the VAT that was left.
+billed, as far as it is not credited; a credit names the invoice it takes from, the newest first, never takes more than is left,
+and is moved by as few öre as possible until its VAT and that of what is left make the VAT that was left.
 """
 
 from dataclasses import dataclass, field
@@ -42,7 +42,6 @@ class Line:
     rate: int
     picked: int = 0
     shipped: int = 0
-    billed: int = 0
     returned: int = 0
     picks: list[Pick] = field(default_factory=list)
 
@@ -159,15 +158,22 @@ class Order:
         self.first = False
         for number, n in moved.items():
             line = self.lines[number]
-            if n > 0:
-                amount = self._cost_of(line, line.picked) - self._cost_of(line, line.shipped)
-            else:
-                amount = nearest(line.billed * (line.shipped + n), line.shipped) - line.billed
-            rows.append(Row(number, n, amount, line.rate))
-            line.billed, line.shipped = line.billed + amount, line.picked
+            pieces, amount = n, self._cost_of(line, line.picked) - self._cost_of(line, line.shipped)
+            line.shipped = line.picked
+            if n < 0:
+                left, worth = self._billed_and_left(number)
+                pieces = -min(-n, left)
+                amount = nearest(worth * (left + pieces), left) - worth if pieces else 0
+            if pieces:
+                rows.append(Row(number, pieces, amount, line.rate))
         if any(row.amount for row in rows):
             self.invoices.append(Invoice(rows))
             self._document(rows)
+
+    def _billed_and_left(self, number: int) -> tuple[int, int]:
+        """Pieces and öre of a line that are billed and neither billed back nor credited."""
+        rows = [row for invoice in self.invoices for row in invoice.rows if row.line == number]
+        return sum(row.pieces - row.gone for row in rows), sum(row.amount - row.given for row in rows)
 
     def _document(self, rows: list[Row], sign: int = 1) -> None:
         by_rate: dict[int, int] = {}

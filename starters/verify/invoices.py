@@ -17,14 +17,16 @@ _DUE = """
     expected as (
       select l.merchant_id, l.order_number, l.shipment_no,
         sum(round(least(after, most) * unit_price * (100 - discount) / 100, 2)
-            - round(least(after - quantity, most) * unit_price * (100 - discount) / 100, 2)) as goods
+            - round(least(after - quantity, most) * unit_price * (100 - discount) / 100, 2)) as goods,
+        bool_or(quantity < 0) as came_back
       from lines l group by 1, 2, 3),
     due as (
-      select e.merchant_id, e.order_number, e.shipment_no, o.version,
+      select e.merchant_id, e.order_number, e.shipment_no, o.version, e.came_back,
         e.goods + case when e.shipment_no = 1 then o.freight else 0 end as amount
       from expected e join erp.sales_order o using (merchant_id, order_number))
 """
-# What each shipment is worth by the agreed prices; for a shipment without basis alone, or for all of them.
+# What each shipment is worth by the agreed prices; for a shipment without basis alone, or for all of them. Goods that were taken
+# back are billed back as they were billed and as far as they are not credited: the line's sums say whether that is right.
 _UNBILLED = (
     """
     with unbilled as (
@@ -61,7 +63,17 @@ CHECKS: list[Check | Probe] = [
         + """
         select d.merchant_id, d.order_number as document,
           'shipment ' || d.shipment_no || ' is worth ' || d.amount || ' and has no invoice basis' as detail
-        from due d join unbilled using (merchant_id, order_number, shipment_no) where d.amount <> 0
+        from due d join unbilled using (merchant_id, order_number, shipment_no) where d.amount <> 0 and not d.came_back
+        union all
+        select s.merchant_id, s.order_number, 'line ' || s.line_number || ': ' || s.quantity || ' are delivered, ' || b.quantity
+          || ' are billed and not credited'
+        from (select merchant_id, order_number, line_number, sum(quantity) as quantity from erp.shipment_line
+              group by 1, 2, 3) as s
+        join (select b.merchant_id, b.order_number, r.line_number, sum(coalesce(r.billed_quantity, r.quantity)) as quantity
+              from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
+              where b.state <> 'cancelled' and r.line_number is not null group by 1, 2, 3) as b
+          using (merchant_id, order_number, line_number)
+        where b.quantity > greatest(s.quantity, 0)
         union all
         select merchant_id, order_number, 'shipment ' || shipment_no || ' has ' || count(distinct basis_no) || ' bases, part '
           || part || ' stands ' || count(*) || ' times'
@@ -141,7 +153,8 @@ CHECKS: list[Check | Probe] = [
         union all
         select d.merchant_id, d.order_number,
           'shipment ' || d.shipment_no || ' is worth ' || d.amount || ' by the agreed prices, billed were ' || b.amount
-        from due d join billed b using (merchant_id, order_number, shipment_no) where d.version = 1 and d.amount <> b.amount
+        from due d join billed b using (merchant_id, order_number, shipment_no)
+        where d.version = 1 and d.amount <> b.amount and not d.came_back
         """,
     ),
     Check(
@@ -153,6 +166,13 @@ CHECKS: list[Check | Probe] = [
         with bases as (
           select merchant_id, order_number, basis_no, sum(amount) as amount from erp.invoice_basis
           where state <> 'cancelled' group by 1, 2, 3),
+        credited as (
+          select r.merchant_id, r.basis_no, r.part, sum(r.amount) filter (where r.amount > 0) as amount,
+            bool_or(r.amount < 0) as mixed
+          from erp.invoice_basis_row r
+          where (r.merchant_id, r.basis_no, r.part) in (
+            select merchant_id, credits_basis_no, credits_part from erp.invoice_basis where credits_basis_no is not null)
+          group by 1, 2, 3),
         running as (
           select *, sum(amount) over (partition by merchant_id, order_number order by basis_no) as so_far from bases)
         select merchant_id, order_number as document, 'basis ' || basis_no || ' over ' || amount || ' leaves ' || so_far as detail
@@ -169,14 +189,16 @@ CHECKS: list[Check | Probe] = [
             and s.shipment_no = b.shipment_no and s.quantity < 0)
         union all
         select i.merchant_id, 'basis ' || i.basis_no || '/' || i.part, 'over ' || i.amount || ' is credited ' || sum(b.amount)
-        from erp.invoice_basis i join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
+        from credited i join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
           and b.credits_part = i.part and b.state <> 'cancelled'
-        group by i.merchant_id, i.basis_no, i.part, i.amount having sum(b.amount) < -i.amount
+        group by i.merchant_id, i.basis_no, i.part, i.amount having sum(b.amount) < -coalesce(i.amount, 0)
         union all
         select i.merchant_id, 'basis ' || i.basis_no || '/' || i.part, 'is credited whole, and leaves net ' || i.net + sum(b.net)
           || ' and VAT ' || i.vat + sum(b.vat)
-        from erp.invoice_basis i join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
+        from erp.invoice_basis i join credited c using (merchant_id, basis_no, part)
+        join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
           and b.credits_part = i.part and b.state <> 'cancelled'
+        where not c.mixed
         group by i.merchant_id, i.basis_no, i.part, i.amount, i.net, i.vat
         having sum(b.amount) = -i.amount and (sum(b.net) <> -i.net or sum(b.vat) <> -i.vat)
         union all
@@ -193,8 +215,8 @@ CHECKS: list[Check | Probe] = [
           || i.order_number || ' in ' || i.currency || ' at ' || i.exchange_rate
         from erp.invoice_basis b join erp.invoice_basis i on i.merchant_id = b.merchant_id and i.basis_no = b.credits_basis_no
           and i.part = b.credits_part
-        where (i.order_number, i.currency, i.exchange_rate, i.price_basis, i.kind) is distinct from
-          (b.order_number, b.currency, b.exchange_rate, b.price_basis, 'invoice')
+        where (i.order_number, i.currency, i.exchange_rate, i.price_basis, i.credits_basis_no is null) is distinct from
+          (b.order_number, b.currency, b.exchange_rate, b.price_basis, true)
         """,
     ),
     Check(

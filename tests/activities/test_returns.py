@@ -12,6 +12,7 @@ from domain.errors import Refused
 from domain.keys import Decision
 from tests.activities.returning import announce, announced, begin, goes_on, look, receive, round_trip, sold, sums
 from tests.activities.world import HOW_OFTEN, Shop, again
+from tests.erp.data import line
 
 D = Decimal
 BACK = """
@@ -146,6 +147,17 @@ async def test_a_credit_without_goods_is_a_decision_and_never_more_than_is_left(
         ("credit-without-return",),
         ("credit-without-return",),
     ]
+
+
+async def test_what_was_credited_by_decision_is_not_credited_again_when_its_pick_is_undone(shop: Shop) -> None:
+    await sold(shop, lines=[line("A", 3, 10)])
+    decision = {"origin": "credit", "decided_by": "Kim", "decision": "claim"}
+    key = await announce(shop, {1: 2}, "K-1", **decision)
+    await again(shop.worker.returns.announce_return, key)
+    assert (await goes_on(shop, key)).outcome == "completed"
+    await shop.floor("undo-pick", lines={1: 3})
+    await shop.invoice(await shop.look_until_calm())
+    assert [D(str(each["net"])) for each in await shop.invoices()] == [D("30.00"), D("-20.00"), D("-10.00")]
 
 
 async def test_two_returns_of_one_order_never_credit_the_same_piece(shop: Shop) -> None:

@@ -6,15 +6,22 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import text
 from temporalio.client import WorkflowHandle
 
 from activities.rates import RateConfirmation
 from domain.rates import expected_day
+from tests.activities.returning import receive
 from tests.activities.world import Control
 from tests.erp.data import article, insert, line, set_order
 from tests.workflows.process import Processes, becomes
+from tests.workflows.test_receive_return import announced, credited, ended
+from tests.workflows.test_receive_return import blocked_by as return_blocked_by
+from tests.workflows.test_receive_return import of as returning
 from workflows import options
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
+from workflows.patient import Correction
+from workflows.receive_return import ReceiveReturn
 
 HERE = Path(__file__).parent
 
@@ -111,6 +118,41 @@ async def test_changed_too_late(processes: Processes) -> None:
     await processes.look("SO-TOO-LATE")
     assert await processes.result("SO-TOO-LATE") == "completed"
     await save(processes.of("SO-TOO-LATE"), "changed-too-late")
+
+
+async def test_return(processes: Processes) -> None:
+    shop = processes.shop
+    await at_warehouse(processes, "SO-1")
+    await shop.pick_and_send("SO-1")
+    await processes.look("SO-1")
+    assert await processes.result("SO-1") == "completed"
+    await announced(processes, {1: 2})
+    await becomes(lambda: shop.read("select status from erp.return_order where merchant_id = :m"), [("at-warehouse",)])
+    await receive(shop, {1: 1})
+    await credited(processes, 1)
+    await receive(shop, {1: 3}, over=True)
+    await returning(processes).signal(ReceiveReturn.look)
+    await return_blocked_by(processes, "returned-more-than-sent")
+    settle: Any = ReceiveReturn.settle_without_credit
+    await returning(processes).execute_update(settle, Correction("anna", "counted with the warehouse"))
+    assert await ended(processes) == "completed"
+    await save(returning(processes), "return-settled")
+
+
+async def test_return_cancelled(processes: Processes) -> None:
+    shop = processes.shop
+    await at_warehouse(processes, "SO-1")
+    await shop.pick_and_send("SO-1")
+    await processes.look("SO-1")
+    assert await processes.result("SO-1") == "completed"
+    await announced(processes, {1: 2})
+    await becomes(lambda: shop.read("select status from erp.return_order where merchant_id = :m"), [("at-warehouse",)])
+    async with shop.erp.everyone() as session:
+        statement = "update erp.return_order set cancel_requested_at = now() where merchant_id = :m"
+        await session.execute(text(statement), {"m": shop.merchant})
+    await processes.deliver()
+    assert await ended(processes) == "cancelled"
+    await save(returning(processes), "return-cancelled")
 
 
 async def test_rate_confirmed(processes: Processes, riksbank_simulator: str) -> None:

@@ -28,6 +28,15 @@ async def ended(processes: Processes, number: str = "R-1", seconds: float = 20) 
         return await of(processes, number).result()
 
 
+async def blocked_by(processes: Processes, code: str | None, number: str = "R-1") -> None:
+    """Wait until the return stands still for this reason, or (None) for none."""
+
+    async def blocked() -> Any:
+        return (await of(processes, number).describe()).typed_search_attributes.get(attributes.BLOCKED_REASON)
+
+    await becomes(blocked, code)
+
+
 async def announced(processes: Processes, lines: dict[int, Any], number: str = "R-1", **columns: Any) -> None:
     await announce(processes.shop, lines, number, **columns)
     await processes.deliver()
@@ -111,10 +120,7 @@ async def test_money_that_waits_says_for_whom_and_a_decision_lets_the_return_end
     await receive(shop, {1: 4}, over=True)
     await of(processes).signal(ReceiveReturn.look)
 
-    async def blocked() -> Any:
-        return (await of(processes).describe()).typed_search_attributes.get(attributes.BLOCKED_REASON)
-
-    await becomes(blocked, "returned-more-than-sent")
+    await blocked_by(processes, "returned-more-than-sent")
     assert (await sums(shop))[0] == D("11.00"), "what was invoiced is credited meanwhile"
     update: Any = ReceiveReturn.settle_without_credit
     await of(processes).execute_update(update, Correction("Kim", "counted with the warehouse"))
