@@ -2,8 +2,9 @@
 
 python -m bench.prove_3.lost_credits [--small]
 
-Orders are shipped and invoiced in peace, then half of what was invoiced is credited while the answers get lost. Judged as in
-`prove_1.lost_answers`: by the simulator's log and state. There are no webhooks at all: a credit needs none.
+Orders are shipped and invoiced in peace, then what was invoiced is credited while the answers get lost. Two thirds of the credits
+are decisions, which no webhook tells of. The rest are goods that came back to the warehouse with every webhook dropped: the
+watcher finds them, and their returns credit them. Judged as in `prove_1.lost_answers`: by the simulator's log and state.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from bench.prove_1.lost_answers import (
 )
 from bench.prove_1.proof import Proof
 from bench.prove_1.stand import postgres
+from bench.prove_3.dropped import gate_of_returns
 from clients.errors import Unavailable
 from domain.crediting import credit_bases
 from domain.keys import BasisKey, OrderKey, ReturnKey
@@ -43,19 +45,30 @@ AT_ONCE = 150
 
 
 async def run(server: str, faults: Faults) -> tuple[str, list[str]]:
-    """Ship, invoice, lose, credit, sweep, judge."""
+    """Ship, invoice, take back, lose, credit, sweep, judge."""
     with tempfile.TemporaryDirectory(prefix="lagerbro-proof-") as folder:
-        async with accounting(server, Path(folder), WINDOW, SETTLE_SECONDS, DEADLINE_SECONDS) as stand:
-            invoices = await ship(stand, faults.total + 20)
+        async with (
+            accounting(server, Path(folder), WINDOW, SETTLE_SECONDS, DEADLINE_SECONDS) as stand,
+            gate_of_returns(stand, Path(folder)) as at,
+        ):
+            orders = faults.total + 20
+            invoices = await ship(stand, orders - orders // 3)
             gate = asyncio.Semaphore(AT_ONCE)
             await asyncio.gather(*(_bring(stand, gate, basis) for basis in invoices))
             credits = await _decide(stand, sorted({basis.order for basis in invoices}))
+            sold = await at.sell(orders // 3)
+            await asyncio.gather(*(_bring(stand, gate, basis) for basis in sold))
+            found, dropped = await at.take_back(sorted({basis.order for basis in sold}))
+            invoices, credits = invoices + sold, credits + found
             await lose(stand, faults)
             began = time.monotonic()
             await asyncio.gather(*(_bring(stand, gate, basis) for basis in credits))
             took = time.monotonic() - began
             await asyncio.sleep(TOO_LATE_SECONDS + 1)
-            return await judge(stand, invoices + credits, faults, await sweep(stand), took)
+            figure, short = await judge(stand, invoices + credits, faults, await sweep(stand), took)
+            if len(found) != orders // 3 or dropped < len(found) or await at.delivered():
+                short.append(f"{len(found)} returns of {orders // 3} were found; {dropped} webhooks dropped, some delivered")
+            return f"{len(found)} returns with {dropped} webhooks dropped, {len(credits)} credits; {figure}", short
 
 
 async def _decide(stand: Accounting, orders: list[str]) -> list[BasisKey]:
