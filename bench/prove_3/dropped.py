@@ -155,7 +155,13 @@ async def gate_of_returns(stand: Accounting, folder: Path) -> AsyncIterator[Gate
         for kind in ("order", "picking"):
             hook = {"goodsOwnerId": GOODS_OWNER, "type": kind, "url": "http://127.0.0.1:9/", "token": "none"}
             await gate.control("PUT", "webhooks", hook | {"enabled": True, "retryPolicy": "None"})
-            fault = {"id": f"drop-{kind}", "route": f"WEBHOOK {kind}", "kind": "drop", "count": None, "params": {}}
+            fault: dict[str, Any] = {
+                "id": f"drop-{kind}",
+                "route": f"WEBHOOK {kind}",
+                "kind": "drop",
+                "count": None,
+                "params": {},
+            }
             await gate.control("POST", "faults", fault)
         async with database.merchant(MERCHANT) as session:
             where = {"base_url": address, "warehouse": MERCHANT, "goods_owner_id": GOODS_OWNER}

@@ -181,7 +181,7 @@ class World:
     async def _compare_all(self) -> None:
         shop = self.shop
         counted = {(o, what, at): int(n) for o, what, at, n in await shop.read(COUNTED)}
-        wanted = {}
+        wanted: dict[tuple[str, str, int], int] = {}
         for number, order in self.orders.items():
             for at, each in order.lines.items():
                 wanted |= {
@@ -191,9 +191,9 @@ class World:
             raise Differs(f"counted {set(counted.items()) ^ set(wanted.items())}")
         known = {reference: (order, basis) for reference, order, basis in await shop.read(DOCUMENTS)}
         found: dict[str, list[tuple[int, int]]] = {number: [] for number in self.orders}
-        for each in await shop.invoices():
-            order, basis = known[each["reference1"]]
-            net, vat = (int(Decimal(str(each[name])) * 100) for name in ("net", "vat"))
+        for theirs in await shop.invoices():
+            order, basis = known[theirs["reference1"]]
+            net, vat = (int(Decimal(str(theirs[name])) * 100) for name in ("net", "vat"))
             found[order].append((net + vat if basis == "gross" else net, vat))
         for number, order in self.orders.items():
             if found[number] != order.documents:
