@@ -210,9 +210,23 @@ def _parts(
             now[line.line_number] = max(now[line.line_number], -billed[line.line_number])
         if after > line.quantity_ordered and after > delivered:
             surplus.append(line.line_number)
-    amounts = {line: amount for line, (_, amount) in left.items()}
+    amounts = _amounts_left(lines, now, left)
     parts = invoice_basis(terms_of(order, merchant), lines, billed, now, first, merchant.settings, amounts)
     return [part for part in parts if any(row.amount for row in part.rows)], surplus
+
+
+def _amounts_left(
+    lines: Sequence[BillableLine], now: Mapping[int, Decimal], left: Mapping[int, tuple[Decimal, Decimal]]
+) -> dict[int, Decimal]:
+    """By line, what is billed and not credited, with the öre of lines that have no pieces left: a credit that was moved until
+    its VAT agreed took them from another line of the rate, or left them there, and the last that comes back evens them out."""
+    amounts = {line: amount for line, (_, amount) in left.items()}
+    for rate in {line.vat_rate for line in lines if now[line.line_number] < 0}:
+        mine = [line.line_number for line in lines if line.vat_rate == rate]
+        stray = sum((left[n][1] for n in mine if n in left and left[n][0] <= 0), ZERO)
+        back = next(n for n in mine if now[n] < 0)
+        amounts[back] = max(amounts.get(back, ZERO) + stray, ZERO)
+    return amounts
 
 
 async def _write_part(connection: Session, key: dict[str, object], part: BasisPart) -> None:

@@ -156,6 +156,7 @@ class Order:
         if self.first and self.freight:
             rows.append(Row(None, 1, self.freight, 25))
         self.first = False
+        evened = set[int]()
         for number, n in moved.items():
             line = self.lines[number]
             pieces, amount = n, self._cost_of(line, line.picked) - self._cost_of(line, line.shipped)
@@ -163,6 +164,9 @@ class Order:
             if n < 0:
                 left, worth = self._billed_and_left(number)
                 pieces = -min(-n, left)
+                if pieces and line.rate not in evened:
+                    evened.add(line.rate)
+                    worth = max(worth + self._stray(line.rate), 0)
                 amount = nearest(worth * (left + pieces), left) - worth if pieces else 0
             if pieces:
                 rows.append(Row(number, pieces, amount, line.rate))
@@ -174,6 +178,11 @@ class Order:
         """Pieces and öre of a line that are billed and neither billed back nor credited."""
         rows = [row for invoice in self.invoices for row in invoice.rows if row.line == number]
         return sum(row.pieces - row.gone for row in rows), sum(row.amount - row.given for row in rows)
+
+    def _stray(self, rate: int) -> int:
+        """Öre that are left of lines without pieces left: some credit was moved by them."""
+        lefts = [self._billed_and_left(number) for number, line in self.lines.items() if line.rate == rate]
+        return sum(amount for pieces, amount in lefts if pieces <= 0)
 
     def _document(self, rows: list[Row], sign: int = 1) -> None:
         by_rate: dict[int, int] = {}

@@ -1,6 +1,6 @@
 """Point 2, on real tables: random histories of pick, un-pick, ship, return, scrap, credit and cancel, against `sales_model`.
 
-python -m bench.prove_3.table_histories [--small | MERCHANTS]
+python -m bench.prove_3.table_histories [--small | MERCHANTS [FIRST]]
 
 Ten orders to a merchant share its three articles: their costs meet in one pool. Events strike the orders in a drawn order;
 after each of them the activities run as the processes run them, against PostgreSQL and the simulators, and stock must be what
@@ -128,7 +128,7 @@ class World:
             await self._ends(key)
             order.credit({at: n}, freight)
         else:
-            await self._comes_back(number, at, n, does == "scrap")
+            await self._comes_back(number, order, at, n, does == "scrap")
             order.back(at, n, shelf, does == "scrap")
         await shop.invoice(await shop.look_until_calm(number))
 
@@ -148,7 +148,7 @@ class World:
         await again(self.shop.worker.returns.announce_return, key)
         return key
 
-    async def _comes_back(self, number: str, at: int, n: int, scrap: bool) -> None:
+    async def _comes_back(self, number: str, order: Order, at: int, n: int, scrap: bool) -> None:
         """Announced and received, or found at the gate by the sweep: there only its cause says that it is thrown away."""
         shop, keeps = self.shop, self.rng.random() < 0.5
         cause = {"causeCode": "SIZE"} if self.rng.random() < 0.5 else {}
@@ -163,6 +163,8 @@ class World:
             await again(shop.worker.watch.sweep, shop.merchant)
             [(found,)] = await shop.read(OPEN, o=number)
             key = await begin(shop, found)
+        if not keeps:
+            order.sent = True  # its status is Returned now, which means that it was sent
         await self._ends(key)
 
     async def _ends(self, key: Any) -> None:
@@ -226,11 +228,11 @@ async def run(at: Ground, merchants: int, first: int = 1) -> tuple[list[World], 
     return worlds, short
 
 
-async def prove(small: bool, server: str | None = None, merchants: int = MERCHANTS) -> Proof:
+async def prove(small: bool, server: str | None = None, merchants: int = MERCHANTS, first: int = 1) -> Proof:
     """Ten histories to a merchant."""
     began = time.monotonic()
     async with ground(server) as at:
-        worlds, short = await run(at, min(merchants, 4) if small else merchants)
+        worlds, short = await run(at, min(merchants, 4) if small else merchants, first)
         took = time.monotonic() - began
         short += await at.unclean()
     events: dict[str, int] = {}
@@ -243,7 +245,7 @@ async def prove(small: bool, server: str | None = None, merchants: int = MERCHAN
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    proof = asyncio.run(prove("--small" in words, merchants=int(words[0]) if words and words[0].isdigit() else MERCHANTS))
+    sizes = [int(word) for word in sys.argv[1:] if word.isdigit()] or [MERCHANTS]
+    proof = asyncio.run(prove("--small" in sys.argv, None, *sizes))
     print(proof.line())
     sys.exit(0 if proof.ok else 1)

@@ -41,6 +41,8 @@ def test_there_are_histories_of_every_path() -> None:
         "changed-too-late",
         "rate-confirmed",
         "articles-synced",
+        "return-settled",
+        "return-cancelled",
     }
     paths |= {"return-settled", "return-cancelled"}
     assert {file.stem for file in HISTORIES} >= paths
