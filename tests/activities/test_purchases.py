@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from activities.errors import Waiting
 from domain.errors import Refused
 from domain.keys import PurchaseKey, PurchaseState
 from domain.rates import Quote
+from erp.counters import PURCHASE_ORDER, begin_look
 from erp.rates import Checked, store
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.erp.data import Row, article, insert, set_order
@@ -305,6 +307,33 @@ async def test_a_lost_answer_to_the_report_is_told_again(shop: Shop) -> None:
         assert (await calm(shop, key)).outcome == "completed"
     assert await counters(shop) == [("1", 10, 10, 10), ("2", 4, 4, 4)]
     assert (await shop.balances())["A"][0] == 1010
+
+
+async def test_a_stale_answer_of_the_warehouse_takes_nothing_back(shop: Shop) -> None:
+    key = await expected(shop)
+    await floor(shop, "receive", {1: 4})
+    await calm(shop, key)
+    await floor(shop, "receive", {1: 2})
+    await calm(shop, key)
+    async with shop.ongoing.fault("GET /purchaseOrders/{purchaseOrderId}", "stale-read"):
+        await look(shop, key)
+    await calm(shop, key)
+    assert (await shop.balances())["A"] == (1006, 4530)
+    assert await shop.read("select count(*) from bridge.booking where merchant_id = :m") == [(2,)]
+
+
+async def test_an_answer_that_was_read_before_another_look_was_booked_is_never_booked(shop: Shop) -> None:
+    key = await expected(shop)
+    await floor(shop, "receive", {1: 4})
+    purchases = shop.worker.purchases
+    async with purchases._connections.using(shop.merchant) as (merchant, client):
+        async with shop.worker.database.merchant(shop.merchant) as session:
+            looks = await begin_look(session, shop.merchant, "PO-1", PURCHASE_ORDER)
+        answer = [await client.get_purchase_order(look.doc_id) for look in looks]
+        await look(shop, key)
+        with pytest.raises(Waiting, match="another look was booked meanwhile"):
+            await purchases._book(merchant, key, looks, answer)
+    assert (await shop.balances())["A"] == (1004, 4520)
 
 
 async def test_a_receipt_that_is_taken_back_leaves_at_the_value_it_came_with(shop: Shop) -> None:
