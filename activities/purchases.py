@@ -78,7 +78,8 @@ class Purchases:
             async with self._database.merchant(key.merchant) as session:
                 document = await purchases.load_purchase(session, key.merchant, key.number)
                 link = (await links(session, key.merchant, SYSTEM, PURCHASE_ORDER, [key.number])).get(key.number)
-            if document.status != COMPLETED and (document.cancel_requested or (document.closed and link is None)):
+                nothing_came = not (await purchases.standing(session, key.merchant, key.number)).booked
+            if document.status != COMPLETED and (document.cancel_requested or (document.closed and nothing_came)):
                 return await self._cancel(client, merchant, key, link)
             known = link is not None and link.confirmed and link.sent_version == document.version
             if document.status not in ENDED and not known and document.refused_version != document.version:

@@ -398,6 +398,22 @@ async def test_short_waits_for_a_person_who_closes_it_with_name_and_reason(shop:
     assert await shop.read(audit) == [("Kim", "close-purchase", "the supplier has no more")]
 
 
+async def test_closed_before_anything_came_is_cancelled_in_the_warehouse(shop: Shop) -> None:
+    key = await expected(shop)
+    await head(shop, closed_by="Kim", close_reason="never mind")
+    assert (await send(shop, key)).outcome == "cancelled"
+    assert (await held(shop))["purchaseOrderInfo"]["purchaseOrderStatus"]["number"] == 900
+
+
+async def test_goods_that_came_and_are_not_booked_yet_are_booked_when_it_is_closed(shop: Shop) -> None:
+    key = await expected(shop)
+    await floor(shop, "receive", {1: 7})
+    await head(shop, closed_by="Kim", close_reason="no more")
+    await send(shop, key)
+    assert (await calm(shop, key)).outcome == "completed"
+    assert (await shop.balances())["A"] == (1007, 4535)
+
+
 async def test_short_closes_by_itself_where_the_rule_says_so(shop: Shop) -> None:
     key = await expected(shop)
     await shop.settings(goods_received_not_invoiced_account=ACCOUNT, close_purchase_short="at-deviation")
