@@ -412,6 +412,7 @@ async def test_goods_that_came_and_are_not_booked_yet_are_booked_when_it_is_clos
     await send(shop, key)
     assert (await calm(shop, key)).outcome == "completed"
     assert (await shop.balances())["A"] == (1007, 4535)
+    assert await notes(shop) == ["received-after-close"]
 
 
 async def test_short_closes_by_itself_where_the_rule_says_so(shop: Shop) -> None:
