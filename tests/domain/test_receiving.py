@@ -78,7 +78,7 @@ def test_goods_received_are_owed_on_the_account_of_the_setting_and_without_it_no
     with pytest.raises(ValueError, match="no account"):
         postings(entries, StockAccounts(1460, 4960, 2099))
     with pytest.raises(Refused, match="goods_received_not_invoiced_account"):
-        MerchantSettings().receipt_accounts("PO-1")
+        MerchantSettings().receipt_accounts("PO-1", "normal")
 
 
 FULL, SHORT, OVER = Balance(D(5), D(5), True), Balance(D(5), D(4), True), Balance(D(5), D(6), True)
