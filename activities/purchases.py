@@ -78,8 +78,9 @@ class Purchases:
             async with self._database.merchant(key.merchant) as session:
                 document = await purchases.load_purchase(session, key.merchant, key.number)
                 link = (await links(session, key.merchant, SYSTEM, PURCHASE_ORDER, [key.number])).get(key.number)
-            if document.status != COMPLETED and (document.cancel_requested or (document.closed and link is None)):
-                return await self._cancel(client, merchant, key, link)
+                nothing_came = not (await purchases.standing(session, key.merchant, key.number)).booked
+            if document.status != COMPLETED and (document.cancel_requested or (document.closed and nothing_came)):
+                return await self._cancel(client, merchant, key, link, document.cancel_requested)
             known = link is not None and link.confirmed and link.sent_version == document.version
             if document.status not in ENDED and not known and document.refused_version != document.version:
                 try:
@@ -185,8 +186,10 @@ class Purchases:
 
     # --- cancelling ---------------------------------------------------------------------------------------------------
 
-    async def _cancel(self, client: OngoingClient, merchant: Merchant, key: PurchaseKey, link: Link | None) -> PurchaseState:
-        """Ask the warehouse to expect it no more. Too late is a state, not an error."""
+    async def _cancel(
+        self, client: OngoingClient, merchant: Merchant, key: PurchaseKey, link: Link | None, asked: bool
+    ) -> PurchaseState:
+        """Ask the warehouse to expect it no more. Too late is a state, not an error; noted where the ERP asked for it."""
         held = await self._find(client, key.number, link)
         if held is None:
             async with self._database.merchant(key.merchant) as session:
@@ -202,7 +205,7 @@ class Purchases:
                 raise
             except Rejected as refusal:
                 again = await client.get_purchase_order(held.purchase_order_id)
-                if merchant.settings.purchase_statuses.get(str(again.status)) != "cancelled":
+                if asked and merchant.settings.purchase_statuses.get(str(again.status)) != "cancelled":
                     async with self._database.merchant(key.merchant) as session:
                         await _note(session, key, "too-late-to-cancel-purchase", str(refusal))
         return await self._look(client, merchant, key)

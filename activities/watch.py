@@ -74,9 +74,11 @@ class Watch:
 
     async def _find_receipts(self, client: OngoingClient, merchant: Merchant, rhythm: Rhythm) -> int:
         """Nudge every purchase order whose state in the warehouse differs from our books; returns how many."""
-        if await self._connections.is_off(merchant, PURCHASES):
-            return 0
         who, since = merchant.merchant_id, _since(rhythm)
+        async with self._database.merchant(who) as session:
+            buys = await purchases.any_placed(session, who)
+        if not buys or await self._connections.is_off(merchant, PURCHASES):
+            return 0
         nudged: set[int] = set()
         for asked in (
             PurchaseFilter(only_with_lines_to_report=True),

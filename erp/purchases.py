@@ -178,6 +178,7 @@ _COUNTED = text(
     where merchant_id = :merchant and kind = :kind and what = :what and doc_id = any(cast(:ids as bigint[]))
     """
 )
+_ANY = text("select 1 from erp.purchase_order where merchant_id = :merchant and status <> 'draft' limit 1")
 _TO_SWEEP = text(
     """
     select doc_id, document from bridge.watched
@@ -330,6 +331,11 @@ async def to_sweep(connection: Session, merchant: str, after: int, most: int) ->
     """The next purchase orders to sweep, in the order of their ids in the warehouse."""
     found = await rows(connection, _TO_SWEEP, merchant=merchant, kind=PURCHASE_ORDER, after=after, most=most)
     return [(row.doc_id, row.document) for row in found]
+
+
+async def any_placed(connection: Session, merchant: str) -> bool:
+    """Whether the merchant buys anything at all: else the warehouse need not be asked."""
+    return await one(connection, _ANY, merchant=merchant) is not None
 
 
 async def strays(connection: Session, merchant: str, numbers: Mapping[int, str]) -> dict[int, str]:

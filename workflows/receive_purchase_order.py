@@ -17,6 +17,9 @@ with workflow.unsafe.imports_passed_through():
 
 TRY_AGAIN = timedelta(minutes=10)
 """A rate, a setting or an article that was missing may have come meanwhile: nobody need say so."""
+BRISK = timedelta(hours=1)
+"""How long whatever is said makes a blocked process look again. The watcher says it every minute, and months must not fill its
+history: later only the ERP's changes and a person do, and the time above."""
 
 
 @workflow.defn
@@ -35,6 +38,9 @@ class ReceivePurchaseOrder(Patient):
         state = await self._send(purchase)
         while state.outcome is None:
             await self._wait(state)
+            if self._blocked is None and workflow.info().is_continue_as_new_suggested():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(purchase)  # it begins by sending and looking, whatever was said meanwhile
             state = await self._next(purchase)
         self._tell(f"ended: {state.outcome}")
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -65,20 +71,24 @@ class ReceivePurchaseOrder(Patient):
         return await self._ask(Purchases.send_purchase_order, purchase, f"Send purchase order {purchase.number} to the warehouse")
 
     async def _ask(self, does: Any, purchase: PurchaseKey, summary: str) -> PurchaseState:
-        """A step that reads the warehouse. While it is blocked, whatever is said anew makes it read again."""
+        """A step that reads the warehouse. While it is blocked, what is said anew makes it read again."""
         state = await self.step(
             does,
             purchase,
             summary,
             options.ONGOING_QUEUE,
             part="look",
-            give_way=self._something_to_do,
+            give_way=self._gives_way,
             try_again_after=TRY_AGAIN,
         )
         if state is GAVE_WAY:
             return PurchaseState("at-warehouse")
         result: PurchaseState = state
         return result
+
+    def _gives_way(self) -> bool:
+        brisk = self._blocked_at is None or workflow.now() < self._blocked_at + BRISK
+        return self._changed or (self._look_owed and brisk)
 
     def _something_to_do(self) -> bool:
         return self._look_owed or self._changed

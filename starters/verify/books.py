@@ -98,8 +98,8 @@ CHECKS: list[Check | Probe] = [
           'books ' || coalesce(s.debit::text, 'nothing') || ', its stock entries are worth ' || coalesce(k.value::text, 'nothing')
         from (select merchant_id, posting_no from erp.posting where event in
                 ('goods-issue', 'goods-issue-reversed', 'goods-transferred', 'goods-transferred-reversed', 'cost-settled',
-                 'opening-balance', 'goods-received', 'goods-returned', 'goods-return-undone', 'goods-scrapped',
-                 'goods-scrap-undone')) as p
+                 'opening-balance', 'goods-received', 'goods-receipt-undone', 'goods-returned', 'goods-return-undone',
+                 'goods-scrapped', 'goods-scrap-undone')) as p
         full join stock k using (merchant_id, posting_no) left join sums s using (merchant_id, posting_no)
         where p.posting_no is null or k.value is null or s.debit is distinct from abs(k.value)
         union all

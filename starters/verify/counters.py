@@ -16,7 +16,7 @@ CHECKS: list[Check | Probe] = [
             select merchant_id, booking_kind, booking_doc_id, booking_line_id, booking_what, booking_step, null, quantity
             from erp.stock_entry where booking_step is not null) as both_sides
           group by 1, 2, 3, 4, 5, 6
-          having sum(counted) is distinct from case when what = 'returned' then sum(moved) else -sum(moved) end)
+          having sum(counted) is distinct from case when what in ('returned', 'received') then sum(moved) else -sum(moved) end)
         select b.merchant_id, b.kind || '/' || b.doc_id || '/' || b.line_id as document,
           'step ' || b.step || ' from ' || b.from_value || ' to ' || b.to_value || ' by ' || b.quantity || ': the step before '
           || coalesce('ends at ' || p.to_value, 'is missing') as detail

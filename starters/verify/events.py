@@ -127,7 +127,10 @@ CHECKS: list[Check | Probe] = [
         "E5",
         "What the warehouse moved comes from a numbered look at its document, never from a message",
         Stage.BOOKED,
-        "select merchant_id, count(*) as n from erp.stock_entry where kind in ('pick', 'pick-reversal') group by 1",
+        """
+        select merchant_id, count(*) as n from erp.stock_entry
+        where kind in ('pick', 'pick-reversal', 'receipt', 'receipt-reversal') group by 1
+        """,
         """
         select e.merchant_id, 'entry ' || e.entry_no as document,
           e.kind || ' of ' || e.quantity || case when e.booking_step is null then ' has the cause ' || coalesce(e.cause, 'none')
@@ -135,7 +138,7 @@ CHECKS: list[Check | Probe] = [
         from erp.stock_entry e left join bridge.booking b on b.merchant_id = e.merchant_id and b.kind = e.booking_kind
           and b.doc_id = e.booking_doc_id and b.line_id = e.booking_line_id and b.what = e.booking_what
           and b.step = e.booking_step
-        where e.kind in ('pick', 'pick-reversal') and coalesce(b.look, 0) < 1
+        where e.kind in ('pick', 'pick-reversal', 'receipt', 'receipt-reversal') and coalesce(b.look, 0) < 1
         """,
     ),
     Check(
@@ -178,6 +181,12 @@ CHECKS: list[Check | Probe] = [
         where o.released_at is not null and o.status <> 'draft' and not exists (
           select from bridge.outbox b where b.merchant_id = o.merchant_id and b.topic = 'sales-order.released'
             and b.document = o.order_number)
+        union all
+        select b.merchant_id, b.document, 'its placing was delivered, and it has no process'
+        from bridge.outbox b
+        where b.topic = 'purchase-order.placed' and b.delivered_at is not null and not exists (
+          select from bridge.process p where p.merchant_id = b.merchant_id and p.kind = 'purchase-order'
+            and p.document = b.document)
         union all
         select b.merchant_id, b.document, 'its release was delivered, and it has no process'
         from bridge.outbox b

@@ -1,12 +1,13 @@
 """A small healthy set of books, made by the product's own functions: what `--prove` damages.
 
 Two merchants. One has an order delivered in two goes with an un-pick in between, one picked below zero and beyond what was
-ordered, one with goods back after its invoice, one that is still in the warehouse, one with a return; the other a single order.
+ordered, one with goods back after its invoice, one that is still in the warehouse, one with a return, and a purchase in euro of
+which some was counted twice and taken back; the other a single order.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -16,14 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.shown import picked_now
 from domain.crediting import credit_bases
-from domain.keys import BasisKey, OrderKey, OrderState, ReturnKey
+from domain.keys import BasisKey, OrderKey, OrderState, PurchaseKey, ReturnKey
 from domain.rates import Quote
+from domain.receiving import Cost, Receipt, receive_goods
 from domain.returns import Graded, ReturnMovement, move_returns
 from domain.stock import Movement, move_stock
-from erp import calls, counters, ledger, orders, returns, shipping, watching
+from erp import calls, counters, ledger, orders, purchases, returns, shipping, watching
 from erp.articles import load_articles
 from erp.calls import CallKey
-from erp.counters import RETURNED, SALES_ORDER, CountedLine
+from erp.counters import PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER, CountedLine
 from erp.exceptions import open_exception
 from erp.invoices import basis_booked, load_basis
 from erp.links import save_link
@@ -253,6 +255,7 @@ async def fill(engine: AsyncEngine) -> None:
     document = await beta.order("SO-1", {"A": (1, "99.00")})
     await beta.invoice("SO-1", await beta.look("SO-1", document, {1: ("A", 1)}, SENT))
     await _returned(alfa)
+    await _received(alfa)
 
 
 async def _in_two_goes(shop: Shop) -> None:
@@ -329,3 +332,65 @@ async def _returned(shop: Shop) -> None:
         await shop.invoice("SO-6", OrderState("shipped", [basis]))
     async with shop.role("app") as session:
         await returns.return_state(session, key, 0)
+
+
+async def _received(shop: Shop) -> None:
+    """Five pieces came in on a purchase in euro; two of them had been counted twice, and are taken back."""
+    key, doc_id = PurchaseKey(shop.merchant, "PO-1"), next(shop.numbers)
+    async with shop.role("erp") as session:
+        for statement in (
+            "insert into erp.article (merchant_id, article_number, name) values (:m, 'D', 'Spade')",
+            "insert into erp.supplier (merchant_id, supplier_number, name) values (:m, 'S-1', 'Leverans AB')",
+            "insert into erp.purchase_order (merchant_id, purchase_order_number, supplier_number, currency, status)"
+            " values (:m, 'PO-1', 'S-1', 'EUR', 'placed')",
+            "insert into erp.purchase_order_line (merchant_id, purchase_order_number, line_number, article_number, quantity,"
+            " unit_price) values (:m, 'PO-1', 1, 'D', 3, 1.335)",
+        ):
+            await session.execute(text(statement), {"m": shop.merchant})
+    process = "insert into bridge.process (merchant_id, kind, document, run, workflow_id) values (:m, :k, 'PO-1', 1, :w)"
+    await shop.write("relay", process, k=PURCHASE_ORDER, w=key.workflow_id)
+    delivered = "update bridge.outbox set delivered_at = now(), outcome = 'started' where merchant_id = :m and document = 'PO-1'"
+    await shop.write("relay", delivered)
+    async with shop.role("app") as session:
+        await save_link(session, shop.merchant, "ongoing", PURCHASE_ORDER, "PO-1", str(doc_id), None, 1)
+        await purchases.watch(session, shop.merchant, "PO-1", doc_id, 500, 400)
+    for received in (5, 3, 3):  # a decrease is believed when two looks agree
+        await _receive(shop, doc_id, Decimal(received))
+    async with shop.role("app") as session:
+        await purchases.end(session, key, purchases.COMPLETED)
+
+
+async def _receive(shop: Shop, doc_id: int, received: Decimal) -> None:
+    at, who = datetime.now(UTC), shop.merchant
+    async with shop.role("app") as session:
+        looks = await counters.begin_look(session, who, "PO-1", PURCHASE_ORDER)
+    async with shop.role("app") as session:
+        merchant = await load_merchant(session, who)
+        await purchases.lock_purchase(session, who, "PO-1")
+        watched = await counters.lock(session, who, "PO-1", looks, RECEIVED, PURCHASE_ORDER)
+        line = CountedLine((doc_id, 1), 1, "D", Decimal(3), received, received, True, at)
+        plan = await counters.book(session, who, watched, [line], looks, timedelta(0), RECEIVED, PURCHASE_ORDER)
+        for step in plan.steps:
+            cost = Cost(Decimal("1.335"), "EUR", Decimal("11.2354"), merchant.day_of(at))
+            receipt = Receipt(step, ("D", merchant.settings.warehouse), at, merchant.day_of(at), cost, True)
+            pools = await ledger.lock_pools(session, who, [receipt.place])
+            earlier = await ledger.earlier_receipts(session, who, [step.line])
+            entries, after, lines = receive_goods([receipt], pools, earlier)
+            accounts = replace(merchant.settings.stock_accounts, received=2490)
+            number = await ledger.append(
+                session,
+                who,
+                entries,
+                after,
+                accounts,
+                merchant.currency,
+                "purchase-order/PO-1",
+                "received by the warehouse",
+                ACTOR,
+                CODE,
+                what=RECEIVED,
+                kind=PURCHASE_ORDER,
+            )
+            await purchases.write_receipt(session, who, "PO-1", [(each, 1, cost) for each in lines], number)
+        await purchases.draw_fence(session, who, {doc_id: 500}, plan.open_doubts)
+        await counters.reported(session, who, [((doc_id, 1), received)], RECEIVED, PURCHASE_ORDER)

@@ -27,6 +27,7 @@ from erp.counters import PICKED, RETURNED, SALES_ORDER
 from erp.database import Database, Session, one, rows
 from erp.merchants import load_connection, load_merchant
 from starters.verify.check import SAMPLES, CannotCheck, Found, Violation
+from starters.verify.online_purchases import compare_purchases
 from starters.verify.report import Result, Verdict
 from worker.keyring import KeyRingError
 from worker.settings import Settings
@@ -63,7 +64,8 @@ async def open_online(settings: Settings) -> AsyncIterator[Online]:
 _MERCHANTS = text(
     """
     select merchant_id,
-      exists (select from bridge.watched w where w.merchant_id = m.merchant_id) as at_warehouse,
+      exists (select from bridge.watched w where w.merchant_id = m.merchant_id and w.kind = 'sales-order') as at_warehouse,
+      exists (select from bridge.watched w where w.merchant_id = m.merchant_id and w.kind = 'purchase-order') as bought,
       exists (select from erp.invoice_basis b where b.merchant_id = m.merchant_id) as billed
     from erp.merchant m where coalesce(cast(:merchant as text), merchant_id) = merchant_id order by 1
     """
@@ -128,6 +130,9 @@ async def compare(connection: AsyncConnection, online: Online, merchant: str | N
         if who.at_warehouse:
             says = f"Online: Ongoing shows what our books hold for {who.merchant_id}: picked, reported, status"
             results.append(await _with("E2", says, connection, online.ongoing, who.merchant_id, online, with_warehouse))
+        if who.bought:
+            says = f"Online: the warehouse shows what our books hold of purchases of {who.merchant_id}: received, reported"
+            results.append(await _with("G1", says, connection, online.ongoing, who.merchant_id, online, with_purchases))
         if who.billed:
             says = f"Online: Fortnox holds exactly one live invoice for each basis of {who.merchant_id}, with our figures"
             results.append(await _with("I1", says, connection, online.fortnox, who.merchant_id, online, with_fortnox))
@@ -320,6 +325,12 @@ def _returned(ours: _Document, held: GetOrder) -> list[str]:
         for line_id in sorted(ours.returned.keys() - theirs.keys() - ours.lines.keys())
     ]
     return differs
+
+
+async def with_purchases(connection: AsyncConnection, client: OngoingClient, merchant: str, online: Online) -> Compared:
+    """Every watched purchase order, line by line."""
+    found = await compare_purchases(connection, client, merchant, online.database)
+    return Compared(Found.of(found.lines, found.wrong), found.on_its_way)
 
 
 # --- Fortnox ----------------------------------------------------------------------------------------------------------

@@ -733,4 +733,39 @@ RATES = (
     Plant("V5", "an exchange rate was known before its day", (), (_RATE.format("+ 2", 1),)),
 )
 
-PLANTS: tuple[Plant, ...] = (*COUNTERS, *RETURNS, *STOCK, *BOOKS, *RATES, *EVENTS, *ORDERS, *INVOICES, *CALLS, *GUARDS)
+RECEIPT = "erp.goods_receipt_line"
+RECEIPTS = (
+    Plant("G1", "a receipt holds more than was counted", (RECEIPT,), (f"update {RECEIPT} set quantity = 6 where quantity > 0",)),
+    Plant("G1", "a receipt is worth an öre more than stock", (RECEIPT,), (f"update {RECEIPT} set value = value + 0.01",)),
+    Plant("G1", "a receipt names another rate than it used", (RECEIPT,), (f"update {RECEIPT} set exchange_rate = 11",)),
+    Plant(
+        "G1", "a receipt takes back what never came", (RECEIPT,), (f"update {RECEIPT} set reverses_step = 7 where quantity < 0",)
+    ),
+    Plant("G1", "what was received has no receipt", (RECEIPT,), (f"delete from {RECEIPT}",)),
+    Plant(
+        "G1",
+        "a completed purchase was not told",
+        (COUNTED,),
+        (f"update {COUNTED} set reported_known = 1 where kind = 'purchase-order'",),
+    ),
+    Plant(
+        "L5",
+        "a receipt was taken back of another article's line",
+        (ENTRY,),
+        (f"update {ENTRY} set reverses_entry_no = 1 where kind = 'receipt-reversal'",),
+    ),
+    Plant(
+        "E5",
+        "goods came in that nobody counted",
+        (ENTRY, BOOKING),
+        ("delete from bridge.booking where kind = 'purchase-order' and step = 1",),
+    ),
+    Plant(
+        "X1",
+        "a purchase that was placed has no process",
+        (PROCESS,),
+        (f"delete from {PROCESS} where kind = 'purchase-order'",),
+    ),
+)
+
+PLANTS: tuple[Plant, ...] = (*COUNTERS, *RETURNS, *RECEIPTS, *STOCK, *BOOKS, *RATES, *EVENTS, *ORDERS, *INVOICES, *CALLS, *GUARDS)

@@ -47,7 +47,7 @@ CHECKS: list[Check | Probe] = [
         where quantity in ('NaN', 'Infinity', '-Infinity') or value in ('NaN', 'Infinity', '-Infinity')
           or case when kind in ('opening', 'receipt', 'return', 'return-scrapped') then quantity <= 0 or value < 0
                   when kind in ('pick-reversal', 'scrap-reversal') then quantity <= 0
-                  when kind in ('scrap', 'return-reversal') then quantity >= 0 or value > 0
+                  when kind in ('scrap', 'return-reversal', 'receipt-reversal') then quantity >= 0 or value > 0
                   when kind = 'pick' then quantity >= 0 or value > 0
                   when kind = 'adjustment' then quantity = 0
                   when kind in ('cost', 'true-up') then quantity <> 0 or value = 0
@@ -92,11 +92,12 @@ CHECKS: list[Check | Probe] = [
     ),
     Check(
         "L5",
-        "A reversal or return takes back one pick of the same line, in all no more than it held, at the value it left with",
+        "What takes back a pick, a return or a receipt takes one of the same line, no more than it held, at the value it had",
         Stage.BOOKED,
         """
         select merchant_id, count(*) as n from erp.stock_entry
-        where kind in ('pick', 'pick-reversal', 'return', 'return-scrapped', 'return-reversal') group by 1
+        where kind in ('pick', 'pick-reversal', 'return', 'return-scrapped', 'return-reversal', 'receipt', 'receipt-reversal')
+        group by 1
         """,
         """
         select r.merchant_id, 'entry ' || r.entry_no as document,
@@ -105,13 +106,16 @@ CHECKS: list[Check | Probe] = [
                       || o.booking_line_id, 'not there') as detail
         from erp.stock_entry r
         left join erp.stock_entry o on o.merchant_id = r.merchant_id and o.entry_no = r.reverses_entry_no
-        where (r.kind in ('pick-reversal', 'return-reversal') or r.reverses_entry_no is not null) and (o.entry_no is null
+        where (r.kind in ('pick-reversal', 'return-reversal', 'receipt-reversal') or r.reverses_entry_no is not null)
+          and (o.entry_no is null
           or not ((r.kind in ('pick-reversal', 'return', 'return-scrapped') and o.kind = 'pick')
-                  or (r.kind = 'return-reversal' and o.kind in ('return', 'return-scrapped')))
+                  or (r.kind = 'return-reversal' and o.kind in ('return', 'return-scrapped'))
+                  or (r.kind = 'receipt-reversal' and o.kind = 'receipt'))
           or o.entry_no >= r.entry_no
           or (o.article_number, o.warehouse, o.booking_kind, o.booking_doc_id, o.booking_line_id) is distinct from
              (r.article_number, r.warehouse, r.booking_kind, r.booking_doc_id, r.booking_line_id)
-          or (r.kind in ('pick-reversal', 'return-reversal') and o.booking_what is distinct from r.booking_what))
+          or (r.kind in ('pick-reversal', 'return-reversal', 'receipt-reversal')
+              and o.booking_what is distinct from r.booking_what))
         union all
         select o.merchant_id, 'entry ' || o.entry_no,
           o.quantity || ' worth ' || o.value || ', taken back ' || r.quantity || ' worth ' || r.value

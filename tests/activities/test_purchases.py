@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from activities.errors import Waiting
 from domain.errors import Refused
 from domain.keys import PurchaseKey, PurchaseState
 from domain.rates import Quote
+from erp.counters import PURCHASE_ORDER, begin_look
 from erp.rates import Checked, store
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.erp.data import Row, article, insert, set_order
@@ -307,6 +309,33 @@ async def test_a_lost_answer_to_the_report_is_told_again(shop: Shop) -> None:
     assert (await shop.balances())["A"][0] == 1010
 
 
+async def test_a_stale_answer_of_the_warehouse_takes_nothing_back(shop: Shop) -> None:
+    key = await expected(shop)
+    await floor(shop, "receive", {1: 4})
+    await calm(shop, key)
+    await floor(shop, "receive", {1: 2})
+    await calm(shop, key)
+    async with shop.ongoing.fault("GET /purchaseOrders/{purchaseOrderId}", "stale-read"):
+        await look(shop, key)
+    await calm(shop, key)
+    assert (await shop.balances())["A"] == (1006, 4530)
+    assert await shop.read("select count(*) from bridge.booking where merchant_id = :m") == [(2,)]
+
+
+async def test_an_answer_that_was_read_before_another_look_was_booked_is_never_booked(shop: Shop) -> None:
+    key = await expected(shop)
+    await floor(shop, "receive", {1: 4})
+    purchases = shop.worker.purchases
+    async with purchases._connections.using(shop.merchant) as (merchant, client):
+        async with shop.worker.database.merchant(shop.merchant) as session:
+            looks = await begin_look(session, shop.merchant, "PO-1", PURCHASE_ORDER)
+        answer = [await client.get_purchase_order(look.doc_id) for look in looks]
+        await look(shop, key)
+        with pytest.raises(Waiting, match="another look was booked meanwhile"):
+            await purchases._book(merchant, key, looks, answer)
+    assert (await shop.balances())["A"] == (1004, 4520)
+
+
 async def test_a_receipt_that_is_taken_back_leaves_at_the_value_it_came_with(shop: Shop) -> None:
     key = await expected(shop)
     await floor(shop, "receive", {1: 4})
@@ -367,6 +396,23 @@ async def test_short_waits_for_a_person_who_closes_it_with_name_and_reason(shop:
     assert await shop.exceptions() == []
     audit = "select actor, action, reason from bridge.audit where merchant_id = :m and kind = 'purchase-order'"
     assert await shop.read(audit) == [("Kim", "close-purchase", "the supplier has no more")]
+
+
+async def test_closed_before_anything_came_is_cancelled_in_the_warehouse(shop: Shop) -> None:
+    key = await expected(shop)
+    await head(shop, closed_by="Kim", close_reason="never mind")
+    assert (await send(shop, key)).outcome == "cancelled"
+    assert (await held(shop))["purchaseOrderInfo"]["purchaseOrderStatus"]["number"] == 900
+
+
+async def test_goods_that_came_and_are_not_booked_yet_are_booked_when_it_is_closed(shop: Shop) -> None:
+    key = await expected(shop)
+    await floor(shop, "receive", {1: 7})
+    await head(shop, closed_by="Kim", close_reason="no more")
+    await send(shop, key)
+    assert (await calm(shop, key)).outcome == "completed"
+    assert (await shop.balances())["A"] == (1007, 4535)
+    assert await notes(shop) == ["received-after-close"]
 
 
 async def test_short_closes_by_itself_where_the_rule_says_so(shop: Shop) -> None:

@@ -14,6 +14,7 @@ from starters import verify as checker
 from starters.verify.report import Report, Result, Verdict
 from tests.activities.conftest import erp, fortnox, http, ongoing, shop, verify, workers  # noqa: F401  fixtures
 from tests.activities.returning import announced, begin, goes_on, receive
+from tests.activities.test_purchases import calm, expected, floor
 from tests.activities.world import Shop, again
 from tests.conftest import TestDatabase
 
@@ -211,3 +212,17 @@ async def test_a_system_that_does_not_answer_is_not_checked(shop: Shop, delivere
     result = of(await compared(shop), "Ongoing")
     assert result.verdict == Verdict.NOT_CHECKED
     assert (await compared(shop)).exit_code != 0
+
+
+async def test_a_received_purchase_agrees_and_one_that_nobody_booked_is_a_violation(shop: Shop, database: TestDatabase) -> None:
+    key = await expected(shop)
+    await floor(shop, "receive", {1: 4})
+    await calm(shop, key)
+    agreed = of(await compared(shop), "the warehouse")
+    assert (agreed.verdict, agreed.rows, agreed.listed) == (Verdict.CLEAN, 1, [])
+    await floor(shop, "receive", {1: 2})
+    under_way = of(await compared(shop), "the warehouse")
+    assert under_way.verdict == Verdict.CLEAN
+    assert any("shows 6" in item.detail for item in under_way.listed)
+    await change(database, "update bridge.process set ended_at = now(), outcome = 'lost' where merchant_id = :m", m=shop.merchant)
+    assert of(await compared(shop), "the warehouse").verdict == Verdict.VIOLATED

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from domain.keys import PurchaseKey
 from tests.activities.test_purchases import ACCOUNT, counters, floor, head, place, status
+from tests.activities.world import rule
 from tests.workflows.process import Processes, becomes
 from workflows import attributes
 from workflows.receive_purchase_order import ReceivePurchaseOrder
@@ -119,3 +120,23 @@ async def test_short_waits_for_a_person_and_says_so(processes: Processes) -> Non
     await head(shop, closed_by="Kim", close_reason="no more")
     await processes.deliver()
     assert await ended(processes) == "completed"
+
+
+async def test_every_answer_that_is_lost_once_changes_nothing(processes: Processes) -> None:
+    """The warehouse does what it is asked, and the first answer to each kind of request never arrives."""
+    shop = processes.shop
+    await shop.settings(goods_received_not_invoiced_account=ACCOUNT)
+    await place(shop)
+    lost = [
+        rule("PUT /purchaseOrders", "lost-answer"),
+        rule("GET /purchaseOrders/{purchaseOrderId}", "lost-answer"),
+        rule("PATCH /purchaseOrders/{purchaseOrderId}/lines/*", "lost-answer"),
+    ]
+    async with shop.ongoing.faults(*lost):
+        await processes.deliver()
+        await reaches(processes, "at-warehouse")
+        await floor(shop, "receive")
+        await of(processes).signal(ReceivePurchaseOrder.look)
+        assert await ended(processes) == "completed"
+    assert (await shop.balances())["A"] == (1010, 4550)
+    assert await counters(shop) == [("1", 10, 10, 10), ("2", 4, 4, 4)]
