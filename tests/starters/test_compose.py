@@ -19,7 +19,7 @@ from workflows import attributes, options
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "worker", "relay", "intake", "codec")
+OURS = ("migrate", "worker", "relay", "intake", "codec", "api", "exporter")
 
 _STRING = {"type": "string"}
 _STRINGS = {"type": "array", "items": _STRING, "uniqueItems": True}
@@ -187,9 +187,16 @@ def test_every_variable_is_known_and_none_is_missing(service: str, tmp_path: Pat
             assert settings.key_ring()
             assert settings.codec_origin is not None
             assert settings.codec_host == "0.0.0.0"
+        case "api":
+            assert settings.database("app")
+            assert settings.key_ring()
+            assert settings.api_host == "0.0.0.0"
+        case "exporter":
+            assert settings.database("verify")
+            assert (settings.metrics_host, settings.metrics_port) == ("0.0.0.0", 9464)
 
 
-@pytest.mark.parametrize("service", ["worker", "relay"])
+@pytest.mark.parametrize("service", ["worker", "relay", "api"])
 def test_who_speaks_to_temporal_is_told_where_it_is(service: str, tmp_path: Path) -> None:
     connection = settings_of(service, tmp_path).temporal_connection()
     host = connection["target_host"].split(":")[0]
@@ -204,6 +211,8 @@ def test_a_process_holds_the_secrets_it_needs_and_no_others() -> None:
         "relay": {"relay_database_url", "keys"},
         "intake": {"intake_database_url"},
         "codec": {"keys"},
+        "api": {"app_database_url", "keys"},
+        "exporter": {"verify_database_url"},
     }
     assert {name: set(SERVICES[name]["secrets"]) for name in OURS} == needed
 

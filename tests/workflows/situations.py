@@ -48,6 +48,7 @@ async def brought_to(processes: Processes, where: Situation, number: str = "SO-1
             async with shop.fortnox.fault("GET /3/invoices", "delay", None, seconds=1.5):
                 await _sent_off(processes, number)
                 await processes.reaches("invoicing", number)
+                await asyncio.sleep(0.4)
                 yield
         case Situation.INVOICING_BLOCKED:
             await shop.fortnox("PUT", "locked-period", {"tenantId": shop.tenant, "endDate": LOCKED})
