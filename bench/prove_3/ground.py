@@ -27,7 +27,7 @@ from worker.keyring import KeyRing
 FINE = (Verdict.CLEAN, Verdict.NOTHING_YET)
 WITHOUT_TEMPORAL = "O6", "X6"
 QUICK = ("X3", "A5")
-"""The proofs' attempts settle before their deadline, to be quick; X3 says so."""
+"""The proofs' attempts settle before their deadline, to be quick, and a test's server does not wait for the disk: these say so."""
 
 
 @dataclass
