@@ -27,7 +27,7 @@ from worker.keyring import KeyRing
 FINE = (Verdict.CLEAN, Verdict.NOTHING_YET)
 WITHOUT_TEMPORAL = "O6", "X6"
 QUICK = ("X3", "A5")
-"""The proofs' attempts settle before their deadline, to be quick, and a test's server does not wait for the disk: these say so."""
+"""To be quick, the proofs' attempts settle before their deadline, and a test's server does not wait for the disk."""
 
 
 @dataclass
