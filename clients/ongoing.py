@@ -24,7 +24,7 @@ from clients.wire import Day, Exact, Id, Instant, Key, NullAsEmpty, Text, Whole,
 # What a request does, for the gate: orders are written before articles, one write at a time.
 Kind = Literal["read", "order", "article"]
 KindGate = Callable[[Kind], AbstractAsyncContextManager[None] | None]
-T = TypeVar("T", bound="GetOrder | GetArticle | ArticleInventory")
+T = TypeVar("T", bound="GetOrder | GetArticle | ArticleInventory | GetPurchaseOrder")
 
 # The server is IIS, which by default refuses a query of more than 2048 characters.
 LONGEST_NUMBERS = 1500
@@ -538,6 +538,65 @@ class ArticleInventory(Model):
     inventory_per_warehouse: Annotated[list[WarehouseInventory], NullAsEmpty] = []
 
 
+class AdjustmentCause(Model):
+    code: Text
+    name: Text | None = None
+
+
+class InventoryAdjustment(Model):
+    """A correction made in the warehouse, signed. It has no id of its own, and its cause is null where causes are not used."""
+
+    inventory_id: Id
+    number_of_items: Exact | None = None
+    inventory_time: Instant | None = None
+    cause: AdjustmentCause | None = Field(None, validation_alias="inventoryAdjustmentCause")
+    comment: Text | None = Field(None, validation_alias="inventoryItemComment")
+    warehouse_id: Id | None = Field(None, validation_alias=AliasPath("warehouse", "id"))
+
+
+class ArticleAdjustments(Model):
+    article_system_id: Id = Field(validation_alias=AliasPath("article", "articleSystemId"))
+    article_number: Text = Field("", validation_alias=AliasPath("article", "articleNumber"))
+    adjustments: Annotated[list[InventoryAdjustment], NullAsEmpty] = Field([], validation_alias="inventoryAdjustments")
+
+
+class HistoricalArticle(Model):
+    article_system_id: Id
+    article_number: Text
+    number_of_items: Exact | None = None
+
+
+class HistoricalInventory(Model):
+    articles: Annotated[list[HistoricalArticle], NullAsEmpty] = []
+
+
+class ReceivedItem(Model):
+    """One receipt on a purchase order's line."""
+
+    number_of_items: Exact | None = None
+    in_date: Instant | None = None
+
+
+class GetPurchaseLine(Model):
+    """One line of a purchase order with its counters."""
+
+    line_id: Id = Field(validation_alias="id")
+    article_number: Text = Field("", validation_alias=AliasPath("article", "articleNumber"))
+    article_system_id: Id | None = Field(None, validation_alias=AliasPath("article", "articleSystemId"))
+    received: Exact | None = Field(None, validation_alias="receivedNumberOfItems")
+    reported: Exact | None = Field(None, validation_alias="reportedNumberOfItems")
+    items: Annotated[list[ReceivedItem], NullAsEmpty] = Field([], validation_alias="articleItems")
+
+
+class GetPurchaseOrder(Model):
+    """A purchase order as the warehouse has it: what has come in on its lines."""
+
+    purchase_order_id: Id = Field(validation_alias=AliasPath("purchaseOrderInfo", "purchaseOrderId"))
+    purchase_order_number: Text | None = Field(None, validation_alias=AliasPath("purchaseOrderInfo", "purchaseOrderNumber"))
+    warehouse_id: Id | None = Field(None, validation_alias=AliasPath("purchaseOrderInfo", "warehouse", "id"))
+    lines: Annotated[list[GetPurchaseLine], NullAsEmpty] = Field([], validation_alias="purchaseOrderLines")
+
+
 # --- what we ask for --------------------------------------------------------------------------------------------------
 
 
@@ -590,6 +649,9 @@ _ORDERS = TypeAdapter(list[GetOrder])
 _ARTICLE = TypeAdapter(GetArticle)
 _ARTICLES = TypeAdapter(list[GetArticle])
 _INVENTORY = TypeAdapter(list[ArticleInventory])
+_ADJUSTMENTS = TypeAdapter(list[ArticleAdjustments])
+_HISTORY = TypeAdapter(list[HistoricalInventory])
+_PURCHASES = TypeAdapter(list[GetPurchaseOrder])
 _STATUSES = TypeAdapter(list[OrderStatus])
 _RETURN = TypeAdapter(GetReturnOrder)
 _RETURNS = TypeAdapter(list[GetReturnOrder])
@@ -648,11 +710,61 @@ class OngoingClient:
         warehouse_ids: Sequence[int] = (),
         changed_from: datetime | None = None,
         page_size: int = 500,
+        after: int | None = None,
     ) -> AsyncIterator[list[ArticleInventory]]:
-        """Pages of stock by warehouse. `changed_from` older than 24 hours is refused by Ongoing."""
+        """Pages of stock by warehouse, ascending by Ongoing's article id, those above `after`. Structure and non-stock articles
+        are left out where the tenant's version can. `changed_from` older than 24 hours is refused by Ongoing."""
         parameters: list[tuple[str, object]] = [("warehouseIds", warehouse) for warehouse in warehouse_ids]
         parameters.append(("stockInfoChangedFrom", changed_from and utc(changed_from)))
-        async for page in self._pages("articles/inventoryPerWarehouse", _INVENTORY, parameters, numbers, page_size=page_size):
+        if not numbers:
+            parameters += [("excludeStructureArticles", True), ("excludeNonStockArticles", True)]
+        first = None if after is None else after + 1
+        path = "articles/inventoryPerWarehouse"
+        async for page in self._pages(path, _INVENTORY, parameters, numbers, page_size=page_size, first=first):
+            yield page
+
+    async def historical_inventory(self, at: datetime, warehouse_id: int | None = None) -> list[HistoricalArticle]:
+        """Stock as it stood at a past instant, whole: there is no paging here. An article without stock is left out."""
+        parameters = [("goodsOwnerId", self._goods_owner_id), ("stockDate", utc(at)), ("warehouseId", warehouse_id)]
+        answer = await self._read("articles/historicalInventory", parameters)
+        return [article for part in read(answer, _HISTORY, json_of(answer)) for article in part.articles]
+
+    async def inventory_adjustments(
+        self, made_from: datetime | None = None, made_to: datetime | None = None
+    ) -> list[ArticleAdjustments]:
+        """Corrections of stock in a time, reported or not: what `isReported` leaves out is not certain. There is no paging."""
+        parameters: list[tuple[str, object]] = [
+            ("goodsOwnerId", self._goods_owner_id),
+            ("from", made_from and utc(made_from)),
+            ("toTime", made_to and utc(made_to)),
+        ]
+        answer = await self._read("inventoryAdjustments", parameters)
+        return read(answer, _ADJUSTMENTS, json_of(answer))
+
+    async def set_adjustment_reported(self, inventory_id: int, article_system_id: int) -> None:
+        """Say that an adjustment is booked. A repeat is harmless."""
+        path = f"inventoryAdjustments/{segment(inventory_id)}/articles/{segment(article_system_id)}/setReported"
+        answer = await self._write("PATCH", path, "order", None)
+        if answer.is_html:
+            raise Unreadable(f"{answer.call}: {answer.status}, a page of HTML")
+
+    # --- purchase orders
+
+    async def list_purchase_orders(
+        self,
+        *,
+        article_numbers: Sequence[str] = (),
+        only_to_report: bool = False,
+        received_from: datetime | None = None,
+        page_size: int = 100,
+    ) -> AsyncIterator[list[GetPurchaseOrder]]:
+        """Pages of purchase orders, ascending by Ongoing's id: what has come in on them."""
+        parameters: list[tuple[str, object]] = [
+            ("onlyPurchaseOrdersWithOrderLinesToReport", only_to_report or None),
+            ("lastReceiveTimeFrom", received_from and utc(received_from)),
+            *(("articleNumbers", number) for number in article_numbers),
+        ]
+        async for page in self._pages("purchaseOrders", _PURCHASES, parameters, (), page_size=page_size):
             yield page
 
     # --- orders
@@ -858,6 +970,10 @@ def _article_id(item: Any) -> int:
     return int(item.article_system_id)
 
 
+def _purchase_id(item: Any) -> int:
+    return int(item.purchase_order_id)
+
+
 def _number(field: str, item: Any) -> str:
     return str(getattr(item, field))
 
@@ -871,6 +987,13 @@ _PAGING: dict[str, tuple[str, str, Callable[[Any], int], Callable[[Any], str], s
         _article_id,
         partial(_number, "article_number"),
         "articleNumbers",
+    ),
+    "purchaseOrders": (
+        "purchaseOrderIdFrom",
+        "maxPurchaseOrdersToGet",
+        _purchase_id,
+        partial(_number, "purchase_order_number"),
+        "purchaseOrderNumbers",
     ),
 }
 
