@@ -679,6 +679,10 @@ class OngoingClient:
         self._gate = gate
         self._cap = cap
 
+    @property
+    def goods_owner_id(self) -> int:
+        return self._goods_owner_id
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -696,11 +700,12 @@ class OngoingClient:
         return read(answer, _ARTICLE, json_of(answer))
 
     async def list_articles(
-        self, numbers: Sequence[str] = (), *, page_size: int = 500, only_in_stock: bool = False
+        self, numbers: Sequence[str] = (), *, page_size: int = 500, only_in_stock: bool = False, after: int | None = None
     ) -> AsyncIterator[list[GetArticle]]:
-        """Pages of articles, ascending by Ongoing's id; those of `numbers`, or all."""
+        """Pages of articles, ascending by Ongoing's id; those of `numbers`, or all above `after`."""
         parameters = [("onlyArticlesInStock", only_in_stock or None)]
-        async for page in self._pages("articles", _ARTICLES, parameters, numbers, page_size=page_size):
+        first = None if after is None else after + 1
+        async for page in self._pages("articles", _ARTICLES, parameters, numbers, page_size=page_size, first=first):
             yield page
 
     async def inventory_per_warehouse(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, NotRequired, TypedDict
 
+from domain import reconciliation_settings
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT
 from domain.returns import GRADES
@@ -243,6 +244,7 @@ def _return_statuses(path: str, value: Any) -> Iterable[Fault]:
 
 
 TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
+    "reconciliation": reconciliation_settings.faults,
     "return_causes": _return_causes,
     "return_statuses": _return_statuses,
     "rate_currencies": _currencies,

@@ -13,6 +13,7 @@ from domain.errors import Refused
 from domain.exchange import RatePolicy
 from domain.mapping import STATUS_MEANINGS, OrderType, Transport, WayOfDelivery, read_settings
 from domain.rates import Limits
+from domain.reconciliation_settings import ReconciliationSettings
 from domain.stock import StockAccounts
 from domain.vat import VatZone
 
@@ -66,7 +67,9 @@ class MerchantSettings:
     `rate_difference_at_invoice`, `rate_difference_at_payment`: see `domain/exchange.py`.
 
     `return_causes`: what goods that come back for a cause are fit for (`stock`, `locked`, `scrapped`), `return_grade_unstated`
-    where no cause is given; `credit_freight`: `with-the-last` goods or `never`."""
+    where no cause is given; `credit_freight`: `with-the-last` goods or `never`.
+
+    `reconciliation`: see `domain/reconciliation_settings.py`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     edit_lock_status: int = 320
@@ -105,6 +108,7 @@ class MerchantSettings:
     locked_period_policy: str = "next-open-day"
     opening_is_in_fortnox: bool = False
     vouchers_hour: int = 4
+    reconciliation: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "MerchantSettings":
@@ -156,6 +160,10 @@ class MerchantSettings:
         except KeyError:
             text = f"return order status {status} has no meaning in the merchant's settings"
             raise Refused("unknown-return-status", text) from None
+
+    @property
+    def reconciling(self) -> ReconciliationSettings:
+        return ReconciliationSettings.of(self.reconciliation)
 
     @property
     def rate_policy(self) -> RatePolicy:

@@ -61,7 +61,7 @@ class Fact:
     """Pieces that the warehouse has counted on a document and we have not booked. `quantity` is signed as stock moves.
 
     `looked_at`: when we last looked at the document, None if never; `ours`: the ERP knows the document; `alive`: a process
-    cares for it; `doubtful`: a doubt is open or a call has no clear answer.
+    cares for it; `doubtful`: a doubt is open or a call has no clear answer; `key`: the warehouse's id of the document.
     """
 
     what: str
@@ -73,6 +73,7 @@ class Fact:
     alive: bool = True
     doubtful: bool = False
     cause: str | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +185,11 @@ def _class_of(fact: Fact, now: datetime, stuck_after: timedelta) -> Why:
         return Why.ADJUSTED
     if not fact.ours:
         return Why.NOT_OURS
-    if not fact.alive or (fact.at is not None and now - fact.at > stuck_after):
+    if fact.at is not None and now - fact.at > stuck_after:
         return Why.STUCK
     if fact.looked_at is None or (fact.at is not None and fact.at > fact.looked_at):
         return Why.NOT_POLLED
-    return Why.IN_FLIGHT
+    return Why.IN_FLIGHT if fact.alive else Why.STUCK
 
 
 def _after_cut(seen: Snapshot) -> list[Part]:

@@ -14,6 +14,7 @@ from activities.articles import Articles
 from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.reconcile import Reconcile
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
@@ -26,14 +27,25 @@ from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
 from worker.wiring import exchange_rates, fortnox_connections, ongoing_connections
 from workflows import options
+from workflows.approve_differences import ApproveDifferences
 from workflows.exchange_rates import FetchExchangeRates
 from workflows.post_vouchers import PostVouchers
 from workflows.receive_return import ReceiveReturn
+from workflows.reconcile_stock import ReconcileStock
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
 
-WORKFLOWS = [FulfilSalesOrder, ReceiveReturn, SyncArticles, WatchWarehouse, PostVouchers, FetchExchangeRates]
+WORKFLOWS = [
+    FulfilSalesOrder,
+    ReceiveReturn,
+    SyncArticles,
+    WatchWarehouse,
+    PostVouchers,
+    FetchExchangeRates,
+    ReconcileStock,
+    ApproveDifferences,
+]
 GRACE = timedelta(seconds=30)
 
 log = structlog.get_logger("worker")
@@ -52,6 +64,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     articles = Articles(database, warehouse, settle)
     back = Returns(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     watch = Watch(database, warehouse)
+    reconcile = Reconcile(database, warehouse, settings.build_id)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
     vouchers = Vouchers(database, accounting, rules)
@@ -82,6 +95,12 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 back.settle_without_credit,
                 watch.find_changes,
                 watch.sweep,
+                reconcile.plan_reconciliation,
+                reconcile.compare_stock,
+                reconcile.settle_differences,
+                reconcile.write_reconciliation_file,
+                reconcile.decide_difference,
+                reconcile.waiting_differences,
             ],
             max_concurrent_activities=many,
             **shared,  # type: ignore[arg-type]

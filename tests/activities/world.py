@@ -24,6 +24,7 @@ from activities.erp import Erp
 from activities.errors import Waiting
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
+from activities.reconcile import Reconcile
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
@@ -100,6 +101,7 @@ class Worker:
     vouchers: Vouchers
     articles: Articles
     returns: Returns
+    reconcile: Reconcile
     connections: Sequence[Connections[Any]]
 
     async def close(self) -> None:
@@ -123,6 +125,7 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
         Vouchers(database, accounting, rules),
         Articles(database, warehouse, UNCLEAR),
         Returns(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
+        Reconcile(database, warehouse, "test"),
         (warehouse, accounting),
     )
 

@@ -279,6 +279,7 @@ grant select on bridge.reconciling, bridge.adjusted, bridge.stock_file to lagerb
 grant insert on erp.reconciliation_run, erp.difference, erp.difference_part, erp.unmatched, erp.settlement, erp.settlement_approval,
   erp.reconciliation_booking, erp.reconciliation_file, bridge.reconciling, bridge.adjusted, bridge.stock_file to lagerbro_app;
 grant update on erp.reconciliation_run, erp.settlement, bridge.reconciling, bridge.adjusted to lagerbro_app;
+grant update (why, cause) on erp.difference_part to lagerbro_app;
 grant delete on erp.difference, erp.difference_part, erp.unmatched to lagerbro_app;
 
 do $$
