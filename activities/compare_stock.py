@@ -143,6 +143,7 @@ class Comparer:
     beat: Callable[[], None] = lambda: None
     cut: datetime | None = None
     given: Mapping[int, Decimal] | None = None
+    absent_is_zero: bool = True
     writes: bool = True
     _began: float = field(default_factory=time.monotonic)
 
@@ -164,6 +165,11 @@ class Comparer:
         instant = self.rules.instant
         shown = not (instant.goods_leave_at_collection or instant.received_counts_when_finished)
         return self.rules.trust_reported_block and self.cut is None and shown
+
+    @property
+    def _absent_means_something(self) -> bool:
+        """An article that is not shown is asked for by itself, or is at zero in figures of the past; a file just lacks it."""
+        return self.given is None or self.absent_is_zero
 
     def now(self) -> datetime:
         return self.at + timedelta(seconds=time.monotonic() - self._began)
@@ -243,7 +249,7 @@ class Comparer:
             if not balance.compared:
                 continue
             if row is None:
-                if balance.quantity:
+                if balance.quantity and self._absent_means_something:
                     closely.append(balance.article)
             elif (
                 balance.version > head
@@ -265,6 +271,8 @@ class Comparer:
         closely = []
         unmatched: list[Unmatched] = []
         position, number = after, ""
+        if not self._absent_means_something:
+            return [], unmatched
         async with self.database.merchant(self.who) as session:
             while True:
                 some = await reconciling.balances_between(session, self.who, self.warehouse, position, None, 1000, False)

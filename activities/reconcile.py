@@ -247,7 +247,9 @@ class Reconcile:
                 return await self._cover(run, str(refusal))
             ends_at = time.monotonic() + SLICE_SECONDS
             read = run.articles_read
-            comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given)
+            comparer = Comparer(
+                self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given, run.kind != "file"
+            )
 
             async def save(found: Sequence[Found], lonely: Sequence[Unmatched], position: int, count: int, swept: bool) -> bool:
                 nonlocal run, read

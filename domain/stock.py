@@ -163,18 +163,24 @@ def postings(entries: Sequence[Entry], accounts: StockAccounts) -> tuple[list[Po
 
     An entry without value has no posting: there is nothing to book.
     """
-    totals: dict[tuple[str, date, int], Decimal] = {}
+    totals: dict[Group, Decimal] = {}
     for entry in entries:
         group = _group(entry, accounts)
         totals[group] = totals.get(group, ZERO) + entry.value
     numbers = {group: n for n, group in enumerate((g for g, total in totals.items() if total), start=1)}
-    booked = [Posting(event, on, _rows(totals[event, on, other], accounts.stock, other)) for event, on, other in numbers]
+    booked = [Posting(group[0], group[1], _rows(totals[group], accounts.stock, group[2])) for group in numbers]
     return booked, [numbers.get(_group(entry, accounts)) for entry in entries]
 
 
-def _group(entry: Entry, accounts: StockAccounts) -> tuple[str, date, int]:
+Group = tuple[str, date, int, bool]
+
+
+def _group(entry: Entry, accounts: StockAccounts) -> Group:
+    """What one posting holds. Where the account is the entry's own, plus and minus are booked apart: they are no one fact."""
     event = _event(entry, accounts)
-    return event, entry.accounting_date, _other_side(event, accounts) if entry.account is None else entry.account
+    if entry.account is None:
+        return event, entry.accounting_date, _other_side(event, accounts), False
+    return event, entry.accounting_date, entry.account, entry.value > 0
 
 
 def _event(entry: Entry, accounts: StockAccounts) -> str:

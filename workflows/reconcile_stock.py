@@ -1,8 +1,8 @@
 """The daily reconciliation: every day that is owed, oldest first, each ends with its file.
 
 Which days are owed comes from a watermark in the database and never from the name of the schedule's run, so an outage of any
-part, of any length, leaves no day without a file. While the warehouse is away the days go on: the process plans anew, and what has
-become past meanwhile is compared with the warehouse's figures of that day. Open questions go to a process of their own, so that
+part, of any length, leaves no day without a file. While the warehouse is away the days go on: the process plans anew, and a day
+that is over meanwhile is compared with the warehouse's figures of that day. Open questions go to a process of their own, so that
 they never hold up tomorrow.
 """
 
