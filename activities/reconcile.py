@@ -195,7 +195,7 @@ class Reconcile:
             raise Refused(
                 "settings-wrong", "reconciliation.file_folder is not set: say where stock files are delivered, or name one"
             )
-        paths = [Path(wish.file)] if wish.file else sorted(each for each in Path(rules.file_folder).iterdir() if each.is_file())
+        paths = [Path(wish.file)] if wish.file else delivered(Path(rules.file_folder))
         owed = []
         for path in paths:
             activity.heartbeat(path.name)
@@ -781,6 +781,11 @@ async def _covering(session: Session, run: Run) -> int | None:
     later = [each for each in await settling.recent_runs(session, run.merchant, 200) if each.kind == "daily"]
     found = [each for each in later if each.for_date > run.for_date]
     return min(found, key=lambda each: each.for_date).run_no if found else None
+
+
+def delivered(folder: Path) -> list[Path]:
+    """The files that lie in a folder, by name; a name that begins with a dot is still being written."""
+    return sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
 
 
 def write_once(folder: Path, name: str, content: bytes) -> Path:
