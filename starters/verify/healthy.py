@@ -15,12 +15,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.shown import picked_now
+from domain.adjusting import Change
 from domain.crediting import credit_bases
 from domain.keys import BasisKey, OrderKey, OrderState, ReturnKey
 from domain.rates import Quote
+from domain.reconciling import Explanation, Part, Why
 from domain.returns import Graded, ReturnMovement, move_returns
 from domain.stock import Movement, move_stock
-from erp import calls, counters, ledger, orders, returns, shipping, watching
+from erp import calls, counters, ledger, orders, returns, settling, shipping, watching
 from erp.articles import load_articles
 from erp.calls import CallKey
 from erp.counters import RETURNED, SALES_ORDER, CountedLine
@@ -253,6 +255,7 @@ async def fill(engine: AsyncEngine) -> None:
     document = await beta.order("SO-1", {"A": (1, "99.00")})
     await beta.invoice("SO-1", await beta.look("SO-1", document, {1: ("A", 1)}, SENT))
     await _returned(alfa)
+    await _reconciled(beta)
 
 
 async def _in_two_goes(shop: Shop) -> None:
@@ -329,3 +332,24 @@ async def _returned(shop: Shop) -> None:
         await shop.invoice("SO-6", OrderState("shipped", [basis]))
     async with shop.role("app") as session:
         await returns.return_state(session, key, 0)
+
+
+async def _reconciled(shop: Shop) -> None:
+    """A reconciliation that found two pieces on their way and one that nobody can explain, and booked it."""
+    at = datetime.now(UTC)
+    async with shop.role("app") as session:
+        merchant = await load_merchant(session, shop.merchant)
+        house = merchant.settings.warehouse
+        run = await settling.begin_run(session, shop.merchant, "daily", merchant.day_of(at), "daily", "api", True)
+        parts = (Part(Why.IN_FLIGHT, Decimal(-2), "SO-9", "picked"), Part(Why.UNKNOWN, Decimal(-1)))
+        found = Explanation("A", house, Decimal(10), Decimal(7), parts)
+        await settling.save_page(session, run, [settling.Found("physical", found, Decimal(10), at)], [], 5001, 1, True)
+        seen = await settling.see(session, run, "A", house, Decimal(-1), Decimal(10), at, {}, None)
+        change = Change(("A", house), seen.quantity, f"settlement/{seen.settlement_no}", 4991, at, merchant.day_of(at))
+        number = await settling.book_changes(
+            session, merchant, run.run_no, [change], "unknown", ["unknown difference"], "settlement/1", ACTOR, CODE
+        )
+        assert number is not None
+        await settling.settlement_booked(session, shop.merchant, run.run_no, seen.settlement_no, number, "small", at, {})
+        await settling.save_file(session, run, "csv", "run-1.csv", b"healthy")
+        await settling.finish(session, run, at)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.client import Client
 
 from erp.database import Database, one, rows
-from starters.verify import books, calls, chain, counters, events, guards, invoices, orders, rates, stock
+from starters.verify import books, calls, chain, counters, events, guards, invoices, orders, rates, reconciliation, stock
 from starters.verify.check import SAMPLES, CannotCheck, Check, Found, Probe, Stage, Violation
 from starters.verify.online import Online, compare
 from starters.verify.report import Report, Result, Verdict
@@ -26,6 +26,7 @@ CHECKS: tuple[Check | Probe, ...] = (
     *stock.CHECKS[1:],
     *books.CHECKS,
     *rates.CHECKS,
+    *reconciliation.CHECKS,
     *events.CHECKS[:-1],
     *orders.CHECKS,
     *invoices.CHECKS,
