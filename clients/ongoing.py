@@ -535,6 +535,7 @@ class GetPurchaseLine(Model):
     line_id: Id = Field(validation_alias="id")
     row_number: Text | None = None
     article_number: Text = Field("", validation_alias=AliasPath("article", "articleNumber"))
+    article_system_id: Id | None = Field(None, validation_alias=AliasPath("article", "articleSystemId"))
     advised: Exact | None = Field(None, validation_alias="advisedNumberOfItems")
     received: Exact | None = Field(None, validation_alias="receivedNumberOfItems")
     reported: Exact | None = Field(None, validation_alias="reportedNumberOfItems")
@@ -556,6 +557,7 @@ class GetPurchaseOrder(Model):
     purchase_order_id: Id = Field(validation_alias=_purchase_info("purchaseOrderId"))
     purchase_order_number: Text | None = Field(None, validation_alias=_purchase_info("purchaseOrderNumber"))
     goods_owner_id: Id | None = Field(None, validation_alias=AliasPath("goodsOwner", "id"))
+    warehouse_id: Id | None = Field(None, validation_alias=AliasPath("purchaseOrderInfo", "warehouse", "id"))
     reference_number: Text | None = Field(None, validation_alias=_purchase_info("referenceNumber"))
     status: Whole = Field(validation_alias=AliasPath("purchaseOrderInfo", "purchaseOrderStatus", "number"))
     in_date: Day | None = Field(None, validation_alias=_purchase_info("inDate"))
@@ -618,6 +620,38 @@ class ArticleInventory(Model):
     article_system_id: Id
     article_number: Text
     inventory_per_warehouse: Annotated[list[WarehouseInventory], NullAsEmpty] = []
+
+
+class AdjustmentCause(Model):
+    code: Text
+    name: Text | None = None
+
+
+class InventoryAdjustment(Model):
+    """A correction made in the warehouse, signed. It has no id of its own, and its cause is null where causes are not used."""
+
+    inventory_id: Id
+    number_of_items: Exact | None = None
+    inventory_time: Instant | None = None
+    cause: AdjustmentCause | None = Field(None, validation_alias="inventoryAdjustmentCause")
+    comment: Text | None = Field(None, validation_alias="inventoryItemComment")
+    warehouse_id: Id | None = Field(None, validation_alias=AliasPath("warehouse", "id"))
+
+
+class ArticleAdjustments(Model):
+    article_system_id: Id = Field(validation_alias=AliasPath("article", "articleSystemId"))
+    article_number: Text = Field("", validation_alias=AliasPath("article", "articleNumber"))
+    adjustments: Annotated[list[InventoryAdjustment], NullAsEmpty] = Field([], validation_alias="inventoryAdjustments")
+
+
+class HistoricalArticle(Model):
+    article_system_id: Id
+    article_number: Text
+    number_of_items: Exact | None = None
+
+
+class HistoricalInventory(Model):
+    articles: Annotated[list[HistoricalArticle], NullAsEmpty] = []
 
 
 # --- what we ask for --------------------------------------------------------------------------------------------------
@@ -691,6 +725,8 @@ _ORDERS = TypeAdapter(list[GetOrder])
 _ARTICLE = TypeAdapter(GetArticle)
 _ARTICLES = TypeAdapter(list[GetArticle])
 _INVENTORY = TypeAdapter(list[ArticleInventory])
+_ADJUSTMENTS = TypeAdapter(list[ArticleAdjustments])
+_HISTORY = TypeAdapter(list[HistoricalInventory])
 _STATUSES = TypeAdapter(list[OrderStatus])
 _RETURN = TypeAdapter(GetReturnOrder)
 _RETURNS = TypeAdapter(list[GetReturnOrder])
@@ -720,6 +756,10 @@ class OngoingClient:
         self._gate = gate
         self._cap = cap
 
+    @property
+    def goods_owner_id(self) -> int:
+        return self._goods_owner_id
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -738,11 +778,12 @@ class OngoingClient:
         return read(answer, _ARTICLE, json_of(answer))
 
     async def list_articles(
-        self, numbers: Sequence[str] = (), *, page_size: int = 500, only_in_stock: bool = False
+        self, numbers: Sequence[str] = (), *, page_size: int = 500, only_in_stock: bool = False, after: int | None = None
     ) -> AsyncIterator[list[GetArticle]]:
-        """Pages of articles, ascending by Ongoing's id; those of `numbers`, or all."""
+        """Pages of articles, ascending by Ongoing's id; those of `numbers`, or all above `after`."""
         parameters = [("onlyArticlesInStock", only_in_stock or None)]
-        async for page in self._pages("articles", _ARTICLES, parameters, numbers, page_size=page_size):
+        first = None if after is None else after + 1
+        async for page in self._pages("articles", _ARTICLES, parameters, numbers, page_size=page_size, first=first):
             yield page
 
     async def inventory_per_warehouse(
@@ -752,11 +793,61 @@ class OngoingClient:
         warehouse_ids: Sequence[int] = (),
         changed_from: datetime | None = None,
         page_size: int = 500,
+        after: int | None = None,
     ) -> AsyncIterator[list[ArticleInventory]]:
-        """Pages of stock by warehouse. `changed_from` older than 24 hours is refused by Ongoing."""
+        """Pages of stock by warehouse, ascending by Ongoing's article id, those above `after`. Structure and non-stock articles
+        are left out where the tenant's version can. `changed_from` older than 24 hours is refused by Ongoing."""
         parameters: list[tuple[str, object]] = [("warehouseIds", warehouse) for warehouse in warehouse_ids]
         parameters.append(("stockInfoChangedFrom", changed_from and utc(changed_from)))
-        async for page in self._pages("articles/inventoryPerWarehouse", _INVENTORY, parameters, numbers, page_size=page_size):
+        if not numbers:
+            parameters += [("excludeStructureArticles", True), ("excludeNonStockArticles", True)]
+        first = None if after is None else after + 1
+        path = "articles/inventoryPerWarehouse"
+        async for page in self._pages(path, _INVENTORY, parameters, numbers, page_size=page_size, first=first):
+            yield page
+
+    async def historical_inventory(self, at: datetime, warehouse_id: int | None = None) -> list[HistoricalArticle]:
+        """Stock as it stood at a past instant, whole: there is no paging here. An article without stock is left out."""
+        parameters = [("goodsOwnerId", self._goods_owner_id), ("stockDate", utc(at)), ("warehouseId", warehouse_id)]
+        answer = await self._read("articles/historicalInventory", parameters)
+        return [article for part in read(answer, _HISTORY, json_of(answer)) for article in part.articles]
+
+    async def inventory_adjustments(
+        self, made_from: datetime | None = None, made_to: datetime | None = None
+    ) -> list[ArticleAdjustments]:
+        """Corrections of stock in a time, reported or not: what `isReported` leaves out is not certain. There is no paging."""
+        parameters: list[tuple[str, object]] = [
+            ("goodsOwnerId", self._goods_owner_id),
+            ("from", made_from and utc(made_from)),
+            ("toTime", made_to and utc(made_to)),
+        ]
+        answer = await self._read("inventoryAdjustments", parameters)
+        return read(answer, _ADJUSTMENTS, json_of(answer))
+
+    async def set_adjustment_reported(self, inventory_id: int, article_system_id: int) -> None:
+        """Say that an adjustment is booked. A repeat is harmless."""
+        path = f"inventoryAdjustments/{segment(inventory_id)}/articles/{segment(article_system_id)}/setReported"
+        answer = await self._write("PATCH", path, "order", None)
+        if answer.is_html:
+            raise Unreadable(f"{answer.call}: {answer.status}, a page of HTML")
+
+    # --- receipts, for the reconciliation
+
+    async def list_receipts(
+        self,
+        *,
+        article_numbers: Sequence[str] = (),
+        only_to_report: bool = False,
+        received_from: datetime | None = None,
+        page_size: int = 100,
+    ) -> AsyncIterator[list[GetPurchaseOrder]]:
+        """Pages of purchase orders, ascending by Ongoing's id: what has come in on them."""
+        parameters: list[tuple[str, object]] = [
+            ("onlyPurchaseOrdersWithOrderLinesToReport", only_to_report or None),
+            ("lastReceiveTimeFrom", received_from and utc(received_from)),
+            *(("articleNumbers", number) for number in article_numbers),
+        ]
+        async for page in self._pages("purchaseOrders", _PURCHASES, parameters, (), page_size=page_size):
             yield page
 
     # --- orders

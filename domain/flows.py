@@ -41,6 +41,12 @@ VOUCHERS = Flow(
     schedule="vouchers",
     runs="once a day, at vouchers_hour of the merchant's settings",
 )
+BALANCES = Flow(
+    "balances",
+    "the daily reconciliation of stock with the warehouse",
+    schedule="reconcile",
+    runs="once a day, at the hour in the part reconciliation of the merchant's settings",
+)
 SWEEP = Flow(
     "sweep",
     "the nightly comparison of every watched document",
@@ -48,4 +54,4 @@ SWEEP = Flow(
     runs="once a night, at nightly_sweep_hour of the merchant's settings",
 )
 
-FLOWS = {flow.name: flow for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, PURCHASES, INVOICES, VOUCHERS, SWEEP)}
+FLOWS = {flow.name: flow for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, PURCHASES, INVOICES, VOUCHERS, BALANCES, SWEEP)}

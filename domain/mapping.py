@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, NotRequired, TypedDict
 
+from domain import reconciliation_settings
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT
 from domain.receiving import CLOSING
@@ -261,6 +262,7 @@ def _account_or_none(path: str, value: Any) -> Iterable[Fault]:
 
 
 TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
+    "reconciliation": reconciliation_settings.faults,
     "return_causes": _return_causes,
     "return_statuses": _return_statuses,
     "purchase_statuses": _purchase_statuses,

@@ -13,6 +13,7 @@ from domain.errors import Refused
 from domain.exchange import RatePolicy
 from domain.mapping import STATUS_MEANINGS, OrderType, Transport, WayOfDelivery, read_settings
 from domain.rates import Limits
+from domain.reconciliation_settings import ReconciliationSettings
 from domain.stock import StockAccounts
 from domain.vat import VatZone
 
@@ -85,7 +86,9 @@ class MerchantSettings:
     `purchase_statuses`: the warehouse's number of a purchase order, what it means; `close_purchase_short`, `close_purchase_over`:
     what the warehouse finished with a difference is closed `at-deviation`, or waits for a `person`;
     `goods_received_not_invoiced_account`: what is owed for goods received until their invoice comes. It has no default: without
-    it nothing that is received can be booked."""
+    it nothing that is received can be booked.
+
+    `reconciliation`: see `domain/reconciliation_settings.py`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
     edit_lock_status: int = 320
@@ -130,6 +133,7 @@ class MerchantSettings:
     opening_is_in_fortnox: bool = False
     vouchers_hour: int = 4
     second_person_above: int = 50_000
+    reconciliation: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "MerchantSettings":
@@ -199,6 +203,10 @@ class MerchantSettings:
             text = f"purchase order {purchase}: set goods_received_not_invoiced_account in the merchant's settings"
             raise Refused("goods-received-account-missing", text)
         return replace(self.stock_accounts, received=account)
+
+    @property
+    def reconciling(self) -> ReconciliationSettings:
+        return ReconciliationSettings.of(self.reconciliation)
 
     @property
     def rate_policy(self) -> RatePolicy:

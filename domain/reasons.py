@@ -372,6 +372,31 @@ REASONS: dict[str, Reason] = {
     "unexpected-refusal": Reason(
         "The other system refuses the request for a reason we do not know.", "person", "Read its answer; correct, then retry."
     ),
+    "difference-needs-approval": Reason(
+        "The warehouse's balance differs from our books for a reason nobody knows, by more than may be booked unasked.",
+        "person",
+        "Ask the warehouse to count; then lagerbro reconcile approve NUMBER --by ... --reason ... (or --refuse).",
+    ),
+    "reconciliation-held": Reason(
+        "A reconciliation would empty the stock or change too much of its value: it has booked nothing.",
+        "person",
+        "Look at its file; if the warehouse is right, approve the differences, else ask it what happened.",
+    ),
+    "difference-to-mend": Reason(
+        "A difference has a cause that somebody must mend: a unit factor, a near-twin or renamed article, a foreign document.",
+        "person",
+        "See the reconciliation file: it names the article and what to do.",
+    ),
+    "approval-incomplete": Reason(
+        "An approval needs a name, a reason and, above the limit, a second person.",
+        "person",
+        "Approve again with what is missing.",
+    ),
+    "stock-file-refused": Reason(
+        "A delivered reconciliation file cannot be believed.",
+        "warehouse",
+        "Have a whole, fresh file of this goods owner delivered.",
+    ),
 } | {
     flow.off: Reason(
         f"The flow {flow.name} is switched off: {flow.carries}.",

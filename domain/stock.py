@@ -30,7 +30,8 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the stock ledger: signed quantity and value. `reverses` names the entry that it takes back."""
+    """One line of the stock ledger: signed quantity and value. `reverses` names the entry that it takes back; `account` is the
+    other side of its posting where that does not follow from its kind."""
 
     place: Place
     kind: str
@@ -43,6 +44,7 @@ class Entry:
     reverses: int | None = None
     epoch: int = 1
     keep: Decimal = Decimal(1)
+    account: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ EVENTS = {
     "return-reversal": "goods-return-undone",
     "scrap": "goods-scrapped",
     "scrap-reversal": "goods-scrap-undone",
+    "adjustment": "stock-adjusted",
 }
 RECEIPTS = frozenset({"goods-received", "goods-receipt-undone"})
 UNSOLD = {"goods-issue": "goods-transferred", "goods-issue-reversed": "goods-transferred-reversed"}
@@ -160,17 +163,28 @@ UNSOLD = {"goods-issue": "goods-transferred", "goods-issue-reversed": "goods-tra
 
 
 def postings(entries: Sequence[Entry], accounts: StockAccounts) -> tuple[list[Posting], list[int | None]]:
-    """One balanced posting per event and day, and for each entry the number (from 1) of the posting that holds it.
+    """One balanced posting per event, day and account, and for each entry the number (from 1) of the posting that holds it.
 
     An entry without value has no posting: there is nothing to book.
     """
-    totals: dict[tuple[str, date], Decimal] = {}
+    totals: dict[Group, Decimal] = {}
     for entry in entries:
-        group = (_event(entry, accounts), entry.accounting_date)
+        group = _group(entry, accounts)
         totals[group] = totals.get(group, ZERO) + entry.value
     numbers = {group: n for n, group in enumerate((g for g, total in totals.items() if total), start=1)}
-    booked = [Posting(event, on, _rows(totals[event, on], accounts.stock, _other_side(event, accounts))) for event, on in numbers]
-    return booked, [numbers.get((_event(entry, accounts), entry.accounting_date)) for entry in entries]
+    booked = [Posting(group[0], group[1], _rows(totals[group], accounts.stock, group[2])) for group in numbers]
+    return booked, [numbers.get(_group(entry, accounts)) for entry in entries]
+
+
+Group = tuple[str, date, int, bool]
+
+
+def _group(entry: Entry, accounts: StockAccounts) -> Group:
+    """What one posting holds. Where the account is the entry's own, plus and minus are booked apart: they are no one fact."""
+    event = _event(entry, accounts)
+    if entry.account is None:
+        return event, entry.accounting_date, _other_side(event, accounts), False
+    return event, entry.accounting_date, entry.account, entry.value > 0
 
 
 def _event(entry: Entry, accounts: StockAccounts) -> str:

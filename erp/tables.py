@@ -50,6 +50,10 @@ RATE = Numeric(18, 8)
 PERCENT = Numeric(5, 2)
 NOW = text("now()")
 
+THEIR_ARTICLE_ID = (
+    "CASE WHEN system = 'ongoing' AND kind = 'article' AND their_id ~ '^[0-9]{1,18}$' THEN CAST(their_id AS bigint) END"
+)
+
 LARGEST_QUANTITY = 10_000_000
 LARGEST_PRICE = 100_000_000
 
@@ -1282,9 +1286,11 @@ link = Table(
     Column("sent_version", Integer),
     Column("confirmed", Boolean, nullable=False, server_default=text("false")),
     instant("updated_at", default=True),
+    Column("their_article_id", BigInteger, Computed(THEIR_ARTICLE_ID, persisted=True)),
     PrimaryKeyConstraint("merchant_id", "system", "kind", "our_key"),
     UniqueConstraint("merchant_id", "system", "kind", "their_id"),
     of_merchant(),
+    Index("ix_link_their_article_id", "merchant_id", "their_article_id", postgresql_where=text("their_article_id IS NOT NULL")),
     schema="bridge",
 )
 
@@ -1525,5 +1531,275 @@ api_token = Table(
     instant("created_at", default=True),
     PrimaryKeyConstraint("merchant_id", "token_hash"),
     of_merchant(),
+    schema="bridge",
+)
+
+# --- reconciliation ---------------------------------------------------------------------------------------------------
+
+reconciliation_run = Table(
+    "reconciliation_run",
+    metadata,
+    merchant(),
+    Column("run_no", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("for_date", Date, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("settles", Boolean, nullable=False),
+    Column("state", Text, nullable=False, server_default="running"),
+    instant("cut_at", nullable=True),
+    Column("input_hash", Text),
+    Column("position", BigInteger, nullable=False, server_default="0"),
+    Column("swept", Boolean, nullable=False, server_default=text("false")),
+    Column("articles_read", BigInteger, nullable=False, server_default="0"),
+    Column("ours_only", BigInteger, nullable=False, server_default="0"),
+    Column("theirs_only", BigInteger, nullable=False, server_default="0"),
+    Column("stocked", BigInteger, nullable=False, server_default="0"),
+    Column("stock_value", VALUE, nullable=False, server_default="0"),
+    Column("held", Text),
+    Column("covered_by", BigInteger),
+    instant("started_at", default=True),
+    instant("finished_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "run_no"),
+    UniqueConstraint("merchant_id", "request"),
+    of_merchant(),
+    ForeignKeyConstraint(["merchant_id", "covered_by"], ["erp.reconciliation_run.merchant_id", "erp.reconciliation_run.run_no"]),
+    CheckConstraint("kind IN ('daily','on-demand','past','file')", name="kind_is_known"),
+    CheckConstraint("state IN ('running','finished')", name="state_is_known"),
+    CheckConstraint("(state = 'finished') = (finished_at IS NOT NULL)", name="finished_has_a_time"),
+    Index(
+        "uq_reconciliation_run_daily", "merchant_id", "for_date", unique=True, postgresql_where=text("kind IN ('daily','past')")
+    ),
+    Index(
+        "uq_reconciliation_run_file", "merchant_id", "input_hash", unique=True, postgresql_where=text("input_hash IS NOT NULL")
+    ),
+    numbers("stock_value"),
+    schema="erp",
+)
+
+difference = Table(
+    "difference",
+    metadata,
+    merchant(),
+    Column("run_no", BigInteger, nullable=False),
+    Column("comparison", Text, nullable=False),
+    key("article_number"),
+    key("warehouse"),
+    Column("ours", QUANTITY, nullable=False),
+    Column("theirs", QUANTITY, nullable=False),
+    Column("unit_cost", PRICE),
+    instant("read_at"),
+    PrimaryKeyConstraint("merchant_id", "run_no", "comparison", "article_number", "warehouse"),
+    ForeignKeyConstraint(["merchant_id", "run_no"], ["erp.reconciliation_run.merchant_id", "erp.reconciliation_run.run_no"]),
+    CheckConstraint("comparison IN ('physical','available')", name="comparison_is_known"),
+    numbers("ours", "theirs"),
+    between("unit_cost", "0", "1000000000000"),
+    schema="erp",
+)
+
+difference_part = Table(
+    "difference_part",
+    metadata,
+    merchant(),
+    Column("run_no", BigInteger, nullable=False),
+    Column("comparison", Text, nullable=False),
+    key("article_number"),
+    key("warehouse"),
+    Column("part_no", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("document", Text, nullable=False, server_default=""),
+    Column("what", Text, nullable=False, server_default=""),
+    Column("cause", Text),
+    instant("happened_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "run_no", "comparison", "article_number", "warehouse", "part_no"),
+    ForeignKeyConstraint(
+        ["merchant_id", "run_no", "comparison", "article_number", "warehouse"],
+        [
+            "erp.difference.merchant_id",
+            "erp.difference.run_no",
+            "erp.difference.comparison",
+            "erp.difference.article_number",
+            "erp.difference.warehouse",
+        ],
+        name="fk_difference_part_difference",
+        ondelete="CASCADE",
+    ),
+    CheckConstraint("quantity <> 0", name="a_part_is_something"),
+    numbers("quantity"),
+    schema="erp",
+)
+
+unmatched = Table(
+    "unmatched",
+    metadata,
+    merchant(),
+    Column("run_no", BigInteger, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("action", Text, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "run_no", "side", "number"),
+    ForeignKeyConstraint(["merchant_id", "run_no"], ["erp.reconciliation_run.merchant_id", "erp.reconciliation_run.run_no"]),
+    CheckConstraint("side IN ('books','warehouse')", name="side_is_known"),
+    numbers("quantity"),
+    schema="erp",
+)
+
+settlement = Table(
+    "settlement",
+    metadata,
+    merchant(),
+    Column("settlement_no", BigInteger, nullable=False),
+    key("article_number"),
+    key("warehouse"),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("unit_cost", PRICE),
+    Column("state", Text, nullable=False, server_default="seen"),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("first_run_no", BigInteger, nullable=False),
+    Column("last_run_no", BigInteger, nullable=False),
+    Column("seen_runs", Integer, nullable=False, server_default="1"),
+    instant("first_seen_at"),
+    instant("read_at"),
+    Column("listed", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("booked_in_run", BigInteger),
+    Column("transaction_no", BigInteger),
+    instant("ended_at", nullable=True),
+    PrimaryKeyConstraint("merchant_id", "settlement_no"),
+    of_merchant(),
+    ForeignKeyConstraint(["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"]),
+    Index(
+        "uq_settlement_open",
+        "merchant_id",
+        "article_number",
+        "warehouse",
+        unique=True,
+        postgresql_where=text("state IN ('seen','waiting','approved')"),
+    ),
+    Index("ix_settlement_booked", "merchant_id", "article_number", "warehouse", postgresql_where=text("state = 'booked'")),
+    CheckConstraint("state IN ('seen','waiting','approved','booked','refused','gone')", name="state_is_known"),
+    CheckConstraint("(state = 'booked') = (transaction_no IS NOT NULL)", name="booked_has_a_transaction"),
+    CheckConstraint("quantity <> 0", name="a_difference_is_something"),
+    numbers("quantity"),
+    between("unit_cost", "0", "1000000000000"),
+    schema="erp",
+)
+
+settlement_approval = Table(
+    "settlement_approval",
+    metadata,
+    merchant(),
+    Column("settlement_no", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    instant("decided_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "settlement_no", "actor"),
+    ForeignKeyConstraint(["merchant_id", "settlement_no"], ["erp.settlement.merchant_id", "erp.settlement.settlement_no"]),
+    CheckConstraint("decision IN ('approve','refuse')", name="decision_is_known"),
+    CheckConstraint("btrim(actor) <> '' AND btrim(reason) <> ''", name="somebody_says_why"),
+    schema="erp",
+)
+
+reconciliation_booking = Table(
+    "reconciliation_booking",
+    metadata,
+    merchant(),
+    Column("cause", Text, nullable=False),
+    Column("run_no", BigInteger),
+    Column("what", Text, nullable=False),
+    key("article_number"),
+    key("warehouse"),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("value", VALUE, nullable=False),
+    Column("account", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("transaction_no", BigInteger, nullable=False),
+    instant("booked_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "cause"),
+    ForeignKeyConstraint(["merchant_id", "run_no"], ["erp.reconciliation_run.merchant_id", "erp.reconciliation_run.run_no"]),
+    ForeignKeyConstraint(
+        ["merchant_id", "transaction_no"], ["erp.ledger_transaction.merchant_id", "erp.ledger_transaction.transaction_no"]
+    ),
+    CheckConstraint("what IN ('adjustment','unknown','taken back')", name="what_is_known"),
+    Index("ix_reconciliation_booking_run", "merchant_id", "run_no"),
+    numbers("quantity", "value"),
+    schema="erp",
+)
+
+reconciliation_file = Table(
+    "reconciliation_file",
+    metadata,
+    merchant(),
+    Column("run_no", BigInteger, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    instant("written_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "run_no", "format"),
+    ForeignKeyConstraint(["merchant_id", "run_no"], ["erp.reconciliation_run.merchant_id", "erp.reconciliation_run.run_no"]),
+    CheckConstraint("format IN ('csv','xlsx','html')", name="format_is_known"),
+    CheckConstraint("sha256 = sha256(content)", name="hash_is_of_the_content"),
+    schema="erp",
+)
+
+reconciling = Table(
+    "reconciling",
+    metadata,
+    merchant(),
+    Column("run_no", BigInteger, nullable=False, server_default="0"),
+    Column("settlement_no", BigInteger, nullable=False, server_default="0"),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("watermark", Date),
+    PrimaryKeyConstraint("merchant_id"),
+    of_merchant(),
+    schema="bridge",
+)
+
+adjusted = Table(
+    "adjusted",
+    metadata,
+    merchant(),
+    Column("inventory_id", BigInteger, nullable=False),
+    Column("article_id", BigInteger, nullable=False),
+    Column("warehouse_id", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("up", Boolean, nullable=False),
+    key("article_number"),
+    Column("booked", QUANTITY, nullable=False, server_default="0"),
+    Column("step", Integer, nullable=False, server_default="0"),
+    Column("doubt", QUANTITY),
+    instant("doubt_at", nullable=True),
+    instant("happened_at"),
+    Column("reported", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("merchant_id", "inventory_id", "article_id", "warehouse_id", "cause", "up"),
+    of_merchant(),
+    CheckConstraint("num_nonnulls(doubt, doubt_at) IN (0, 2)", name="a_doubt_is_whole"),
+    between("booked", "0", "1000000000000"),
+    between("doubt", "0", "1000000000000"),
+    Index("ix_adjusted_happened", "merchant_id", "happened_at"),
+    Index("ix_adjusted_unreported", "merchant_id", "inventory_id", postgresql_where=text("NOT reported")),
+    schema="bridge",
+)
+
+stock_file = Table(
+    "stock_file",
+    metadata,
+    merchant(),
+    Column("content_hash", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    instant("cut_at", nullable=True),
+    Column("articles", BigInteger),
+    instant("received_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "content_hash"),
+    of_merchant(),
+    CheckConstraint("state IN ('taken','refused')", name="state_is_known"),
+    CheckConstraint("(state = 'refused') = (reason IS NOT NULL)", name="a_refusal_has_a_reason"),
+    CheckConstraint("(state = 'taken') = (cut_at IS NOT NULL)", name="a_taken_file_has_a_cut"),
     schema="bridge",
 )

@@ -23,6 +23,7 @@ from starters.cli_orders import erp, orders
 from starters.cli_people import digest_command, explain_command, retry_command, stuck_command, ui
 from starters.cli_purchases import purchases
 from starters.cli_rates import rates
+from starters.cli_reconcile import reconcile
 from starters.cli_returns import returns
 from starters.cli_stack import NOT_RUNNING, WRONG, adopt_running_stack, down, nothing_runs, status, up, wait
 from starters.cli_verify import verify_command
@@ -89,6 +90,7 @@ app.add_typer(entity, name="entity")
 app.add_typer(merchant, name="merchant")
 app.add_typer(keys, name="keys")
 app.add_typer(vouchers, name="voucher")
+app.add_typer(reconcile, name="reconcile")
 app.command("tie-out")(tie_out_command)
 
 

@@ -22,6 +22,7 @@ from worker.keyring import KeyRing
 from workflows import attributes, options
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
 from workflows.post_vouchers import PostVouchers
+from workflows.reconcile_stock import ReconcileStock, ToReconcile
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchKey, WatchWarehouse
 
@@ -107,6 +108,16 @@ async def connect_merchant(
             await ensure(session, who, flow, settings.watch_interval_seconds if flow is ORDERS_BACK else None)
     await start_watching(client, who)
     await every_day(client, f"vouchers/{who}", PostVouchers.run, who, settings.vouchers_hour, merchant.time_zone, merchant=who)
+    await every_day(
+        client,
+        f"reconcile/{who}",
+        ReconcileStock.run,
+        ToReconcile(who),
+        settings.reconciling.hour,
+        merchant.time_zone,
+        merchant=who,
+        minute=10,
+    )
     await every_day(
         client,
         f"rates/{who}",

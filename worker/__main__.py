@@ -16,6 +16,7 @@ from activities.erp import Erp
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
 from activities.purchases import Purchases
+from activities.reconcile import Reconcile
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
@@ -30,10 +31,12 @@ from worker.temporal import SERVER_MAY_COME_LATER, connect
 from worker.tracing import interceptors
 from worker.wiring import exchange_rates, fortnox_connections, ongoing_connections
 from workflows import options
+from workflows.approve_differences import ApproveDifferences
 from workflows.exchange_rates import FetchExchangeRates
 from workflows.post_vouchers import PostVouchers
 from workflows.receive_purchase_order import ReceivePurchaseOrder
 from workflows.receive_return import ReceiveReturn
+from workflows.reconcile_stock import ReconcileStock
 from workflows.sales_order import FulfilSalesOrder
 from workflows.sync_articles import SyncArticles
 from workflows.watch_warehouse import WatchWarehouse
@@ -46,6 +49,8 @@ WORKFLOWS = [
     WatchWarehouse,
     PostVouchers,
     FetchExchangeRates,
+    ReconcileStock,
+    ApproveDifferences,
 ]
 GRACE = timedelta(seconds=30)
 
@@ -66,6 +71,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     back = Returns(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     purchases = Purchases(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     watch = Watch(database, warehouse)
+    reconcile = Reconcile(database, warehouse, settings.build_id)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
     vouchers = Vouchers(database, accounting, rules)
@@ -106,6 +112,12 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 watch.find_changes,
                 watch.sweep,
                 corrections.adopt_order,
+                reconcile.plan_reconciliation,
+                reconcile.compare_stock,
+                reconcile.settle_differences,
+                reconcile.write_reconciliation_file,
+                reconcile.decide_difference,
+                reconcile.waiting_differences,
             ],
             max_concurrent_activities=many,
             **shared,  # type: ignore[arg-type]

@@ -67,6 +67,7 @@ ACCOUNTS: tuple[tuple[int, str], ...] = (
     (4960, "Förändring av lager av handelsvaror"),
     (4980, "Förändring av lager av värdepapper"),
     (4990, "Förändring av lager och pågående arbeten (ofördelad)"),
+    (4991, "Inventeringsdifferenser"),
     (6570, "Bankkostnader"),
     (7960, "Valutakursförluster på fordringar och skulder av rörelsekaraktär"),
 )

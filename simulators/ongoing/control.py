@@ -100,6 +100,8 @@ class Control:
                 return self._lock_for_sale(wish)
             case "POST", "adjust":
                 return self._adjust(wish)
+            case "POST", "count":
+                return self._count(wish)
             case "POST", "orders":
                 order_id = self._orders.create_by_hand(self._owner(wish["goodsOwnerId"]), wish)
                 return {"orderId": order_id}
@@ -245,6 +247,29 @@ class Control:
         if units > 0:
             self._world.stocked_owners.add(owner.id)
         return {"inventoryId": inventory_id}
+
+    def _count(self, wish: Json) -> Json:
+        """Count an article: what lies there now is written down, and the difference becomes an adjustment with a cause."""
+        owner, house = self._owner(wish["goodsOwnerId"]), self._house(wish)
+        article_id = self._article_id(owner.id, wish["articleNumber"])
+        ensure_stock(self._world, article_id, house)
+        row = self._world.db.execute(
+            "SELECT physical FROM stock WHERE article_id = ? AND warehouse_id = ?", (article_id, house)
+        ).fetchone()
+        units = _units(wish["numberOfItems"]) - int(row["physical"])
+        if not units:
+            return {"inventoryId": None, "numberOfItems": 0}
+        inventory_id = adjust(
+            self._world,
+            owner.id,
+            article_id,
+            house,
+            units,
+            cause=wish.get("cause"),
+            comment=str(wish.get("comment") or "Counted"),
+            inventory_id=wish.get("inventoryId"),
+        )
+        return {"inventoryId": inventory_id, "numberOfItems": Raw(number(units))}
 
     # --- orders and purchase orders
 

@@ -99,7 +99,7 @@ CHECKS: list[Check | Probe] = [
         from (select merchant_id, posting_no from erp.posting where event in
                 ('goods-issue', 'goods-issue-reversed', 'goods-transferred', 'goods-transferred-reversed', 'cost-settled',
                  'opening-balance', 'goods-received', 'goods-receipt-undone', 'goods-returned', 'goods-return-undone',
-                 'goods-scrapped', 'goods-scrap-undone')) as p
+                 'goods-scrapped', 'goods-scrap-undone', 'stock-adjusted')) as p
         full join stock k using (merchant_id, posting_no) left join sums s using (merchant_id, posting_no)
         where p.posting_no is null or k.value is null or s.debit is distinct from abs(k.value)
         union all

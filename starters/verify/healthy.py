@@ -16,13 +16,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.shown import picked_now
+from domain.adjusting import Change
 from domain.crediting import credit_bases
 from domain.keys import BasisKey, OrderKey, OrderState, PurchaseKey, ReturnKey
 from domain.rates import Quote
 from domain.receiving import Cost, Receipt, receive_goods
+from domain.reconciling import Explanation, Part, Why
 from domain.returns import Graded, ReturnMovement, move_returns
 from domain.stock import Movement, move_stock
-from erp import calls, counters, ledger, orders, purchases, returns, shipping, watching
+from erp import calls, counters, ledger, orders, purchases, returns, settling, shipping, watching
 from erp.articles import load_articles
 from erp.calls import CallKey
 from erp.counters import PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER, CountedLine
@@ -256,6 +258,7 @@ async def fill(engine: AsyncEngine) -> None:
     await beta.invoice("SO-1", await beta.look("SO-1", document, {1: ("A", 1)}, SENT))
     await _returned(alfa)
     await _received(alfa)
+    await _reconciled(beta)
 
 
 async def _in_two_goes(shop: Shop) -> None:
@@ -394,3 +397,24 @@ async def _receive(shop: Shop, doc_id: int, received: Decimal) -> None:
             await purchases.write_receipt(session, who, "PO-1", [(each, 1, cost) for each in lines], number)
         await purchases.draw_fence(session, who, {doc_id: 500}, plan.open_doubts)
         await counters.reported(session, who, [((doc_id, 1), received)], RECEIVED, PURCHASE_ORDER)
+
+
+async def _reconciled(shop: Shop) -> None:
+    """A reconciliation that found two pieces on their way and one that nobody can explain, and booked it."""
+    at = datetime.now(UTC)
+    async with shop.role("app") as session:
+        merchant = await load_merchant(session, shop.merchant)
+        house = merchant.settings.warehouse
+        run = await settling.begin_run(session, shop.merchant, "daily", merchant.day_of(at), "daily", "api", True)
+        parts = (Part(Why.IN_FLIGHT, Decimal(-2), "SO-9", "picked"), Part(Why.UNKNOWN, Decimal(-1)))
+        found = Explanation("A", house, Decimal(10), Decimal(7), parts)
+        await settling.save_page(session, run, [settling.Found("physical", found, Decimal(10), at)], [], 5001, 1, True)
+        seen = await settling.see(session, run, "A", house, Decimal(-1), Decimal(10), at, {}, None)
+        change = Change(("A", house), seen.quantity, f"settlement/{seen.settlement_no}", 4991, at, merchant.day_of(at))
+        number = await settling.book_changes(
+            session, merchant, run.run_no, [change], "unknown", ["unknown difference"], "settlement/1", ACTOR, CODE
+        )
+        assert number is not None
+        await settling.settlement_booked(session, shop.merchant, run.run_no, seen.settlement_no, number, "small", at, {})
+        await settling.save_file(session, run, "csv", "run-1.csv", b"healthy")
+        await settling.finish(session, run, at)

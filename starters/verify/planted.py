@@ -768,4 +768,58 @@ RECEIPTS = (
     ),
 )
 
-PLANTS: tuple[Plant, ...] = (*COUNTERS, *RETURNS, *RECEIPTS, *STOCK, *BOOKS, *RATES, *EVENTS, *ORDERS, *INVOICES, *CALLS, *GUARDS)
+_RUN = (
+    "insert into erp.reconciliation_run (merchant_id, run_no, kind, for_date, request, source, settles, state, finished_at)"
+    " values ('alfa', 1, 'daily', current_date, 'x', 'api', true, '{}', {})"
+)
+_DIFFERENCE = (
+    "insert into erp.difference (merchant_id, run_no, comparison, article_number, warehouse, ours, theirs, read_at)"
+    " values ('alfa', 1, 'physical', 'A', 'MAIN', 10, 7, now())"
+)
+RECONCILIATION = (
+    Plant(
+        "R1",
+        "a difference is explained in part only",
+        ("erp.difference", "erp.difference_part"),
+        (
+            _RUN.format("running", "null"),
+            _DIFFERENCE,
+            "insert into erp.difference_part (merchant_id, run_no, comparison, article_number, warehouse, part_no, why, quantity)"
+            " values ('alfa', 1, 'physical', 'A', 'MAIN', 1, 'in-flight', -2)",
+        ),
+    ),
+    Plant("R1", "a run has ended without a file", (), (_RUN.format("finished", "now()"),)),
+    Plant(
+        "R6",
+        "a settlement was never booked",
+        ("erp.reconciliation_booking",),
+        (
+            "insert into erp.reconciliation_booking (merchant_id, cause, what, article_number, warehouse, quantity, value,"
+            " account, reason, transaction_no) values ('alfa', 'settlement/1', 'unknown', 'A', 'MAIN', -1, -10, 4991, 'x', 1)",
+        ),
+    ),
+    Plant(
+        "R6",
+        "a correction of the warehouse was booked by half",
+        (),
+        (
+            "insert into bridge.adjusted (merchant_id, inventory_id, article_id, warehouse_id, cause, up, article_number, booked,"
+            " step, happened_at) values ('alfa', 100, 5001, 1, 'DMG', false, 'A', 2, 1, now())",
+        ),
+    ),
+)
+
+PLANTS: tuple[Plant, ...] = (
+    *COUNTERS,
+    *RETURNS,
+    *RECEIPTS,
+    *STOCK,
+    *BOOKS,
+    *RATES,
+    *RECONCILIATION,
+    *EVENTS,
+    *ORDERS,
+    *INVOICES,
+    *CALLS,
+    *GUARDS,
+)

@@ -12,7 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.client import Client
 
 from erp.database import Database, one, rows
-from starters.verify import books, calls, chain, counters, events, guards, invoices, orders, rates, receipts, stock
+from starters.verify import (
+    books,
+    calls,
+    chain,
+    counters,
+    events,
+    guards,
+    invoices,
+    orders,
+    rates,
+    receipts,
+    reconciliation,
+    stock,
+)
 from starters.verify.check import SAMPLES, CannotCheck, Check, Found, Probe, Stage, Violation
 from starters.verify.online import Online, compare
 from starters.verify.report import Report, Result, Verdict
@@ -27,6 +40,7 @@ CHECKS: tuple[Check | Probe, ...] = (
     *books.CHECKS,
     *rates.CHECKS,
     *receipts.CHECKS,
+    *reconciliation.CHECKS,
     *events.CHECKS[:-1],
     *orders.CHECKS,
     *invoices.CHECKS,

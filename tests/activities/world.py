@@ -25,6 +25,7 @@ from activities.errors import Waiting
 from activities.fortnox import Fortnox, WriteRules
 from activities.ongoing import Ongoing, Rules
 from activities.purchases import Purchases
+from activities.reconcile import Reconcile
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
@@ -102,6 +103,7 @@ class Worker:
     articles: Articles
     returns: Returns
     purchases: Purchases
+    reconcile: Reconcile
     connections: Sequence[Connections[Any]]
 
     async def close(self) -> None:
@@ -126,6 +128,7 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
         Articles(database, warehouse, UNCLEAR),
         Returns(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         Purchases(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
+        Reconcile(database, warehouse, "test"),
         (warehouse, accounting),
     )
 

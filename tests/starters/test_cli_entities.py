@@ -53,6 +53,7 @@ def test_a_flow_is_turned_off_and_on_and_the_list_shows_it(merchant: str, databa
         "purchases": True,
         "invoices": True,
         "vouchers": True,
+        "balances": True,
         "sweep": True,
     }
     assert said("on", "orders-out", *who)["enabled"] is True
@@ -92,5 +93,6 @@ def test_the_table_for_people_fits_every_flow(merchant: str) -> None:
         "purchases",
         "invoices",
         "vouchers",
+        "balances",
         "sweep",
     ]

@@ -95,7 +95,12 @@ class Processes:
     async def end_all(self) -> None:
         """Terminate what still runs: the server outlives the module's database, and nothing of it may come back later."""
         found = await self.shop.read("select workflow_id from bridge.process where merchant_id = :m")
-        for workflow_id in [*(name for (name,) in found), f"watch/{self.shop.merchant}", f"articles/{self.shop.merchant}"]:
+        for workflow_id in [
+            *(name for (name,) in found),
+            f"watch/{self.shop.merchant}",
+            f"articles/{self.shop.merchant}",
+            f"differences/{self.shop.merchant}",
+        ]:
             with contextlib.suppress(RPCError):
                 await self.client.get_workflow_handle(workflow_id).terminate("the test is over")
 

@@ -201,6 +201,25 @@ def test_an_adjustment_exists_only_because_somebody_in_the_warehouse_made_it(sho
     simulator.ask("POST", "adjust", {**wish, "numberOfItems": "-9"}, expect=409)
 
 
+def test_a_count_sets_what_lies_there_and_leaves_the_difference_as_an_adjustment(shop: Shop, simulator: Simulator) -> None:
+    shop.stocked("A", 10)
+    wish = {"goodsOwnerId": shop.id, "articleNumber": "A", "numberOfItems": "8", "cause": {"code": "INV", "name": "Counted"}}
+    inventory_id = simulator.ask("POST", "count", wish)["inventoryId"]
+    [adjusted] = shop.listed("inventoryAdjustments")
+    assert [(row["inventoryId"], row["numberOfItems"]) for row in adjusted["inventoryAdjustments"]] == [(inventory_id, -2)]
+    assert shop.figures("A")["numberOfItems"] == 8
+    assert simulator.ask("POST", "count", wish)["inventoryId"] is None
+
+
+def test_stock_comes_in_pages_of_whole_articles(shop: Shop) -> None:
+    for number in "ABC":
+        shop.stocked(number, 1)
+    first = shop.listed("articles/inventoryPerWarehouse", maxArticlesToGet=2)
+    assert [article["articleNumber"] for article in first] == ["A", "B"]
+    rest = shop.listed("articles/inventoryPerWarehouse", maxArticlesToGet=2, articleSystemIdFrom=first[-1]["articleSystemId"] + 1)
+    assert [article["articleNumber"] for article in rest] == ["C"]
+
+
 def test_a_scrapped_return_appears_as_return_and_as_adjustment(shop: Shop) -> None:
     order_id = shop.order_with(5, number="SO-1")
     shop.work(order_id, "pick")

@@ -1,0 +1,748 @@
+"""Comparing the warehouse with our books: a quick sweep over everything, and a close look at what is not plainly equal.
+
+The sweep merges two ascending streams and holds one page of each. It may only ever say "equal"; whatever else it finds is read
+again by itself, with its documents, under the rule of one instant: our version, the warehouse's row, the documents, the row
+again, our version again. Only when nothing moved in between does the difference mean anything; else it is tried anew, and after
+a few times put off to the next run.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from clients.errors import NotFound
+from clients.ongoing import (
+    ArticleAdjustments,
+    ArticleInventory,
+    GetArticle,
+    GetOrder,
+    GetOrderLine,
+    GetPurchaseOrder,
+    OngoingClient,
+    OrderFilter,
+)
+from domain.adjusting import cost_of
+from domain.costing import Pool
+from domain.money import ZERO
+from domain.reconciliation_settings import ReconciliationSettings
+from domain.reconciling import (
+    Adjusted,
+    AdjustmentKey,
+    Explanation,
+    Fact,
+    Happened,
+    Reserved,
+    Snapshot,
+    explain,
+    explain_available,
+)
+from erp import reconciling, settling
+from erp.counters import PICKED, RETURNED, SALES_ORDER
+from erp.database import Database
+from erp.links import save_link
+from erp.merchants import Merchant
+from erp.reconciling import Balance, Close, Known, Reserving
+from erp.settling import Found
+
+PURCHASE_ORDER, RECEIVED = "purchase-order", "received"
+TRIES = 3
+AT_ONCE = 40
+LONGEST_NUMBERS = 1200
+SAME_MOMENT = timedelta(minutes=2)
+NO_CAUSE = "no cause"
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+Unmatched = tuple[str, str, Decimal, str]
+"""Side, number, quantity, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """One article as the warehouse shows it. None: not shown, which is never zero."""
+
+    article_id: int
+    number: str
+    physical: Decimal | None
+    sellable: Decimal | None = None
+    locked: Decimal | None = None
+    unreported: tuple[Decimal | None, Decimal | None, Decimal | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """The warehouse's own corrections in the window: sums by counter, rows by article, and what we have booked of them."""
+
+    seen: dict[AdjustmentKey, Decimal]
+    rows: dict[int, list[tuple[AdjustmentKey, Decimal, datetime]]]
+    numbers: dict[int, str]
+    booked: dict[AdjustmentKey, Adjusted]
+
+    def unbooked(self, article_id: int) -> dict[AdjustmentKey, Decimal]:
+        """Signed pieces that are not booked, by counter."""
+        keys = {key for key in (*self.seen, *self.booked) if key.article_id == article_id}
+        found = {}
+        for key in keys:
+            more = self.seen.get(key, ZERO) - self.booked.get(key, Adjusted()).booked
+            if more:
+                found[key] = more if key.up else -more
+        return found
+
+    @property
+    def touched(self) -> set[int]:
+        return {key.article_id for key in {*self.seen, *self.booked} if self.unbooked_of(key)}
+
+    def unbooked_of(self, key: AdjustmentKey) -> Decimal:
+        return self.seen.get(key, ZERO) - self.booked.get(key, Adjusted()).booked
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What the warehouse has on its documents of some articles."""
+
+    orders: dict[int, GetOrder]
+    purchases: dict[int, GetPurchaseOrder]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One article read closely: its differences, what was listed of it by document, the version of ours that it holds for."""
+
+    close: Close
+    physical: Explanation
+    available: Explanation | None
+    listed: dict[str, Decimal]
+    unit_cost: Decimal | None
+    read_at: datetime
+    their_number: str | None
+    moving: bool
+    happened: tuple[Happened, ...] = ()
+
+    def found(self) -> list[Found]:
+        """What the run has to say of it; nothing when everything agrees."""
+        said = [("physical", self.physical)]
+        if self.available is not None:
+            said.append(("available", self.available))
+        return [
+            Found(comparison, explanation, self.unit_cost, self.read_at)
+            for comparison, explanation in said
+            if explanation.parts or explanation.difference
+        ]
+
+
+@dataclass
+class Comparer:
+    """One merchant's comparison. `at` is the business's time when it was made; from there on it runs with the real clock."""
+
+    database: Database
+    client: OngoingClient
+    merchant: Merchant
+    at: datetime
+    beat: Callable[[], None] = lambda: None
+    cut: datetime | None = None
+    given: Mapping[int, Decimal] | None = None
+    absent_is_zero: bool = True
+    writes: bool = True
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def rules(self) -> ReconciliationSettings:
+        return self.merchant.settings.reconciling
+
+    @property
+    def who(self) -> str:
+        return self.merchant.merchant_id
+
+    @property
+    def warehouse(self) -> str:
+        return self.merchant.settings.warehouse
+
+    @property
+    def _trusted(self) -> bool:
+        """Whether Ongoing's own figures of what is not reported come with its stock, and may be believed."""
+        instant = self.rules.instant
+        shown = not (instant.goods_leave_at_collection or instant.received_counts_when_finished)
+        return self.rules.trust_reported_block and self.cut is None and shown
+
+    @property
+    def _absent_means_something(self) -> bool:
+        """An article that is not shown is asked for by itself, or is at zero in figures of the past; a file just lacks it."""
+        return self.given is None or self.absent_is_zero
+
+    def now(self) -> datetime:
+        return self.at + timedelta(seconds=time.monotonic() - self._began)
+
+    # --- the sweep ----------------------------------------------------------------------------------------------------
+
+    async def sweep(
+        self, after: int, save: Callable[[Sequence[Found], Sequence[Unmatched], int, int, bool], Awaitable[bool]]
+    ) -> None:
+        """Compare every article above `after`, page by page; `save` takes what a page came to and says whether to go on."""
+        corrections = await self.corrections()
+        touched = corrections.touched
+        numbers = set[str]() if self._trusted else await self._in_flight()
+        if self.cut:
+            async with self.database.merchant(self.who) as session:
+                numbers |= await reconciling.moved_since(session, self.who, self.warehouse, self.cut)
+        async with self.database.merchant(self.who) as session:
+            before, _ = await reconciling.head(session, self.who)
+        available = self.rules.compare_available and self.cut is None
+        async for page in self._pages(after):
+            last = max(article.article_id for article in page)
+            async with self.database.merchant(self.who) as session:
+                ours = await reconciling.balances_between(session, self.who, self.warehouse, after, last, 10**7, available)
+                missing = [each for each in page if each.article_id not in {one.their_id for one in ours}]
+                if missing:
+                    ours += await self._by_number(session, missing, available)
+                head, _ = await reconciling.head(session, self.who)
+            closely, unmatched = self._screen(page, ours, before, touched, numbers, available)
+            found = await self._close(closely, unmatched)
+            before, after = head, last
+            self.beat()
+            if not await save(found, unmatched, last, len(page), False):
+                return
+        found, unmatched = await self._tail(after, available)
+        await save(found, unmatched, after, 0, True)
+
+    async def _by_number(self, session: Any, missing: Sequence[Theirs], available: bool) -> list[Balance]:
+        """Articles that were never matched: the same number, to the letter, is the same article. It is remembered."""
+        ids = {each.number: each.article_id for each in missing}
+        found = await reconciling.balances_of(session, self.who, self.warehouse, list(ids), available)
+        matched = []
+        for balance in found:
+            if balance.their_id is None:
+                if self.writes:
+                    await save_link(
+                        session, self.who, "ongoing", "article", balance.article, str(ids[balance.article]), confirmed=False
+                    )
+                matched.append(
+                    Balance(
+                        ids[balance.article],
+                        balance.article,
+                        balance.compared,
+                        balance.quantity,
+                        balance.value,
+                        balance.version,
+                        balance.reserved,
+                    )
+                )
+        return matched
+
+    def _screen(
+        self,
+        page: Sequence[Theirs],
+        ours: Sequence[Balance],
+        head: int,
+        touched: set[int],
+        numbers: set[str],
+        available: bool,
+    ) -> tuple[list[str], list[Unmatched]]:
+        """Which articles to read closely, and which only one side has."""
+        theirs = {each.article_id: each for each in page}
+        closely, unmatched, matched = [], list[Unmatched](), set[int]()
+        for balance in ours:
+            assert balance.their_id is not None
+            matched.add(balance.their_id)
+            row = theirs.get(balance.their_id)
+            if not balance.compared:
+                continue
+            if row is None:
+                if balance.quantity and self._absent_means_something:
+                    closely.append(balance.article)
+            elif (
+                balance.version > head
+                or balance.their_id in touched
+                or balance.article in numbers
+                or row.number != balance.article
+                or not _plainly_equal(row, balance, available, self._trusted)
+            ):
+                closely.append(balance.article)
+        for row in page:
+            if row.article_id not in matched and row.physical:
+                unmatched.append(
+                    ("warehouse", row.number, row.physical, "the ERP has no such article: add it, or ask whose it is")
+                )
+        return closely, unmatched
+
+    async def _tail(self, after: int, available: bool) -> tuple[list[Found], list[Unmatched]]:
+        """What comes after the warehouse's last article: ours that it does not have, and ours that were never matched."""
+        closely = []
+        unmatched: list[Unmatched] = []
+        position, number = after, ""
+        if not self._absent_means_something:
+            return [], unmatched
+        async with self.database.merchant(self.who) as session:
+            while True:
+                some = await reconciling.balances_between(session, self.who, self.warehouse, position, None, 1000, False)
+                if not some:
+                    break
+                closely += [balance.article for balance in some if balance.compared and balance.quantity]
+                position = some[-1].their_id or position
+                self.beat()
+            while True:
+                names = await reconciling.unlinked(session, self.who, self.warehouse, number, 1000)
+                if not names:
+                    break
+                closely += names
+                number = names[-1]
+                self.beat()
+        return await self._close(closely, unmatched), unmatched
+
+    async def _close(self, numbers: Sequence[str], unmatched: list[Unmatched]) -> list[Found]:
+        found = []
+        for start in range(0, len(numbers), AT_ONCE):
+            for looked in await self.look(numbers[start : start + AT_ONCE], unmatched):
+                found += looked.found()
+            self.beat()
+        return found
+
+    async def _pages(self, after: int) -> AsyncIterator[list[Theirs]]:
+        if self.given is not None:
+            ids = sorted(article_id for article_id in self.given if article_id > after)
+            async with self.database.merchant(self.who) as session:
+                names = await reconciling.owners(session, self.who, ids)
+            size = self.rules.page_size
+            for start in range(0, len(ids), size):
+                yield [Theirs(one, names.get(one, str(one)), self.given[one]) for one in ids[start : start + size]]
+            return
+        async for page in self._shown(after=after or None):
+            yield page
+
+    async def _shown(self, numbers: Sequence[str] = (), after: int | None = None) -> AsyncIterator[list[Theirs]]:
+        instant, size = self.rules.instant, self.rules.page_size
+        if instant.goods_leave_at_collection or instant.received_counts_when_finished:
+            # What is collected and finished is shown for all warehouses together only.
+            async for articles in self.client.list_articles(numbers, page_size=size, after=after):
+                yield [self._whole(article) for article in articles if article.article_kind is None]
+        else:
+            ids = self.rules.warehouse_ids
+            async for stock in self.client.inventory_per_warehouse(numbers, warehouse_ids=ids, page_size=size, after=after):
+                yield [_of_warehouses(article, ids) for article in stock]
+
+    def _whole(self, article: GetArticle) -> Theirs:
+        info = article.inventory_info
+        if info is None or info.number_of_items is None:
+            return Theirs(article.article_system_id, article.article_number, None)
+        collect, finish = info.picked_to_be_collected_number_of_items, info.received_to_be_finished_number_of_items
+        physical = self.rules.instant.physical(info.number_of_items, collect or ZERO, finish or ZERO)
+        return Theirs(
+            article.article_system_id,
+            article.article_number,
+            physical,
+            info.sellable_number_of_items,
+            _less(info.locked_for_sale_number_of_items, info.allocated_number_of_items),
+        )
+
+    # --- a close look -------------------------------------------------------------------------------------------------
+
+    async def look(self, numbers: Sequence[str], unmatched: list[Unmatched] | None = None) -> list[Looked]:
+        """These articles, each at one instant on both sides, explained. What only we have is added to `unmatched`."""
+        results: list[Looked] = []
+        pending = list(numbers)
+        for tried in range(1, TRIES + 1):
+            if not pending:
+                break
+            pending = await self._look(pending, results, tried == TRIES, unmatched)
+            self.beat()
+        return results
+
+    async def _look(self, numbers: list[str], results: list[Looked], last: bool, unmatched: list[Unmatched] | None) -> list[str]:
+        async with self.database.merchant(self.who) as session:
+            before = await reconciling.closely(session, self.who, self.warehouse, numbers)
+        first = await self._rows(before)
+        documents = await self._documents(before.values())
+        self.beat()
+        corrections = await self.corrections()
+        second = first if self.given is not None else await self._rows(before)
+        async with self.database.merchant(self.who) as session:
+            after = await reconciling.closely(session, self.who, self.warehouse, numbers)
+            facts, reserved = await self._facts(session, documents, corrections, after)
+            waiting = {
+                number: [Happened(fact.key, fact.quantity, fact.at, None) for fact in facts.get(number, ())] for number in after
+            }
+            late = await reconciling.late(session, self.who, self.warehouse, waiting)
+            unclear = await reconciling.unclear(session, self.who, numbers)
+            since = (
+                await reconciling.booked_since(session, self.who, self.warehouse, numbers, self.cut)
+                if self.cut is not None
+                else {}
+            )
+        again = []
+        for number in numbers:
+            if number not in after:
+                continue
+            mine, row = after[number], second.get(number)
+            moved = first.get(number) != row or before[number].version != mine.version
+            if moved and not last:
+                again.append(number)
+                continue
+            if row is None or row.physical is None:
+                if unmatched is not None and mine.quantity:
+                    said = "the warehouse does not have it" if row is None else "the warehouse shows no quantity"
+                    unmatched.append(("books", number, mine.quantity, f"{said}: send the article, or move its stock"))
+                continue
+            moving = "it moved each time we looked" if moved else "a request has no clear answer" if number in unclear else None
+            physical = explain(
+                Snapshot(
+                    number,
+                    self.warehouse,
+                    mine.quantity,
+                    row.physical,
+                    mine.entries,
+                    tuple(facts.get(number, ())),
+                    late.get(number, ()),
+                    mine.factors,
+                    self.cut,
+                    since.get(number, ()),
+                    moving,
+                ),
+                self.now(),
+                timedelta(hours=self.rules.stuck_after_hours),
+            )
+            listed: dict[str, Decimal] = {}
+            for fact in facts.get(number, ()):
+                listed[fact.key] = listed.get(fact.key, ZERO) + fact.quantity
+            available = None
+            if self.cut is None and self.rules.compare_available and row.sellable is not None and row.locked is not None:
+                lines = reserved.get(number, [])
+                ours = mine.quantity - sum((line.by_us for line in lines), ZERO)
+                available = explain_available(physical, ours, row.sellable, row.locked, ZERO, lines)
+            if row.number != number and unmatched is not None:
+                unmatched.append(("warehouse", row.number, row.physical, f"it is our article {number}, renamed in the warehouse"))
+            cost = cost_of(Pool(mine.quantity, mine.value, mine.last_cost), mine.said_cost)
+            results.append(
+                Looked(
+                    mine, physical, available, listed, cost, self.now(), row.number, moving is not None, tuple(waiting[number])
+                )
+            )
+        return again
+
+    async def _rows(self, wanted: Mapping[str, Close]) -> dict[str, Theirs]:
+        """The warehouse's rows of our articles, by our numbers: by number, else by the id that it once had."""
+        if self.given is not None:
+            return {
+                number: Theirs(close.their_id or 0, number, self.given.get(close.their_id or 0, ZERO))
+                for number, close in wanted.items()
+                if close.their_id is not None
+            }
+        found: dict[str, Theirs] = {}
+        async for page in self._shown(list(wanted)):
+            found |= {row.number: row for row in page if row.number in wanted}
+        for number, close in wanted.items():
+            if number not in found and close.their_id is not None:
+                try:
+                    article = await self.client.get_article(close.their_id)
+                except NotFound:
+                    continue
+                if article.article_system_id == close.their_id:
+                    found[number] = self._whole(article)
+        return found
+
+    async def _documents(self, wanted: Iterable[Close]) -> Documents:
+        """Every document of the warehouse that may hold something of these articles that we have not booked."""
+        orders: dict[int, GetOrder] = {}
+        purchases: dict[int, GetPurchaseOrder] = {}
+        since = min(self.now(), self.cut or self.now()) - timedelta(hours=self.rules.recent_hours)
+        below = _picked_from(self.merchant) - 1
+        for numbers in _in_parts([close.article for close in wanted]):
+            asked = [
+                OrderFilter(article_numbers=numbers, only_with_lines_to_report=True),
+                OrderFilter(article_numbers=numbers, last_picking_from=since),
+                OrderFilter(article_numbers=numbers, only_with_lines_to_report_returned=True),
+                OrderFilter(article_numbers=numbers, last_returned_from=since),
+            ]
+            if self.rules.compare_available and self.cut is None:
+                asked.append(OrderFilter(article_numbers=numbers, status_to=below))
+            for wish in asked:
+                async for page in self.client.list_orders(wish):
+                    orders |= {order.order_id: order for order in page}
+            for told in ({"only_to_report": True}, {"received_from": since}):
+                async for bought in self.client.list_receipts(article_numbers=numbers, **told):
+                    purchases |= {purchase.purchase_order_id: purchase for purchase in bought}
+            self.beat()
+        return Documents(orders, purchases)
+
+    async def corrections(self) -> Corrections:
+        """The warehouse's own corrections in the window, reported or not, and what we have booked of them."""
+        since = self.now() - timedelta(days=self.rules.adjustment_window_days)
+        listed = await self.client.inventory_adjustments(since)
+        async with self.database.merchant(self.who) as session:
+            booked = await settling.adjusted(session, self.who, since)
+        return sum_up(listed, booked, self.rules.warehouse_ids, self.cut)
+
+    async def _in_flight(self) -> set[str]:
+        """Articles on documents that the warehouse holds for unreported."""
+        numbers = set()
+        for asked in (OrderFilter(only_with_lines_to_report=True), OrderFilter(only_with_lines_to_report_returned=True)):
+            async for page in self.client.list_orders(asked):
+                numbers |= {leaf.article_number for order in page for line in order.lines for leaf in line.leaves}
+                self.beat()
+        async for bought in self.client.list_receipts(only_to_report=True):
+            numbers |= {line.article_number for purchase in bought for line in purchase.lines}
+        return numbers
+
+    async def _facts(
+        self, session: Any, documents: Documents, corrections: Corrections, wanted: Mapping[str, Close]
+    ) -> tuple[dict[str, list[Fact]], dict[str, list[Reserved]]]:
+        """What is on its way, by article of ours; and how each order reserves."""
+        by_id = {close.their_id: number for number, close in wanted.items() if close.their_id is not None}
+        known = await reconciling.known(
+            session, self.who, SALES_ORDER, {order_id: order.order_number for order_id, order in documents.orders.items()}
+        )
+        bought = await reconciling.known(
+            session,
+            self.who,
+            PURCHASE_ORDER,
+            {one_id: one.purchase_order_number for one_id, one in documents.purchases.items()},
+        )
+        scrapped = await reconciling.scrapped(session, self.who, list(wanted))
+        held = await reconciling.reserving(session, self.who, list(wanted))
+        facts: dict[str, list[Fact]] = {}
+        theirs: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+        threshold = _picked_from(self.merchant)
+        thrown = scrap_of(documents.orders.values(), corrections) if self.rules.scrapped_return_is_one_fact else {}
+        for order_id, order in documents.orders.items():
+            if self.rules.warehouse_ids and order.warehouse_id not in (None, *self.rules.warehouse_ids):
+                continue
+            about = known[order_id]
+            name = about.document or order.order_number or f"order {order_id}"
+            for line in (leaf for each in order.lines for leaf in each.leaves):
+                number = by_id.get(line.article_system_id or 0, line.article_number)
+                if number not in wanted:
+                    continue
+                made = order_facts(order_id, name, line, about, scrapped, thrown)
+                facts.setdefault(number, []).extend(made)
+                unbooked = -sum((fact.quantity for fact in made if fact.what == "picked"), ZERO)
+                open_there = max(ZERO, (line.ordered or ZERO) - (line.picked or ZERO)) if order.status < threshold else ZERO
+                w, u = theirs.get((number, name), (ZERO, ZERO))
+                theirs[number, name] = (w + open_there, u + unbooked)
+        for one_id, purchase in documents.purchases.items():
+            about = bought[one_id]
+            for received in purchase.lines:
+                number = by_id.get(received.article_system_id or 0, received.article_number)
+                if number not in wanted:
+                    continue
+                booked = about.booked.get((received.line_id, RECEIVED), ZERO)
+                more = (received.received or ZERO) - booked
+                at = received.received_at
+                name = about.document or purchase.purchase_order_number or f"purchase order {one_id}"
+                doubtful = received.received is None or received.line_id in about.doubtful
+                if more or doubtful:
+                    facts.setdefault(number, []).append(
+                        Fact(
+                            "received",
+                            name,
+                            more,
+                            at,
+                            about.looked_at,
+                            about.ours,
+                            about.alive,
+                            doubtful,
+                            None,
+                            f"{PURCHASE_ORDER}:{one_id}",
+                        )
+                    )
+        for number, close in wanted.items():
+            facts.setdefault(number, []).extend(adjustment_facts(close.their_id, corrections, thrown))
+        return facts, _reserved(held, theirs)
+
+
+def order_facts(
+    order_id: int,
+    name: str,
+    line: GetOrderLine,
+    about: Known,
+    scrapped: Mapping[tuple[int, int], Decimal],
+    thrown: Mapping[tuple[int, int], Decimal],
+) -> list[Fact]:
+    """What one line of an order has moved and our books have not: picks piece by piece, newest first, returns, thrown away."""
+    key, doubtful = f"{SALES_ORDER}:{order_id}", line.line_id in about.doubtful
+
+    def fact(what: str, quantity: Decimal, at: datetime | None, in_doubt: bool = False) -> Fact:
+        return Fact(what, name, quantity, at, about.looked_at, about.ours, about.alive, doubtful or in_doubt, None, key)
+
+    found = []
+    unpicked = (line.picked or ZERO) - about.booked.get((line.line_id, PICKED), ZERO)
+    if line.picked is None:
+        found.append(fact("picked", ZERO, None, True))
+    elif unpicked > 0:
+        for item in sorted(
+            (
+                item
+                for item in line.picked_article_items
+                if item.picked_time and item.is_picked is not False and item.number_of_items
+            ),
+            key=lambda item: item.picked_time or NEVER,
+            reverse=True,
+        ):
+            part = min(unpicked, item.number_of_items or ZERO)
+            if part > 0:
+                found.append(fact("picked", -part, item.picked_time))
+                unpicked -= part
+        if unpicked:
+            found.append(fact("picked", -unpicked, line.picked_at))
+    elif unpicked:
+        found.append(fact("picked", -unpicked, line.picked_at))
+    back = (line.returned or ZERO) - about.booked.get((line.line_id, RETURNED), ZERO)
+    if back:
+        at = max((item.return_date for item in line.picked_article_items if item.return_date), default=None)
+        found.append(fact("returned", back, at))
+    gone = thrown.get((order_id, line.line_id), ZERO) - scrapped.get((order_id, line.line_id), ZERO)
+    if gone:
+        found.append(fact("returned", gone, None))
+    return found
+
+
+def adjustment_facts(article_id: int | None, corrections: Corrections, thrown: Mapping[tuple[int, int], Decimal]) -> list[Fact]:
+    """The warehouse's corrections of an article that are not booked, each with its cause."""
+    if article_id is None:
+        return []
+    found = []
+    for key, quantity in sorted(corrections.unbooked(article_id).items()):
+        times = [at for one, _, at in corrections.rows.get(article_id, ()) if one == key]
+        counter = corrections.booked.get(key, Adjusted())
+        shrinks = corrections.unbooked_of(key) < 0 or counter.doubt is not None
+        found.append(
+            Fact(
+                "adjusted",
+                f"stock-taking {key.inventory_id}",
+                quantity,
+                max(times, default=None),
+                None,
+                True,
+                True,
+                shrinks,
+                key.cause,
+                f"adjustment:{key.inventory_id}",
+            )
+        )
+    return found
+
+
+def scrap_of(orders: Iterable[GetOrder], corrections: Corrections) -> dict[tuple[int, int], Decimal]:
+    """Corrections that throw a return away, given to the line that came back: one fact, never two. Taken out of `corrections`.
+
+    The list of corrections does not say which return it belongs to; article, quantity and moment do.
+    """
+    found: dict[tuple[int, int], Decimal] = {}
+    used: set[tuple[int, int]] = set()
+    for order in sorted(orders, key=lambda each: each.order_id):
+        for line in (leaf for each in order.lines for leaf in each.leaves):
+            rows = corrections.rows.get(line.article_system_id or 0, [])
+            for item in line.picked_article_items:
+                if not (item.is_returned and item.return_date and item.number_of_items):
+                    continue
+                for place, (key, quantity, at) in enumerate(rows):
+                    mark = (line.article_system_id or 0, place)
+                    if mark in used or quantity != -item.number_of_items or abs(at - item.return_date) > SAME_MOMENT:
+                        continue
+                    used.add(mark)
+                    found[order.order_id, line.line_id] = found.get((order.order_id, line.line_id), ZERO) + quantity
+                    corrections.seen[key] = corrections.seen[key] + quantity
+                    break
+    for article_id in {article_id for article_id, _ in used}:
+        rows = corrections.rows[article_id]
+        corrections.rows[article_id] = [row for place, row in enumerate(rows) if (article_id, place) not in used]
+    return found
+
+
+def sum_up(
+    listed: Sequence[ArticleAdjustments],
+    booked: Mapping[AdjustmentKey, Adjusted],
+    warehouse_ids: Sequence[int],
+    cut: datetime | None = None,
+) -> Corrections:
+    """The corrections as counters: plus and minus apart, by inventory, article, warehouse and cause."""
+    corrections = Corrections({}, {}, {}, dict(booked))
+    for article in listed:
+        for row in article.adjustments:
+            if row.number_of_items is None or row.inventory_time is None or not row.number_of_items:
+                continue
+            house = row.warehouse_id or 0
+            if (warehouse_ids and house not in warehouse_ids) or (cut is not None and row.inventory_time > cut):
+                continue
+            cause = (row.cause.code if row.cause else NO_CAUSE)[:100]
+            key = AdjustmentKey(row.inventory_id, article.article_system_id, house, cause, row.number_of_items > 0)
+            corrections.seen[key] = corrections.seen.get(key, ZERO) + abs(row.number_of_items)
+            corrections.rows.setdefault(article.article_system_id, []).append((key, row.number_of_items, row.inventory_time))
+            corrections.numbers[article.article_system_id] = article.article_number
+    return corrections
+
+
+def _reserved(held: Sequence[Reserving], theirs: Mapping[tuple[str, str], tuple[Decimal, Decimal]]) -> dict[str, list[Reserved]]:
+    ours: dict[tuple[str, str], Decimal] = {}
+    for line in held:
+        ours[line.article, line.order] = ours.get((line.article, line.order), ZERO) + line.quantity
+    found: dict[str, list[Reserved]] = {}
+    for article, order in sorted({*ours, *theirs}):
+        open_there, unbooked = theirs.get((article, order), (ZERO, ZERO))
+        found.setdefault(article, []).append(Reserved(order, ours.get((article, order), ZERO), open_there, unbooked))
+    return found
+
+
+def _plainly_equal(row: Theirs, balance: Balance, available: bool, trusted: bool) -> bool:
+    """The two sides are equal, nothing is on its way, and both can be seen. Anything else is looked at closely."""
+    if row.physical is None or row.physical != balance.quantity:
+        return False
+    if trusted and (row.unreported is None or any(figure is None or figure for figure in row.unreported)):
+        return False
+    if available:
+        if row.sellable is None or row.locked is None:
+            return True
+        return row.sellable == balance.quantity - balance.reserved - row.locked and not row.locked
+    return True
+
+
+def _of_warehouses(article: ArticleInventory, ids: Sequence[int]) -> Theirs:
+    rows = [row for row in article.inventory_per_warehouse if not ids or row.warehouse_id in ids]
+    if not rows:
+        return Theirs(article.article_system_id, article.article_number, ZERO, None, None, (ZERO, ZERO, ZERO))
+    if any(row.number_of_items is None for row in rows):
+        return Theirs(article.article_system_id, article.article_number, None)
+    sellable = _sum([row.sellable_number_of_items for row in rows])
+    locked = _sum([_less(row.number_of_locked_items, row.allocated_number_of_items) for row in rows])
+    blocks = [row.reported for row in rows if row.reported is not None]
+    unreported = None
+    if len(blocks) == len(rows):
+        unreported = (
+            _sum([block.picked_to_be_reported for block in blocks]),
+            _sum([block.returned_to_be_reported for block in blocks]),
+            _sum([block.received_to_be_reported for block in blocks]),
+        )
+    physical = sum((row.number_of_items for row in rows if row.number_of_items is not None), ZERO)
+    return Theirs(article.article_system_id, article.article_number, physical, sellable, locked, unreported)
+
+
+def _sum(figures: Sequence[Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for figure in figures:
+        if figure is None:
+            return None
+        total += figure
+    return total
+
+
+def _less(whole: Decimal | None, part: Decimal | None) -> Decimal | None:
+    return None if whole is None or part is None else whole - part
+
+
+def _picked_from(merchant: Merchant) -> int:
+    """The first status number from which the warehouse no longer reserves."""
+    meant = ("picked", "sent", "collected", "returned")
+    return min((int(number) for number, meaning in merchant.settings.statuses.items() if meaning in meant), default=400)
+
+
+def _in_parts(numbers: Sequence[str]) -> list[list[str]]:
+    """Numbers in parts that fit in a query."""
+    parts: list[list[str]] = []
+    length = LONGEST_NUMBERS + 1
+    for number in numbers:
+        needed = 3 * len(number.encode()) + len("&articleNumbers=")
+        if length + needed > LONGEST_NUMBERS:
+            parts.append([])
+            length = 0
+        parts[-1].append(number)
+        length += needed
+    return parts

@@ -1,0 +1,157 @@
+"""Spreadsheets read and written: the one place that knows openpyxl.
+
+What is read is a stranger's file: its size unpacked is bounded before it is opened, formulas are taken as the text that they are
+and no macro or link is looked at. What is written is the same for the same report, byte for byte: its hash means something.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.chart import BarChart, LineChart, Reference
+from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
+
+from domain.reconciliation_report import Cell, Report, Sheet, sheets
+from domain.stock_files import Awaited, Dialect, StockFile, no, number_cell, read_table, read_text_file
+
+LARGEST_UNPACKED = 512 * 1024 * 1024
+MOST_ROWS = 1_000_000
+LARGEST_RATIO = 200
+_THEN = (2000, 1, 1, 0, 0, 0)
+
+
+def read_stock_file(data: bytes, dialect: Dialect, awaited: Awaited) -> StockFile:
+    """A delivered file in its declared dialect, or a refusal with the reason."""
+    if dialect.format == "xlsx":
+        return read_table(_cells(data, dialect), dialect, awaited)
+    return read_text_file(data, dialect, awaited)
+
+
+def _cells(data: bytes, dialect: Dialect) -> list[list[str]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            unpacked = sum(item.file_size for item in packed.infolist())
+            if unpacked > LARGEST_UNPACKED or unpacked > LARGEST_RATIO * max(len(data), 50_000):
+                raise no(f"{len(data)} bytes that unpack to {unpacked}")
+            damaged = packed.testzip()
+            if damaged:
+                raise no(f"the spreadsheet is damaged at {damaged[:60]}")
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, SyntaxError, NotImplementedError) as error:
+        raise no(f"not a spreadsheet, or cut: {type(error).__name__}") from None
+    sheet: Any = book.worksheets[0] if book.worksheets else None
+    if sheet is None:
+        raise no("the spreadsheet has no sheet")
+    rows: list[list[str]] = []
+    for row in sheet.iter_rows(values_only=True):
+        if len(rows) > MOST_ROWS:
+            raise no(f"more than {MOST_ROWS} rows")
+        cells = [_read(value, dialect) for value in row]
+        while cells and not cells[-1]:
+            cells.pop()
+        rows.append(cells)
+    widest = max((len(row) for row in rows), default=0)
+    return [row if row and row[0].startswith("#") else row + [""] * (widest - len(row)) for row in rows]
+
+
+def _read(value: Any, dialect: Dialect) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return number_cell(repr(value), dialect.decimal_mark)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def as_xlsx(report: Report) -> bytes:
+    """The report as a spreadsheet with its picture. Text is text, whatever it begins with."""
+    book = Workbook()
+    book.remove(book.active)
+    for sheet in sheets(report):
+        _write(book, sheet)
+    if report.days:
+        _draw(book["Thirty days"], len(report.days), report.currency)
+    out = io.BytesIO()
+    book.save(out)
+    return _timeless(out.getvalue())
+
+
+def _write(book: Workbook, sheet: Sheet) -> None:
+    page = book.create_sheet(sheet.name)
+    page["A1"] = sheet.says
+    page["A1"].font = Font(italic=True, color="5A6478")
+    for column, name in enumerate(sheet.columns, start=1):
+        cell = page.cell(2, column, name)
+        cell.font = Font(bold=True)
+    for number, row in enumerate(sheet.rows, start=3):
+        for column, value in enumerate(row, start=1):
+            _set(page.cell(number, column), value)
+    page.freeze_panes = "A3"
+    for column, name in enumerate(sheet.columns, start=1):
+        longest = max([len(name), *(len(str(row[column - 1] or "")) for row in sheet.rows[:200])])
+        page.column_dimensions[get_column_letter(column)].width = min(60, max(10, longest + 2))
+
+
+def _set(cell: Any, value: Cell) -> None:
+    if isinstance(value, str):
+        cell.value = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", value)
+        cell.data_type = "s"
+        cell.quotePrefix = value.startswith(("=", "+", "-", "@"))
+        cell.alignment = Alignment(wrap_text=len(value) > 60, vertical="top")
+    elif isinstance(value, datetime):
+        cell.value = value.replace(tzinfo=None)
+        cell.number_format = "yyyy-mm-dd hh:mm:ss"
+    else:
+        cell.value = value
+        if isinstance(value, Decimal):
+            cell.number_format = "#,##0.00" if value == round(value, 2) else "#,##0.0000"
+
+
+def _draw(page: Any, days: int, currency: str) -> None:
+    bars = BarChart()
+    bars.title = f"Differences each day, {currency}, and their explained share"
+    bars.add_data(Reference(page, min_col=2, max_col=3, min_row=2, max_row=2 + days), titles_from_data=True)
+    bars.set_categories(Reference(page, min_col=1, min_row=3, max_row=2 + days))
+    bars.y_axis.delete = bars.x_axis.delete = False
+    bars.x_axis.number_format = "d mmm"
+    share = LineChart()
+    share.add_data(Reference(page, min_col=4, min_row=2, max_row=2 + days), titles_from_data=True)
+    share.y_axis.axId = 200
+    share.y_axis.crosses = "max"
+    share.y_axis.delete = False
+    share.y_axis.number_format = "0 %"
+    bars += share
+    bars.width, bars.height = 28, 12
+    page.add_chart(bars, "F3")
+
+
+def _timeless(data: bytes) -> bytes:
+    """The same file without the moment at which it was packed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as packed, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as again:
+        for item in packed.infolist():
+            content = packed.read(item)
+            if item.filename == "docProps/core.xml":
+                content = re.sub(rb">\d{4}-\d\d-\d\dT[0-9:]+Z<", b">2000-01-01T00:00:00Z<", content)
+            again.writestr(zipfile.ZipInfo(item.filename, _THEN), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def write_table(rows: Sequence[Sequence[Any]]) -> bytes:
+    """A plain sheet of cells, as a warehouse would deliver one."""
+    book = Workbook()
+    for number, row in enumerate(rows, start=1):
+        for column, value in enumerate(row, start=1):
+            book.active.cell(number, column, value)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()

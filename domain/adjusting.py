@@ -1,0 +1,64 @@
+"""Stock that changes without an order: a correction of the warehouse, an unknown difference that is settled, one taken back.
+
+What is gone leaves at the pool's cost; what is found comes in at the cost that its caller knows, by default the pool's own. Each
+has its own cause, which is unique in the ledger, so that no repeat can book it twice.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from domain.costing import Pool
+from domain.money import ZERO, rounded
+from domain.stock import Entry, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """So many pieces, signed, because of `cause`; the other side is `account`. `unit_cost` None: the pool's own."""
+
+    place: Place
+    quantity: Decimal
+    cause: str
+    account: int
+    occurred_at: datetime
+    accounting_date: date
+    unit_cost: Decimal | None = None
+
+
+def cost_of(pool: Pool, otherwise: Decimal | None = None) -> Decimal | None:
+    """What a piece is worth: the pool's average, else its last cost, else what the ERP says, else nobody knows."""
+    if pool.quantity > 0:
+        return rounded(pool.value / pool.quantity, 6)
+    return pool.last_cost if pool.last_cost is not None else otherwise
+
+
+def change_stock(change: Change, pool: Pool) -> tuple[list[Entry], Pool]:
+    """The entries of one change, and the pool after it."""
+    if change.quantity > 0:
+        unit_cost = change.unit_cost if change.unit_cost is not None else cost_of(pool) or ZERO
+        value = rounded(change.quantity * unit_cost)
+        pool, true_up = pool.receive(change.quantity, value)
+    else:
+        pool, cost = pool.issue(-change.quantity)
+        value, true_up = -cost, ZERO
+    entries = [_entry(change, "adjustment", change.quantity, value, pool, change.cause)]
+    if true_up:
+        entries.append(_entry(change, "true-up", ZERO, -true_up, pool, f"{change.cause}/true-up"))
+    return entries, pool
+
+
+def _entry(change: Change, kind: str, quantity: Decimal, value: Decimal, pool: Pool, cause: str) -> Entry:
+    return Entry(
+        change.place,
+        kind,
+        quantity,
+        value,
+        None,
+        change.occurred_at,
+        change.accounting_date,
+        cause=cause,
+        epoch=pool.epoch,
+        keep=pool.keep,
+        account=change.account if kind == "adjustment" else None,
+    )

@@ -1,0 +1,324 @@
+"""Commands of the reconciliation: run it, see what it found, decide what waits, fetch its file, look without writing."""
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import WorkflowIDConflictPolicy
+
+from activities.compare_stock import Comparer, Unmatched
+from activities.reconcile import write_once
+from domain.reconciliation_report import MEANING
+from domain.reconciling import Why
+from erp import settling
+from erp.database import Database
+from erp.merchants import load_merchant
+from erp.settling import Found, Run
+from worker.settings import Settings
+from worker.temporal import connect
+from worker.wiring import ongoing_connections
+from workflows import attributes, options
+from workflows.approve_differences import Approval, ApproveDifferences
+from workflows.reconcile_stock import ReconcileStock, ToReconcile
+
+reconcile = typer.Typer(no_args_is_help=True, help="Warehouse against books: run, show, approve, file, preview.")
+console = Console()
+
+Who = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
+RunNo = Annotated[int | None, typer.Argument(help="The run's number; the newest without it.")]
+
+OK, DIFFERS, WAITS = 0, 1, 3
+
+
+@reconcile.command("run")
+def run(
+    merchant: Who = "demo",
+    on: Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="A past day: explains, never books.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A delivered stock file; it must lie where the worker can read it.")
+    ] = None,
+    files: Annotated[bool, typer.Option("--files", help="Every new file in the merchant's folder.")] = False,
+    daily: Annotated[bool, typer.Option("--daily", help="What the schedule does: every day that is owed.")] = False,
+    seconds: Annotated[float, typer.Option("--wait", help="How long to wait for it.")] = 600,
+) -> None:
+    """Reconcile now, and show progress until it is through.
+
+    Exit code 0: through, nothing waits. 3: through, differences wait for a person. 1: still at it (see the UI).
+    """
+    kind = "past" if on else "file" if file or files else "daily" if daily else "on-demand"
+    wanted = ToReconcile(merchant, kind, on.date() if on else None, str(file.resolve()) if file else None)
+    raise typer.Exit(asyncio.run(_reconcile(wanted, seconds)))
+
+
+async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
+    settings = Settings.from_environment()
+    client = await connect(settings)
+    database = Database(settings.database("app"))
+    try:
+        handle = await begin(client, wanted)
+        said = await _follow(handle, database, wanted.merchant, seconds)
+        if said is None:
+            console.print(f"Still at it: the workflow {handle.id} in the UI says how far, and what it waits for.")
+            return DIFFERS
+        for sentence in said or ["Nothing is owed."]:
+            console.print(sentence)
+        async with database.merchant(wanted.merchant) as session:
+            waiting = [each for each in await settling.open_settlements(session, wanted.merchant) if each.state == "waiting"]
+        return WAITS if waiting else OK
+    finally:
+        await database.close()
+        await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
+
+
+async def begin(client: Client, wanted: ToReconcile) -> WorkflowHandle[ReconcileStock, list[str]]:
+    """Start a reconciliation, or take hold of the one of its kind that runs."""
+    name = f"reconcile/{wanted.merchant}/{wanted.kind}" + (f"/{wanted.on}" if wanted.on else "")
+    return await client.start_workflow(
+        ReconcileStock.run,
+        wanted,
+        id=name,
+        task_queue=options.ORDERS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=attributes.at_start(wanted.merchant, wanted.merchant, "planning", datetime.now(UTC)),
+    )
+
+
+async def _follow(handle: WorkflowHandle[Any, list[str]], database: Database, merchant: str, seconds: float) -> list[str] | None:
+    """Its sentences when it is through, None when the time is up; meanwhile how many articles are read."""
+    result = asyncio.create_task(handle.result())
+    told = -1
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    while loop.time() < ends:
+        done, _ = await asyncio.wait([result], timeout=1)
+        if done:
+            return await result
+        async with database.merchant(merchant) as session:
+            newest = await settling.recent_runs(session, merchant, 1)
+        if newest and newest[0].articles_read != told:
+            told = newest[0].articles_read
+            console.print(f"run {newest[0].run_no}: {told} articles read and compared", highlight=False)
+    result.cancel()
+    return None
+
+
+@reconcile.command("show")
+def show(
+    number: RunNo = None,
+    merchant: Who = "demo",
+    as_json: AsJson = False,
+    most: Annotated[int, typer.Option("--most", help="How many differences to list.")] = 40,
+) -> None:
+    """What a run found: its differences by class, the largest of them, what waits for a person.
+
+    Exit code 0: everything is explained. 1: something is unknown. 3: something waits for a person. 2: there is no such run.
+    """
+    raise typer.Exit(asyncio.run(_show(number, merchant, as_json, most)))
+
+
+async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> int:
+    database = Database(Settings.from_environment().database("app"))
+    async with database.merchant(merchant) as session:
+        run = await _of_number(session, merchant, number)
+        if run is None:
+            await database.close()
+            console.print(f"[red]Merchant {merchant} has no reconciliation {number or 'yet'}: lagerbro reconcile run.[/]")
+            return 2
+        found = await settling.found_in(session, run)
+        waiting = await settling.open_settlements(session, merchant)
+        booked = await settling.bookings_in(session, run)
+        lonely = await settling.unmatched_in(session, run)
+    await database.close()
+    parts = [(row, part) for row in found for part in row.parts]
+    unknown = any(part[0] == Why.UNKNOWN and row.comparison == "physical" for row, part in parts)
+    asked = [each for each in waiting if each.state == "waiting"]
+    if as_json:
+        document = {
+            "run": asdict(run),
+            "differences": [dict(row._mapping) for row in found],
+            "booked": [dict(row._mapping) for row in booked],
+            "unmatched": [dict(row._mapping) for row in lonely],
+            "waiting": [asdict(each) for each in waiting],
+        }
+        print(json.dumps(document, default=str, indent=2))
+        return WAITS if asked else DIFFERS if unknown else OK
+    state = "finished" if run.state == "finished" else f"running, {run.articles_read} articles read"
+    console.print(f"Run {run.run_no} ({run.kind}) for {run.for_date}, {state}. {run.articles_read} articles compared.")
+    if run.held:
+        console.print(f"[red]Held: {run.held}[/]")
+    _classes([(row.comparison, part[0], Decimal(part[1])) for row, part in parts])
+    rows = Table("article", "comparison", "class", "pieces", "document", "cause", title=f"Differences ({len(parts)})")
+    for row, (why, quantity, document, _, cause, _) in parts[:most]:
+        rows.add_row(row.article, row.comparison, why, f"{Decimal(quantity).normalize():+f}", document, cause or "")
+    if parts:
+        console.print(rows)
+    for each in lonely[:most]:
+        console.print(f"only in the {each.side}: {each.number} ({each.quantity.normalize():f}): {each.action}")
+    for each in booked[:most]:
+        console.print(
+            f"booked ({each.what}): {each.article} {each.quantity.normalize():+f}, account {each.account}, {each.reason}"
+        )
+    for one in waiting[:most]:
+        console.print(f"{one.settlement_no}: {one.article} {one.quantity.normalize():+f}, {one.state}: {one.why}")
+    if asked:
+        console.print("Decide with: lagerbro reconcile approve NUMBER --by ... --reason ... (--refuse)")
+    return WAITS if asked else DIFFERS if unknown else OK
+
+
+async def _of_number(session: Any, merchant: str, number: int | None) -> Run | None:
+    if number is not None:
+        return await settling.load_run(session, merchant, number)
+    newest = await settling.recent_runs(session, merchant, 1)
+    return newest[0] if newest else None
+
+
+def _classes(parts: Sequence[tuple[str, str, Decimal]]) -> None:
+    count: Counter[tuple[str, str]] = Counter((comparison, why) for comparison, why, _ in parts)
+    if not count:
+        console.print("No article differs.")
+        return
+    table = Table("comparison", "class", "parts", "plus", "minus", "meaning")
+    for (comparison, why), number in sorted(count.items(), reverse=True):
+        mine = [quantity for c, w, quantity in parts if (c, w) == (comparison, why)]
+        plus, minus = sum(q for q in mine if q > 0), sum(q for q in mine if q < 0)
+        table.add_row(comparison, why, str(number), f"{plus:f}", f"{minus:f}", MEANING.get(why, ""))
+    console.print(table)
+
+
+@reconcile.command("approve")
+def approve(
+    number: Annotated[int, typer.Argument(help="The number of the unknown difference, as show says it.")],
+    by: Annotated[str, typer.Option("--by", help="Who you are; it is kept.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="It must not be booked.")] = False,
+    merchant: Who = "demo",
+) -> None:
+    """Decide about a difference that nobody can explain. Above the merchant's limit a second person must approve too.
+
+    Exit code 0: booked or refused. 3: a second person is needed, or it is moving. 1: not taken, with the reason.
+    """
+    raise typer.Exit(asyncio.run(_approve(Approval(number, by, reason, refuse), merchant)))
+
+
+async def _approve(approval: Approval, merchant: str) -> int:
+    client = await connect(Settings.from_environment())
+    try:
+        answer = await decide(client, merchant, approval)
+    except WorkflowUpdateFailedError as refused:
+        console.print(f"[red]{refused.cause}[/]")
+        return 1
+    finally:
+        await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
+    console.print(answer)
+    return OK if answer.split(":", 1)[0] in ("booked", "refused") else WAITS
+
+
+async def decide(client: Client, merchant: str, approval: Approval) -> str:
+    """Send a decision to the process that waits for it, which is started if it does not run."""
+    start = WithStartWorkflowOperation(
+        ApproveDifferences.run,
+        merchant,
+        id=f"differences/{merchant}",
+        task_queue=options.ORDERS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=attributes.at_start(merchant, merchant, "waiting", datetime.now(UTC)),
+    )
+    update: Any = ApproveDifferences.approve
+    return str(await client.execute_update_with_start_workflow(update, approval, start_workflow_operation=start))
+
+
+@reconcile.command("file")
+def file(
+    number: RunNo = None,
+    merchant: Who = "demo",
+    out: Annotated[Path, typer.Option("--out", help="The folder to write to.")] = Path(),
+    form: Annotated[str, typer.Option("--format", help="csv, xlsx, html, or all.")] = "all",
+) -> None:
+    """Write a run's file, as it was made, and check its hash.
+
+    Exit code 0: written. 1: the run has no file yet, or what is kept is not what was written.
+    """
+    raise typer.Exit(asyncio.run(_file(number, merchant, out, form)))
+
+
+async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
+    database = Database(Settings.from_environment().database("app"))
+    async with database.merchant(merchant) as session:
+        run = await _of_number(session, merchant, number)
+        kept = await settling.files(session, merchant, run.run_no) if run else []
+    await database.close()
+    wanted = [row for row in kept if form in ("all", row.format)]
+    if not wanted:
+        console.print(f"[red]There is no such file of merchant {merchant}: lagerbro reconcile show says what the run does.[/]")
+        return 1
+    for row in wanted:
+        digest = hashlib.sha256(bytes(row.content)).digest()
+        if digest != bytes(row.sha256):
+            console.print(f"[red]{row.name}: its content is not what its hash says[/]")
+            return 1
+        console.print(f"{write_once(out, row.name, bytes(row.content))} sha256 {digest.hex()}", soft_wrap=True)
+    return OK
+
+
+@reconcile.command("preview")
+def preview(
+    merchant: Who = "demo",
+    most: Annotated[int, typer.Option("--most", help="How many differences to list.")] = 40,
+) -> None:
+    """Compare now and show what a run would find. Writes nothing, anywhere.
+
+    Exit code 0: everything is explained. 1: something is unknown.
+    """
+    raise typer.Exit(asyncio.run(_preview(merchant, most)))
+
+
+async def _preview(merchant: str, most: int) -> int:
+    settings = Settings.from_environment()
+    database = Database(settings.database("app"))
+    connections = ongoing_connections(database, settings.key_ring(), settings)
+    try:
+        found, lonely, read = await look_only(database, connections, merchant)
+    finally:
+        await connections.aclose()
+        await database.close()
+    parts = [(each, part) for each in found for part in each.explanation.parts]
+    console.print(f"{read} articles compared. Nothing was written.")
+    _classes([(each.comparison, part.why.value, part.quantity) for each, part in parts])
+    for each, part in parts[:most]:
+        words = f"{each.explanation.article} ({each.comparison}): {part.why} {part.quantity.normalize():+f}"
+        console.print(f"{words} {part.document} {part.cause or ''}", highlight=False)
+    for side, number, quantity, action in lonely[:most]:
+        console.print(f"only in the {side}: {number} ({quantity.normalize():f}): {action}")
+    return DIFFERS if any(part.why is Why.UNKNOWN and each.comparison == "physical" for each, part in parts) else OK
+
+
+async def look_only(database: Database, connections: Any, merchant: str) -> tuple[list[Found], list[Unmatched], int]:
+    """What a run would find now: its differences, what only one side has, and how many articles were compared."""
+    found: list[Found] = []
+    lonely: list[Unmatched] = []
+    total = 0
+
+    async def keep(some: Sequence[Found], alone: Sequence[Unmatched], _position: int, read: int, _swept: bool) -> bool:
+        nonlocal total
+        found.extend(some)
+        lonely.extend(alone)
+        total += read
+        return True
+
+    async with database.merchant(merchant) as session:
+        await load_merchant(session, merchant)
+    async with connections.using(merchant) as (who, client):
+        await Comparer(database, client, who, datetime.now(UTC), writes=False).sweep(0, keep)
+    return found, lonely, total

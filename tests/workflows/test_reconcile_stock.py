@@ -1,0 +1,164 @@
+"""The daily reconciliation as a process: a file for every day, however long the warehouse was away; people decide the rest."""
+
+import contextlib
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
+
+from clients.errors import Unavailable
+from starters.cli_reconcile import begin, decide, look_only
+from tests.activities.test_reconciling import ENTRIES, Clock, lose, stocked
+from tests.activities.world import again
+from tests.erp.data import article, insert, open_stock
+from tests.workflows.process import Processes, becomes
+from workflows import attributes
+from workflows.approve_differences import Approval, ApproveDifferences
+from workflows.reconcile_stock import ReconcileStock, ToReconcile
+
+D = Decimal
+RUNS = """
+  select r.kind, r.state, (select count(*) from erp.reconciliation_file f
+    where f.merchant_id = r.merchant_id and f.run_no = r.run_no) from erp.reconciliation_run r
+  where merchant_id = :m order by r.for_date"""
+
+
+async def reconciling(processes: Processes, kind: str = "daily") -> WorkflowHandle[ReconcileStock, list[str]]:
+    return await begin(processes.client, ToReconcile(processes.shop.merchant, kind))
+
+
+async def state(processes: Processes, key: Any) -> Any:
+    """An attribute of the process that waits for people; None where there is none."""
+    handle = processes.client.get_workflow_handle(f"differences/{processes.shop.merchant}")
+    try:
+        return (await handle.describe()).typed_search_attributes.get(key)
+    except RPCError:
+        return None
+
+
+async def test_a_day_ends_with_its_file_and_the_process_says_how_it_was(processes: Processes) -> None:
+    await stocked(processes.shop)
+    await lose(processes.shop, "A", 998)
+    handle = await reconciling(processes)
+    [said] = await handle.result()
+    assert "3 articles compared, 1 differ, 1 of them for an unknown reason" in said
+    assert await processes.shop.read(RUNS) == [("daily", "finished", 3)]
+    again_asked = await reconciling(processes)
+    assert await again_asked.result() == []
+
+
+async def test_what_waits_is_shown_until_people_have_decided_and_holds_nothing_up(processes: Processes) -> None:
+    shop = processes.shop
+    await stocked(shop, looks_apart_hours=0, second_person_above_value=10)
+    await lose(shop, "A", 990)
+    for _ in range(2):
+        await (await reconciling(processes, "on-demand")).result()
+    await becomes(lambda: state(processes, attributes.BLOCKED_REASON), "difference-needs-approval")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await decide(processes.client, shop.merchant, Approval(1, "", "why"))
+    assert (await decide(processes.client, shop.merchant, Approval(1, "anna", "counted"))).startswith("approved-once")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await decide(processes.client, shop.merchant, Approval(7, "anna", "counted"))
+    assert await shop.read(ENTRIES) == []
+    await (await reconciling(processes, "on-demand")).result()
+    assert (await decide(processes.client, shop.merchant, Approval(1, "bo", "counted"))).startswith("booked")
+    assert await shop.read(ENTRIES) == [("A", "adjustment", D(-10), D("-45.00"))]
+    assert await processes.client.get_workflow_handle(f"differences/{shop.merchant}").result() == 2
+
+
+async def test_a_decision_by_signal_does_the_same(processes: Processes) -> None:
+    shop = processes.shop
+    await stocked(shop, looks_apart_hours=0)
+    await lose(shop, "A", 990)
+    for _ in range(2):
+        await (await reconciling(processes, "on-demand")).result()
+    handle = processes.client.get_workflow_handle_for(ApproveDifferences.run, f"differences/{shop.merchant}")
+    await handle.signal("approve", {"number": "x"})
+    await handle.signal("approve", {"number": 1, "by": "anna", "reason": "counted"})
+    assert await handle.result() == 1
+    assert len(await shop.read(ENTRIES)) == 1
+
+
+async def test_after_the_warehouse_was_away_for_sixty_hours_every_day_has_its_file_without_a_touch(processes: Processes) -> None:
+    shop = processes.shop
+    assert processes.fast_forward is not None
+    await stocked(shop)
+    yesterday = Clock(shop)
+    yesterday.now -= timedelta(days=1)
+    await yesterday.run(kind="daily")
+    await lose(shop, "A", 998)
+    [(first,)] = await shop.read("select for_date from erp.reconciliation_run where merchant_id = :m")
+    await shop.ongoing(
+        "POST", "faults", {"id": f"away-{shop.merchant}", "route": "*", "kind": "refuse-connection", "count": None}
+    )
+    try:
+        await shop.forget()
+        handle = await reconciling(processes)
+        for _ in range(6):
+            await processes.fast_forward(handle, timedelta(hours=10))
+    finally:
+        await shop.ongoing("DELETE", "faults")
+    with contextlib.suppress(RPCError):  # it is through
+        for _ in range(40):
+            await processes.fast_forward(handle, timedelta(minutes=31))
+    said = await handle.result()
+    found = await shop.read(
+        "select for_date, state, covered_by from erp.reconciliation_run where merchant_id = :m order by run_no"
+    )
+    days = [day for day, _, _ in found]
+    assert days == [first + timedelta(days=n) for n in range(len(days))] and len(days) in (4, 5)
+    assert {state for _, state, _ in found} == {"finished"}
+    assert await shop.read("select count(*) from erp.reconciliation_file where merchant_id = :m") == [(3 * len(days),)]
+    assert len(said) == len(days) - 1
+    assert await shop.read(ENTRIES) == []
+
+
+async def test_a_preview_writes_nothing(processes: Processes) -> None:
+    shop = processes.shop
+    await stocked(shop)
+    await lose(shop, "A", 998)
+    tables = (
+        "erp.reconciliation_run",
+        "erp.difference",
+        "erp.settlement",
+        "bridge.reconciling",
+        "bridge.adjusted",
+        "bridge.audit",
+    )
+    count = " + ".join(f"(select count(*) from {table} where merchant_id = :m)" for table in tables)
+    before = await shop.read(f"select {count}, (select max(updated_at) from bridge.link where merchant_id = :m)")
+    [(warehouse, _)] = [shop.worker.connections[:2]]
+    found, lonely, read = await look_only(shop.worker.database, warehouse, shop.merchant)
+    assert (len(found), lonely, read) == (2, [], 3)
+    assert await shop.read(f"select {count}, (select max(updated_at) from bridge.link where merchant_id = :m)") == before
+
+
+async def test_a_worker_that_dies_in_the_middle_goes_on_where_it_was(processes: Processes) -> None:
+    """The comparison is cut off after each page, as when its worker is killed: the next attempt begins behind the saved page."""
+    shop = processes.shop
+    numbers = [f"N{n:03}" for n in range(45)]
+    async with shop.erp.everyone() as session:
+        await insert(session, "erp.article", *(article(shop.merchant, number) for number in numbers))
+    await open_stock(shop.worker.database, shop.merchant, 10, 1, numbers)
+    await stocked(shop, page_size=10)
+    await shop.stock(10, numbers)
+    await lose(shop, "N040", 9)
+    clock = Clock(shop)
+    [step] = await clock.plan()
+    pages = "GET /articles/inventoryPerWarehouse"
+    positions = []
+    for _ in range(4):
+        try:
+            async with shop.ongoing.fault(pages, "http", None, after=1, status=500):
+                await ActivityEnvironment().run(shop.worker.reconcile.compare_stock, step)
+        except Unavailable:
+            pass
+        [(position, read)] = await shop.read("select position, articles_read from erp.reconciliation_run where merchant_id = :m")
+        positions.append((position, read))
+    assert positions == sorted(positions) and positions[0][1] == 10
+    progress = await again(shop.worker.reconcile.compare_stock, step)
+    assert (progress.done, progress.read, progress.differing) == (True, 48, 2)
