@@ -203,14 +203,6 @@ SWEDISH: dict[str, Swedish] = {
         "Lagrets saldo skiljer från våra böcker av en orsak som ingen känner, med mer än som får bokföras utan att fråga.",
         "Be lagret räkna; sedan lagerbro reconcile approve NUMMER --by ... --reason ... (eller --refuse).",
     ),
-    "difference-to-mend": Swedish(
-        "En skillnad har en orsak som någon måste rätta: enhetsfaktor, förväxlad eller omdöpt artikel, främmande dokument.",
-        "Se avstämningsfilen: den nämner artikeln och vad som ska göras.",
-    ),
-    "reconciliation-held": Swedish(
-        "En avstämning skulle tömma lagret eller ändra för mycket av dess värde: den har inte bokfört något.",
-        "Titta i dess fil; har lagret rätt, godkänn skillnaderna, fråga annars lagret vad som hänt.",
-    ),
     "stock-file-refused": Swedish(
         "En levererad avstämningsfil går inte att lita på.", "Låt lagret leverera en hel, färsk fil för denna varuägare."
     ),

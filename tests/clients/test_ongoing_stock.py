@@ -83,7 +83,12 @@ async def test_stock_goes_on_after_the_article_where_it_stopped() -> None:
 
 async def test_what_came_in_on_a_purchase_order_is_read_by_line_and_receipt() -> None:
     order = {
-        "purchaseOrderInfo": {"purchaseOrderId": 4410, "purchaseOrderNumber": "PO-3001", "warehouse": {"id": 1}},
+        "purchaseOrderInfo": {
+            "purchaseOrderId": 4410,
+            "purchaseOrderNumber": "PO-3001",
+            "purchaseOrderStatus": {"number": 300},
+            "warehouse": {"id": 1},
+        },
         "purchaseOrderLines": [
             {
                 "id": 8801,

@@ -32,6 +32,7 @@ async def test_a_merchant_has_every_flow_switched_on_before_anybody_touched_one(
         ("purchases", True, None, None, 0),
         ("invoices", True, None, None, 0),
         ("vouchers", True, None, None, 0),
+        ("balances", True, None, None, 0),
         ("sweep", True, None, None, 0),
     ]
 

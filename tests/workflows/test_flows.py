@@ -120,7 +120,7 @@ async def test_connecting_a_merchant_anew_leaves_its_switches_and_intervals_as_a
         "select flow, enabled, interval_seconds from bridge.entity where merchant_id = :m and flow <> 'articles' order by 1"
     )
     await connect_merchant(shop.erp, database, shop.keys, processes.client, merchant, webhook)
-    first = [("invoices", True, 60), ("orders-back", True, 30), ("orders-out", True, 60)]
+    first = [("balances", True, 60), ("invoices", True, 60), ("orders-back", True, 30), ("orders-out", True, 60)]
     first += [("purchases", True, 60), ("sweep", True, 60), ("vouchers", True, 60)]
     assert await shop.read(entities) == first
     await turn(shop, INVOICES, False)
