@@ -127,7 +127,8 @@ async def test_connecting_a_merchant_anew_leaves_its_switches_and_intervals_as_a
     async with database.merchant(shop.merchant) as session:
         await flows.set_interval(session, shop.merchant, ORDERS_BACK, 900, "anna", "quiet season")
     await connect_merchant(shop.erp, database, shop.keys, processes.client, merchant, webhook)
-    assert await shop.read(entities) == [("invoices", False, 60), ("orders-back", True, 900), *first[2:]]
+    turned = [("balances", True, 60), ("invoices", False, 60), ("orders-back", True, 900), *first[3:]]
+    assert await shop.read(entities) == turned
     await processes.client.get_schedule_handle(f"vouchers/{shop.merchant}").delete()
 
 
