@@ -30,6 +30,7 @@ DATABASE_ERRORS = (DBAPIError, PostgresError, InterfaceError)
 
 _DIALECT = dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _WAIT_SECONDS = 30.0
+_LEAVE_SECONDS = 5.0
 
 
 def is_away(error: BaseException) -> bool:
@@ -182,7 +183,10 @@ class Database:
 
     async def close(self) -> None:
         if self._pool is not None:
-            await self._pool.close()
+            try:
+                await asyncio.wait_for(self._pool.close(), _LEAVE_SECONDS)
+            except TimeoutError:  # somebody who was killed holds a connection still
+                self._pool.terminate()
         if self._engine is not None:
             await self._engine.dispose()
 
