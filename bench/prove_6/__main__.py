@@ -1,4 +1,4 @@
-"""`python -m bench.prove_6`: every proof about people, one after the other; exit code 1 where one falls short. Takes half an hour."""
+"""`python -m bench.prove_6`: every proof about people, one after the other; exit code 1 where one falls short."""
 
 import subprocess
 import sys
