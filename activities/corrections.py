@@ -85,26 +85,16 @@ class Corrections:
 
     @activity.defn
     async def correct_rows(self, asked: Asked) -> Corrected:
-        """A correction of our own rows, in one transaction with its audit row."""
-        content, merchant, number = asked.content, asked.merchant, asked.number
-        async with self._database.merchant(merchant) as session:
-            if (known := await _known(session, asked)) is not None:
-                return known
-            refused = None
-            match Name(asked.name):
-                case Name.CANCEL:
-                    refused = await corrections.ask_to_cancel(session, merchant, number)
-                case Name.CHANGE_ADDRESS:
-                    refused = await corrections.take_address(session, merchant, number, content["parked"])
-                case Name.CHANGE_LINES:
-                    refused = await corrections.change_lines(session, merchant, number, content["lines"])
-                case Name.ACCEPT_SHORT:
-                    refused = await corrections.accept_short(session, merchant, number)
-                case Name.SPLIT_OFF:
-                    refused = await corrections.split_off(session, merchant, number, content["new_number"], content["lines"])
-            if refused is None:
-                await _note(session, asked)
-            return Corrected(refused)
+        """A correction of our own rows, in one transaction with its audit row, which is written first: it claims the key."""
+        try:
+            async with self._database.merchant(asked.merchant) as session:
+                if not await _note(session, asked):
+                    return await _known(session, asked) or Corrected()
+                if refused := await _change_rows(session, asked):
+                    raise _NotDone(refused)
+        except _NotDone as why:
+            return Corrected(str(why))
+        return Corrected()
 
     @activity.defn
     async def adopt_order(self, asked: Asked) -> Corrected:
@@ -203,6 +193,27 @@ class Corrections:
         return Corrected()
 
 
+class _NotDone(Exception):
+    """Takes the transaction back, with the words for the person."""
+
+
+async def _change_rows(session: Session, asked: Asked) -> str | None:
+    """The effect on our rows; why it cannot be done, in words."""
+    content, merchant, number = asked.content, asked.merchant, asked.number
+    match Name(asked.name):
+        case Name.CANCEL:
+            return await corrections.ask_to_cancel(session, merchant, number)
+        case Name.CHANGE_ADDRESS:
+            return await corrections.take_address(session, merchant, number, content["parked"])
+        case Name.CHANGE_LINES:
+            return await corrections.change_lines(session, merchant, number, content["lines"])
+        case Name.ACCEPT_SHORT:
+            return await corrections.accept_short(session, merchant, number)
+        case Name.SPLIT_OFF:
+            return await corrections.split_off(session, merchant, number, content["new_number"], content["lines"])
+    return None
+
+
 async def _closed(client: FortnoxClient, day: str) -> str | None:
     from datetime import date
 
@@ -229,6 +240,7 @@ def _sent(content: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(content, sort_keys=True, default=str))
 
 
-async def _note(session: Session, asked: Asked, **came_to: Any) -> None:
+async def _note(session: Session, asked: Asked, **came_to: Any) -> bool:
+    """Write the audit row. False when the key has one: whoever writes it at the same moment is waited for."""
     detail = corrections.detail_of({"sent": _sent(asked.content)}, **came_to, approved_by=asked.approved_by)
-    await audit(session, asked.merchant, asked.by, asked.name, SALES_ORDER, asked.number, asked.reason, detail, asked.key)
+    return await audit(session, asked.merchant, asked.by, asked.name, SALES_ORDER, asked.number, asked.reason, detail, asked.key)
