@@ -17,7 +17,7 @@ from tests.activities.world import again
 from tests.erp.data import article, insert, open_stock
 from tests.workflows.process import Processes, becomes
 from workflows import attributes
-from workflows.approve_differences import Approval, ApproveDifferences
+from workflows.approve_differences import Approval
 from workflows.reconcile_stock import ReconcileStock, ToReconcile
 
 D = Decimal
@@ -76,7 +76,7 @@ async def test_a_decision_by_signal_does_the_same(processes: Processes) -> None:
     await lose(shop, "A", 990)
     for _ in range(2):
         await (await reconciling(processes, "on-demand")).result()
-    handle = processes.client.get_workflow_handle_for(ApproveDifferences.run, f"differences/{shop.merchant}")
+    handle: Any = processes.client.get_workflow_handle(f"differences/{shop.merchant}")
     await handle.signal("approve", {"number": "x"})
     await handle.signal("approve", {"number": 1, "by": "anna", "reason": "counted"})
     assert await handle.result() == 1
