@@ -166,8 +166,12 @@ async def test_the_ui_is_told_of_the_codec_server_which_opens_what_temporal_keep
     async with httpx.AsyncClient(trust_env=False) as http:
         shown = (await http.get(f"{stack.addresses['ui']}/api/v1/settings")).json()
         assert shown["Codec"]["Endpoint"] == stack.addresses["codec"]
-        history = await http.get(f"{stack.addresses['ui']}/api/v1/namespaces/default/workflows/watch%2Fdemo/history")
-        payloads: Any = history.json()["history"]["events"][0]["workflowExecutionStartedEventAttributes"]["input"]
+        history = f"{stack.addresses['ui']}/api/v1/namespaces/default/workflows/watch%2Fdemo/history"
+        async with asyncio.timeout(20):
+            # The server may be on its way back from a test that killed it.
+            while "history" not in (told := (await http.get(history)).json()):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        payloads: Any = told["history"]["events"][0]["workflowExecutionStartedEventAttributes"]["input"]
         assert "demo" not in json.dumps(payloads)
         opened = await http.post(
             f"{stack.addresses['codec']}/decode?preserveStorageRefs=true",
