@@ -79,6 +79,7 @@ class Corrections:
     rows: dict[int, list[tuple[AdjustmentKey, Decimal, datetime]]]
     numbers: dict[int, str]
     booked: dict[AdjustmentKey, Adjusted]
+    waiting: set[AdjustmentKey] = field(default_factory=set)
 
     def unbooked(self, article_id: int) -> dict[AdjustmentKey, Decimal]:
         """Signed pieces that are not booked, by counter."""
@@ -96,6 +97,17 @@ class Corrections:
 
     def unbooked_of(self, key: AdjustmentKey) -> Decimal:
         return self.seen.get(key, ZERO) - self.booked.get(key, Adjusted()).booked
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A correction, by its place among those of its article, that may throw away what came back on a line."""
+
+    order: GetOrder
+    line: GetOrderLine
+    key: AdjustmentKey
+    place: int
+    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,6 +484,43 @@ class Comparer:
             booked = await settling.adjusted(session, self.who, since)
         return sum_up(listed, booked, self.rules.warehouse_ids, self.cut)
 
+    async def scrap(self, orders: Iterable[GetOrder], corrections: Corrections) -> dict[tuple[int, int], Decimal]:
+        """Corrections that throw a return away, given to the line that came back (document and line, negative): one fact.
+
+        They are taken out of `corrections`. The list of corrections does not say which return one belongs to; that goods of the
+        line were thrown away is said by a return order, or by our own books of it. While the return is not booked nobody can
+        tell, and the correction waits.
+        """
+        candidates = scrap_candidates(orders, corrections) if self.rules.scrapped_return_is_one_fact else []
+        if not candidates:
+            return {}
+        removed: dict[int, Decimal] = {}
+        for number in sorted({each.order.order_number for each in candidates if each.order.order_number}):
+            for back in await self.client.return_orders_of(number):
+                for line in back.lines:
+                    if line.order_line_id is not None:
+                        removed[line.order_line_id] = removed.get(line.order_line_id, ZERO) + (line.removed or ZERO)
+        async with self.database.merchant(self.who) as session:
+            names = await reconciling.owners(session, self.who, sorted({each.key.article_id for each in candidates}))
+            ours = await reconciling.scrapped(session, self.who, sorted(names.values()))
+            ids: dict[int, str | None] = {each.order.order_id: each.order.order_number for each in candidates}
+            known = await reconciling.known(session, self.who, SALES_ORDER, ids)
+        thrown: dict[tuple[int, int], Decimal] = {}
+        gone: dict[int, set[int]] = {}
+        for each in candidates:
+            place = (each.order.order_id, each.line.line_id)
+            most = max(removed.get(each.line.line_id, ZERO), -ours.get(place, ZERO))
+            if each.quantity - thrown.get(place, ZERO) <= most:
+                thrown[place] = thrown.get(place, ZERO) - each.quantity
+                corrections.seen[each.key] -= each.quantity
+                gone.setdefault(each.key.article_id, set()).add(each.place)
+            elif (each.line.returned or ZERO) > known[each.order.order_id].booked.get((each.line.line_id, RETURNED), ZERO):
+                corrections.waiting.add(each.key)
+        for article_id, places in gone.items():
+            rows = corrections.rows[article_id]
+            corrections.rows[article_id] = [row for place, row in enumerate(rows) if place not in places]
+        return thrown
+
     async def _in_flight(self) -> set[str]:
         """Articles on documents that the warehouse holds for unreported."""
         numbers = set()
@@ -502,7 +551,7 @@ class Comparer:
         facts: dict[str, list[Fact]] = {}
         theirs: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
         threshold = _picked_from(self.merchant)
-        thrown = scrap_of(documents.orders.values(), corrections) if self.rules.scrapped_return_is_one_fact else {}
+        thrown = await self.scrap(documents.orders.values(), corrections)
         for order_id, order in documents.orders.items():
             if self.rules.warehouse_ids and order.warehouse_id not in (None, *self.rules.warehouse_ids):
                 continue
@@ -621,12 +670,9 @@ def adjustment_facts(article_id: int | None, corrections: Corrections, thrown: M
     return found
 
 
-def scrap_of(orders: Iterable[GetOrder], corrections: Corrections) -> dict[tuple[int, int], Decimal]:
-    """Corrections that throw a return away, given to the line that came back: one fact, never two. Taken out of `corrections`.
-
-    The list of corrections does not say which return it belongs to; article, quantity and moment do.
-    """
-    found: dict[tuple[int, int], Decimal] = {}
+def scrap_candidates(orders: Iterable[GetOrder], corrections: Corrections) -> list[Candidate]:
+    """Corrections that may throw away what came back: the same article and quantity in the same moment, and not booked yet."""
+    found = []
     used: set[tuple[int, int]] = set()
     for order in sorted(orders, key=lambda each: each.order_id):
         for line in (leaf for each in order.lines for leaf in each.leaves):
@@ -636,15 +682,11 @@ def scrap_of(orders: Iterable[GetOrder], corrections: Corrections) -> dict[tuple
                     continue
                 for place, (key, quantity, at) in enumerate(rows):
                     mark = (line.article_system_id or 0, place)
-                    if mark in used or quantity != -item.number_of_items or abs(at - item.return_date) > SAME_MOMENT:
-                        continue
-                    used.add(mark)
-                    found[order.order_id, line.line_id] = found.get((order.order_id, line.line_id), ZERO) + quantity
-                    corrections.seen[key] = corrections.seen[key] + quantity
-                    break
-    for article_id in {article_id for article_id, _ in used}:
-        rows = corrections.rows[article_id]
-        corrections.rows[article_id] = [row for place, row in enumerate(rows) if (article_id, place) not in used]
+                    fits = quantity == -item.number_of_items and abs(at - item.return_date) <= SAME_MOMENT
+                    if mark not in used and fits and corrections.unbooked_of(key) >= item.number_of_items:
+                        used.add(mark)
+                        found.append(Candidate(order, line, key, place, item.number_of_items))
+                        break
     return found
 
 

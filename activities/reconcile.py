@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from temporalio import activity
 
-from activities.compare_stock import Comparer, Corrections, Looked, Unmatched, scrap_of
+from activities.compare_stock import Comparer, Corrections, Looked, Unmatched
 from activities.connections import Connections
 from activities.spreadsheets import as_xlsx, read_stock_file
 from clients.errors import Rejected
@@ -383,6 +383,7 @@ class Reconcile:
             if known is None:
                 raise LookAgain("the warehouse's corrections were booked by another look")
             seen = {key: value for key, value in listed.seen.items() if key.article_id in ours}
+            seen |= {key: known[key].booked if key in known else ZERO for key in listed.waiting}
             steps, doubted, over = plan_adjustments(known, seen, began_at, PATIENCE)
             told: list[tuple[AdjustmentStep, str, datetime]] = []
             changes, reasons = [], []
@@ -695,7 +696,7 @@ async def _leave_scrap(comparer: Comparer, corrections: Corrections) -> None:
         async for page in comparer.client.list_orders(wish):
             orders |= {order.order_id: order for order in page}
         comparer.beat()
-    scrap_of(orders.values(), corrections)
+    await comparer.scrap(orders.values(), corrections)
 
 
 async def report_of(session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None) -> Report:

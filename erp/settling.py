@@ -310,7 +310,7 @@ _ADJUST = text(
 )
 _DOUBT = text(
     """
-    update bridge.adjusted set doubt = :doubt, doubt_at = case when cast(:doubt as numeric) is null then null else :at end
+    update bridge.adjusted set doubt = :doubt, doubt_at = case when cast(:doubt as numeric) is not null then cast(:at as timestamptz) end
     where merchant_id = :merchant and inventory_id = :inventory_id and article_id = :article_id and warehouse_id = :warehouse_id
       and cause = :cause and up = :up
     """
