@@ -6,11 +6,14 @@ again, our version again. Only when nothing moved in between does the difference
 a few times put off to the next run.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from clients.errors import NotFound
@@ -53,6 +56,7 @@ AT_ONCE = 40
 LONGEST_NUMBERS = 1200
 SAME_MOMENT = timedelta(minutes=2)
 NO_CAUSE = "no cause"
+PAGES_AT_ONCE = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 Unmatched = tuple[str, str, Decimal, str]
@@ -159,7 +163,7 @@ class Comparer:
     writes: bool = True
     _began: float = field(default_factory=time.monotonic)
 
-    @property
+    @cached_property
     def rules(self) -> ReconciliationSettings:
         return self.merchant.settings.reconciling
 
@@ -171,7 +175,7 @@ class Comparer:
     def warehouse(self) -> str:
         return self.merchant.settings.warehouse
 
-    @property
+    @cached_property
     def _trusted(self) -> bool:
         """Whether Ongoing's own figures of what is not reported come with its stock, and may be believed."""
         instant = self.rules.instant
@@ -199,21 +203,37 @@ class Comparer:
             async with self.database.merchant(self.who) as session:
                 numbers |= await reconciling.moved_since(session, self.who, self.warehouse, self.cut)
         async with self.database.merchant(self.who) as session:
-            before, _ = await reconciling.head(session, self.who)
+            head, _ = await reconciling.head(session, self.who)
         available = self.rules.compare_available and self.cut is None
-        async for page in self._pages(after):
-            last = max(article.article_id for article in page)
-            async with self.database.merchant(self.who) as session:
-                ours = await reconciling.balances_between(session, self.who, self.warehouse, after, last, 10**7, available)
-                missing = [each for each in page if each.article_id not in {one.their_id for one in ours}]
-                if missing:
-                    ours += await self._by_number(session, missing, available)
-                head, _ = await reconciling.head(session, self.who)
-            closely, unmatched = self._screen(page, ours, before, touched, numbers, available)
+        closely, unmatched, read, pages = list[str](), list[Unmatched](), 0, 0
+        async with _ahead(self._pages(after)) as next_page:
+            page = await next_page()
+            before = head
+            while page:
+                # The next page is on its way while this one is compared; what moves after it was asked for is read again.
+                coming, before_coming = next_page(), head
+                last = max(article.article_id for article in page)
+                async with self.database.merchant(self.who) as session:
+                    ours = await reconciling.balances_between(session, self.who, self.warehouse, after, last, 10**7, available)
+                    ids = {one.their_id for one in ours}
+                    missing = [each for each in page if each.article_id not in ids]
+                    if missing:
+                        ours += await self._by_number(session, missing, available)
+                    head, _ = await reconciling.head(session, self.who)
+                suspects, lonely = self._screen(page, ours, before, touched, numbers, available)
+                closely += suspects
+                unmatched += lonely
+                read, pages, after = read + len(page), pages + 1, last
+                if len(closely) >= AT_ONCE or pages == PAGES_AT_ONCE:
+                    found = await self._close(closely, unmatched)
+                    if not await save(found, unmatched, after, read, False):
+                        return
+                    closely, unmatched, read, pages = [], [], 0, 0
+                self.beat()
+                page, before = await coming, before_coming
+        if pages:
             found = await self._close(closely, unmatched)
-            before, after = head, last
-            self.beat()
-            if not await save(found, unmatched, last, len(page), False):
+            if not await save(found, unmatched, after, read, False):
                 return
         found, unmatched = await self._tail(after, available)
         await save(found, unmatched, after, 0, True)
@@ -596,6 +616,29 @@ class Comparer:
         for number, close in wanted.items():
             facts.setdefault(number, []).extend(adjustment_facts(close.their_id, corrections, thrown))
         return facts, _reserved(held, theirs)
+
+
+@asynccontextmanager
+async def _ahead(pages: AsyncIterator[list[Theirs]]) -> AsyncIterator[Callable[[], "asyncio.Future[list[Theirs]]"]]:
+    """The pages one by one, each asked for when it is said to, and awaited later. After the last comes an empty one."""
+    coming: list[asyncio.Task[list[Theirs]]] = []
+
+    async def following() -> list[Theirs]:
+        async for page in pages:
+            return page
+        return []
+
+    def ask() -> "asyncio.Future[list[Theirs]]":
+        coming.append(asyncio.create_task(following()))
+        return coming[-1]
+
+    try:
+        yield ask
+    finally:
+        if coming and not coming[-1].done():
+            coming[-1].cancel()
+            with suppress(asyncio.CancelledError):
+                await coming[-1]
 
 
 def order_facts(

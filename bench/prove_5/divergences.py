@@ -72,7 +72,8 @@ class Planter:
             """
             with o as (insert into erp.sales_order (merchant_id, order_number, status)
                 values (:m, :n, 'at-warehouse')),
-              l as (insert into erp.sales_order_line (merchant_id, order_number, line_number, article_number, quantity, unit_price)
+              l as (insert into erp.sales_order_line
+                  (merchant_id, order_number, line_number, article_number, quantity, unit_price)
                 values (:m, :n, 1, :a, :q, 10)),
               p as (insert into bridge.process (merchant_id, kind, document, run, workflow_id)
                 values (:m, 'sales-order', :n, 1, 'sales-order/' || :m || '/' || :n))
@@ -295,8 +296,9 @@ async def prove(small: bool = False, each: int | None = None, postgres: str | No
         figures = Counter(why for parts in planted.values() for why, quantity in parts.items() if quantity)
         figure = (
             f"{sum(figures.values())} divergences ({', '.join(f'{why} {n}' for why, n in sorted(figures.items()))})"
-            f" while the warehouse did {sum(moves.values())} more; {settled.adjustments} corrections and {booked.unknown} unknown differences"
-            f" booked, one run more books {again}; {absorbed} late causes taken back (runs {first}, {second}, {third})"
+            f" while the warehouse did {sum(moves.values())} more; {settled.adjustments} corrections and {booked.unknown} unknown"
+            f" differences booked, one run more books {again}; {absorbed} late causes taken back (runs {first}"
+            f", {second}, {third})"
         )
     return Proof("1", "differences explained to zero", figure, tuple(short[:20]))
 
