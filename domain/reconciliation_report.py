@@ -215,28 +215,30 @@ def headline(report: Report) -> str:
     physical = report.physical()
     articles = {(row.article, row.warehouse) for row in physical}
     unknown = {(row.article, row.warehouse) for row in physical if row.why == Why.UNKNOWN}
-    words = [f"{report.compared} articles compared, {len(articles)} differ, {len(unknown)} of them for an unknown reason."]
+    differ = "differs" if len(articles) == 1 else "differ"
+    words = [f"{report.compared} articles compared, {len(articles)} {differ}, {len(unknown)} of them for an unknown reason."]
     if report.held:
         words.append(f"NOTHING WAS BOOKED of the unknown: {report.held}.")
     by_cause = [b for b in report.booked if b.what == "adjustment"]
     unknown_booked = [b for b in report.booked if b.what == "unknown"]
     back = [b for b in report.booked if b.what == "taken back"]
     for what, bookings in (
-        ("corrections of the warehouse were booked", by_cause),
-        ("unknown differences were booked", unknown_booked),
-        ("earlier bookings were taken back", back),
+        ("correction{} of the warehouse {} booked", by_cause),
+        ("unknown difference{} {} booked", unknown_booked),
+        ("earlier booking{} {} taken back", back),
     ):
         if bookings:
             value = sum((b.value for b in bookings), ZERO)
-            words.append(f"{len(bookings)} {what} (stock value {value:+.2f} {report.currency}).")
+            many = ("", "was") if len(bookings) == 1 else ("s", "were")
+            words.append(f"{len(bookings)} {what.format(*many)} (stock value {value:+.2f} {report.currency}).")
     if not report.booked:
         words.append("Nothing was booked.")
     asked = [w for w in report.waiting if w.state == "waiting"]
     if asked:
-        words.append(f"{len(asked)} wait for a person's approval.")
+        words.append(f"{len(asked)} {'waits' if len(asked) == 1 else 'wait'} for a person's approval.")
     seen = len(report.waiting) - len(asked)
     if seen:
-        words.append(f"{seen} are looked at again in the next run.")
+        words.append(f"{seen} {'is' if seen == 1 else 'are'} looked at again in the next run.")
     return " ".join(words)
 
 
@@ -308,12 +310,19 @@ def safe(words: str) -> str:
     return f"'{clean}" if words.startswith(_DANGEROUS) or clean.lstrip().startswith(("=", "+", "-", "@")) else clean
 
 
+def exponent_of(number: Decimal) -> int:
+    """How many decimals a number is written with, negative: pieces have four, money two."""
+    exponent = number.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
 def plain(cell: Cell) -> str:
-    """A cell as text: numbers as they are, instants in UTC."""
+    """A cell as text: money with its two decimals, pieces without zeros at the end, instants in UTC."""
     if cell is None:
         return ""
     if isinstance(cell, Decimal):
-        return f"{cell:f}"
+        words = f"{cell:f}"
+        return words.rstrip("0").rstrip(".") if exponent_of(cell) < -2 else words
     if isinstance(cell, datetime):
         return cell.strftime("%Y-%m-%d %H:%M:%S")
     return safe(cell) if isinstance(cell, str) else str(cell)

@@ -462,7 +462,7 @@ def judge(standing: Standing, now: datetime, tolerances: Tolerances) -> tuple[Ve
     ):
         if is_ > most:
             return Verdict.ASK, f"{what} {is_.normalize():f} is above {most.normalize():f}"
-    return Verdict.BOOK, "under every tolerance"
+    return Verdict.BOOK, "it stood in two looks and is under every tolerance"
 
 
 def too_much(stocked: int, emptied: int, to_change: Decimal, stock_value: Decimal, run_share: Decimal) -> str | None:

@@ -155,7 +155,7 @@ async def test_what_nobody_explains_is_booked_when_it_stood_in_two_runs_and_then
     assert settled.unknown == 0, "two looks too close together"
     settled, written = await clock.run(timedelta(hours=22))
     assert settled.unknown == 1
-    assert "1 unknown differences were booked (stock value -13.50 SEK)" in written.headline
+    assert "1 unknown difference was booked (stock value -13.50 SEK)" in written.headline
     assert await shop.read(ENTRIES) == [("A", "adjustment", D(-3), D("-13.50"))]
     settled, _ = await clock.run(timedelta(hours=24))
     assert settled == Settlement() and len(await shop.read(ENTRIES)) == 1

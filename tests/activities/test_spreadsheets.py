@@ -149,8 +149,8 @@ def test_negative_numbers_stay_numbers() -> None:
 
 def test_the_headline_says_what_was_booked_and_what_waits() -> None:
     assert headline(report()) == (
-        "20 articles compared, 2 differ, 1 of them for an unknown reason. 1 unknown differences were booked"
-        " (stock value -30.00 SEK). 1 wait for a person's approval."
+        "20 articles compared, 2 differ, 1 of them for an unknown reason. 1 unknown difference was booked"
+        " (stock value -30.00 SEK). 1 waits for a person's approval."
     )
     held = headline(report(booked=(), held="all 20 articles with stock are at zero in the warehouse"))
     assert "NOTHING WAS BOOKED" in held

@@ -45,7 +45,7 @@ async def test_a_day_ends_with_its_file_and_the_process_says_how_it_was(processe
     await lose(processes.shop, "A", 998)
     handle = await reconciling(processes)
     [said] = await handle.result()
-    assert "3 articles compared, 1 differ, 1 of them for an unknown reason" in said
+    assert "3 articles compared, 1 differs, 1 of them for an unknown reason" in said
     assert await processes.shop.read(RUNS) == [("daily", "finished", 3)]
     again_asked = await reconciling(processes)
     assert await again_asked.result() == []
