@@ -26,6 +26,7 @@ from clients.ongoing import (
     GetPurchaseOrder,
     OngoingClient,
     OrderFilter,
+    PurchaseFilter,
 )
 from domain.adjusting import cost_of
 from domain.costing import Pool
@@ -43,14 +44,13 @@ from domain.reconciling import (
     explain_available,
 )
 from erp import reconciling, settling
-from erp.counters import PICKED, RETURNED, SALES_ORDER
+from erp.counters import PICKED, PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
 from erp.database import Database
 from erp.links import save_link
 from erp.merchants import Merchant
 from erp.reconciling import Balance, Close, Known, Reserving
 from erp.settling import Found
 
-PURCHASE_ORDER, RECEIVED = "purchase-order", "received"
 TRIES = 3
 AT_ONCE = 40
 LONGEST_NUMBERS = 1200
@@ -490,8 +490,11 @@ class Comparer:
             for wish in asked:
                 async for page in self.client.list_orders(wish):
                     orders |= {order.order_id: order for order in page}
-            for told in ({"only_to_report": True}, {"received_from": since}):
-                async for bought in self.client.list_receipts(article_numbers=numbers, **told):
+            for bought_wish in (
+                PurchaseFilter(article_numbers=numbers, only_with_lines_to_report=True),
+                PurchaseFilter(article_numbers=numbers, last_received_from=since),
+            ):
+                async for bought in self.client.list_purchase_orders(bought_wish):
                     purchases |= {purchase.purchase_order_id: purchase for purchase in bought}
             self.beat()
         return Documents(orders, purchases)
@@ -548,7 +551,7 @@ class Comparer:
             async for page in self.client.list_orders(asked):
                 numbers |= {leaf.article_number for order in page for line in order.lines for leaf in line.leaves}
                 self.beat()
-        async for bought in self.client.list_receipts(only_to_report=True):
+        async for bought in self.client.list_purchase_orders(PurchaseFilter(only_with_lines_to_report=True)):
             numbers |= {line.article_number for purchase in bought for line in purchase.lines}
         return numbers
 

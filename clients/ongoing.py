@@ -710,10 +710,12 @@ class PurchaseFilter:
     status_changed_from: datetime | None = None
     last_received_from: datetime | None = None
     only_with_lines_to_report: bool = False
+    article_numbers: Sequence[str] = ()
 
     def parameters(self) -> list[tuple[str, object]]:
         """As query parameters, without the numbers and the cursor, which paging adds."""
         return [
+            *(("articleNumbers", number) for number in self.article_numbers),
             ("purchaseOrderStatusChangedTimeFrom", self.status_changed_from and utc(self.status_changed_from)),
             ("lastReceiveTimeFrom", self.last_received_from and utc(self.last_received_from)),
             ("onlyPurchaseOrdersWithOrderLinesToReport", self.only_with_lines_to_report or None),
@@ -830,25 +832,6 @@ class OngoingClient:
         answer = await self._write("PATCH", path, "order", None)
         if answer.is_html:
             raise Unreadable(f"{answer.call}: {answer.status}, a page of HTML")
-
-    # --- receipts, for the reconciliation
-
-    async def list_receipts(
-        self,
-        *,
-        article_numbers: Sequence[str] = (),
-        only_to_report: bool = False,
-        received_from: datetime | None = None,
-        page_size: int = 100,
-    ) -> AsyncIterator[list[GetPurchaseOrder]]:
-        """Pages of purchase orders, ascending by Ongoing's id: what has come in on them."""
-        parameters: list[tuple[str, object]] = [
-            ("onlyPurchaseOrdersWithOrderLinesToReport", only_to_report or None),
-            ("lastReceiveTimeFrom", received_from and utc(received_from)),
-            *(("articleNumbers", number) for number in article_numbers),
-        ]
-        async for page in self._pages("purchaseOrders", _PURCHASES, parameters, (), page_size=page_size):
-            yield page
 
     # --- orders
 

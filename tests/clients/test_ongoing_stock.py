@@ -81,36 +81,6 @@ async def test_stock_goes_on_after_the_article_where_it_stopped() -> None:
     assert "articleSystemIdFrom=5021" in partner.asked[1]
 
 
-async def test_what_came_in_on_a_purchase_order_is_read_by_line_and_receipt() -> None:
-    order = {
-        "purchaseOrderInfo": {
-            "purchaseOrderId": 4410,
-            "purchaseOrderNumber": "PO-3001",
-            "purchaseOrderStatus": {"number": 300},
-            "warehouse": {"id": 1},
-        },
-        "purchaseOrderLines": [
-            {
-                "id": 8801,
-                "article": {"articleSystemId": 5012, "articleNumber": "NB-1001"},
-                "receivedNumberOfItems": 288.0,
-                "reportedNumberOfItems": None,
-                "articleItems": [{"numberOfItems": 240.0, "inDate": "2026-03-10T09:15:42.527Z"}],
-            }
-        ],
-    }
-    partner = answering(ok([order]), ok([]))
-    [[purchase]] = [page async for page in client(partner).list_receipts(article_numbers=["NB-1001"], only_to_report=True)]
-    [line] = purchase.lines
-    assert (purchase.purchase_order_number, line.received, line.reported, line.items[0].number_of_items) == (
-        "PO-3001",
-        D(288),
-        None,
-        D(240),
-    )
-    assert "onlyPurchaseOrdersWithOrderLinesToReport=true&articleNumbers=NB-1001" in partner.asked[0]
-
-
 async def test_an_answer_of_another_shape_is_no_stock() -> None:
     with pytest.raises(Unreadable):
         await client(answering(ok([{"inventoryAdjustments": []}]))).inventory_adjustments()
