@@ -46,6 +46,7 @@ from domain.reconciling import (
 from domain.stock_files import Awaited, StockFile
 from erp import ledger, reconciling, settling
 from erp.database import Database, Session
+from erp.exceptions import keep_notes
 from erp.merchants import Merchant
 from erp.settling import Found, Open, Run
 from erp.watching import ran
@@ -54,6 +55,7 @@ SLICE_SECONDS = 20.0
 PATIENCE = timedelta(minutes=30)
 ACTOR = "reconciliation"
 MOST_DAYS = 60
+TO_MEND = (Why.UNIT, Why.TWIN, Why.RENAMED, Why.NOT_OURS, Why.OUR_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +357,7 @@ class Reconcile:
             adjusted = await self._book_adjustments(comparer, run)
             taken_back = await self._take_back(comparer, run)
             unknown, waiting, held = await self._settle_unknown(comparer, run)
+            await self._note(run, held)
             return Settlement(adjusted, taken_back, unknown, waiting, held)
 
     async def _tie(self, run: Run) -> None:
@@ -365,6 +368,22 @@ class Reconcile:
             places = {row.article: row.warehouse for row in unknown}
             for article, (why, other) in sorted(found.items()):
                 await settling.tie(session, run, article, places[article], why.value, other)
+
+    async def _note(self, run: Run, held: str | None) -> None:
+        """What a person must mend is listed beside everything else that waits for people, as long as it is so."""
+        if run.kind == "file":
+            return
+        async with self._database.merchant(run.merchant) as session:
+            to_mend: dict[str, str] = {}
+            for row in await settling.found_in(session, run):
+                for why, quantity, document, _, cause, _ in row.parts if row.comparison == "physical" else ():
+                    if why in TO_MEND:
+                        words = f"{row.article}: {Decimal(quantity).normalize():+f} pieces, {why} {cause or document}"
+                        to_mend[row.article] = f"{words} (run {run.run_no})"
+            who, by = run.merchant, f"run {run.run_no}"
+            await keep_notes(session, who, "article", "difference-to-mend", to_mend, by)
+            note = {} if held is None else {who: f"run {run.run_no}: {held}"}
+            await keep_notes(session, who, "reconciliation", "reconciliation-held", note, by)
 
     async def _book_adjustments(self, comparer: Comparer, run: Run | None) -> int:
         """Book the warehouse's own corrections under their causes' accounts, and tell it so. Returns how many were booked."""

@@ -1,10 +1,10 @@
 """What stands still or deserves a person's eye, and why: rows that open once and close with a name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
 
-from erp.database import Session
+from erp.database import Session, rows
 
 _OPEN = text(
     """
@@ -48,6 +48,22 @@ async def open_exception(
 async def close_exceptions(connection: Session, merchant: str, kind: str, document: str, by: str) -> None:
     """Close what blocked a document: it moves again. Notes that do not block stay open for a person."""
     await connection.execute(_CLOSE, {"merchant": merchant, "kind": kind, "document": document, "by": by})
+
+
+_LISTED = text(
+    """
+    select document from bridge.exception where merchant_id = :merchant and kind = :kind and code = :code and closed_at is null
+    """
+)
+
+
+async def keep_notes(connection: Session, merchant: str, kind: str, code: str, notes: Mapping[str, str], by: str) -> None:
+    """Make these the open notes of one kind and code: by document, what there is to say. Others are no longer so."""
+    for row in await rows(connection, _LISTED, merchant=merchant, kind=kind, code=code):
+        if row.document not in notes:
+            await close_note(connection, merchant, kind, row.document, code, by)
+    for document, detail in sorted(notes.items()):
+        await open_exception(connection, merchant, kind, document, code, detail, False)
 
 
 async def close_note(connection: Session, merchant: str, kind: str, document: str, code: str, by: str) -> None:

@@ -237,6 +237,10 @@ async def test_a_run_in_which_everything_is_gone_books_nothing_and_asks(shop: Sh
     assert settled.held == "all 3 articles with stock are at zero in the warehouse"
     assert (settled.unknown, settled.waiting) == (0, 3)
     assert "NOTHING WAS BOOKED" in written.headline and await shop.read(ENTRIES) == []
+    assert await shop.exceptions() == [("reconciliation-held", False)]
+    await shop.stock(1000)
+    await clock.run(timedelta(hours=24))
+    assert await shop.exceptions() == []
 
 
 async def test_a_run_that_would_change_too_much_of_the_stock_value_books_nothing(shop: Shop, clock: Clock) -> None:
@@ -305,6 +309,7 @@ async def test_twins_unit_factors_and_what_only_one_side_has_are_named_and_never
         ("X1", "near-twin-article", D(5)),
     ]
     assert settled == Settlement() and await shop.read(ENTRIES) == []
+    assert (await shop.exceptions()).count(("difference-to-mend", False)) == 3
     assert await shop.read(
         "select side, number, quantity from erp.unmatched where merchant_id = :m"
         " and run_no = (select max(run_no) from erp.unmatched where merchant_id = :m)"
