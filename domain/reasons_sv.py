@@ -312,7 +312,7 @@ SWEDISH: dict[str, Swedish] = {
         "Se dess fil; har lagret rätt, godkänn differenserna, fråga annars lagret vad som hänt.",
     ),
     "difference-to-mend": Swedish(
-        "En differens har en orsak som någon måste rätta: fel enhet, nästan samma eller bytt artikelnummer, ett främmande dokument.",
+        "En differens har en orsak som någon måste rätta: fel enhet, förväxlat eller bytt artikelnummer, främmande dokument.",
         "Se avstämningsfilen: den namnger artikeln och vad som ska göras.",
     ),
     "approval-incomplete": Swedish(

@@ -132,15 +132,14 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
     database = Database(Settings.from_environment().database("app"))
     async with database.merchant(merchant) as session:
         run = await _of_number(session, merchant, number)
-        if run is None:
-            await database.close()
-            console.print(f"[red]Merchant {merchant} has no reconciliation {number or 'yet'}: lagerbro reconcile run.[/]")
-            return 2
-        found = await settling.found_in(session, run)
         waiting = await settling.open_settlements(session, merchant)
-        booked = await settling.bookings_in(session, run)
-        lonely = await settling.unmatched_in(session, run)
+        found = await settling.found_in(session, run) if run else []
+        booked = await settling.bookings_in(session, run) if run else []
+        lonely = await settling.unmatched_in(session, run) if run else []
     await database.close()
+    if run is None:
+        console.print(f"[red]Merchant {merchant} has no reconciliation {number or 'yet'}: lagerbro reconcile run.[/]")
+        return 2
     parts = [(row, part) for row in found for part in row.parts]
     unknown = any(part[0] == Why.UNKNOWN and row.comparison == "physical" for row, part in parts)
     asked = [each for each in waiting if each.state == "waiting"]

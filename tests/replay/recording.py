@@ -11,7 +11,9 @@ from temporalio.client import WorkflowHandle
 
 from activities.rates import RateConfirmation
 from domain.rates import expected_day
+from starters.cli_reconcile import begin, decide
 from tests.activities.returning import receive
+from tests.activities.test_reconciling import lose, stocked
 from tests.activities.world import Control
 from tests.erp.data import article, insert, line, set_order
 from tests.workflows.process import Processes, becomes
@@ -19,9 +21,11 @@ from tests.workflows.test_receive_return import announced, credited, ended
 from tests.workflows.test_receive_return import blocked_by as return_blocked_by
 from tests.workflows.test_receive_return import of as returning
 from workflows import options
+from workflows.approve_differences import Approval
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
 from workflows.patient import Correction
 from workflows.receive_return import ReceiveReturn
+from workflows.reconcile_stock import ToReconcile
 
 HERE = Path(__file__).parent
 
@@ -187,3 +191,20 @@ async def test_articles_synced(processes: Processes) -> None:
     handle = processes.client.get_workflow_handle(f"articles/{shop.merchant}")
     await handle.result()
     await save(handle, "articles-synced")
+
+
+async def test_reconciled(processes: Processes) -> None:
+    """A day in which a loss is found, stands, waits for a person, and is booked by decision."""
+    shop = processes.shop
+    await stocked(shop, looks_apart_hours=0)
+    await lose(shop, "A", 990)
+    daily = await begin(processes.client, ToReconcile(shop.merchant))
+    await daily.result()
+    await save(daily, "reconciled")
+    asking = await begin(processes.client, ToReconcile(shop.merchant, "on-demand"))
+    await asking.result()
+    await save(asking, "reconciled-and-asked")
+    assert (await decide(processes.client, shop.merchant, Approval(1, "anna", "counted"))).startswith("booked")
+    deciding = processes.client.get_workflow_handle(f"differences/{shop.merchant}")
+    assert await deciding.result() == 1
+    await save(deciding, "difference-approved")

@@ -43,6 +43,9 @@ def test_there_are_histories_of_every_path() -> None:
         "articles-synced",
         "return-settled",
         "return-cancelled",
+        "reconciled",
+        "reconciled-and-asked",
+        "difference-approved",
     }
     paths |= {"return-settled", "return-cancelled"}
     assert {file.stem for file in HISTORIES} >= paths
