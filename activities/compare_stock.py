@@ -236,7 +236,21 @@ class Comparer:
             if not await save(found, unmatched, after, read, False):
                 return
         found, unmatched = await self._tail(after, available)
-        await save(found, unmatched, after, 0, True)
+        await save(found, [*unmatched, *(await self._corrected_strangers(corrections))], after, 0, True)
+
+    async def _corrected_strangers(self, corrections: Corrections) -> list[Unmatched]:
+        """Articles that the warehouse has corrected and that we do not have: nothing can be booked, so they are listed."""
+        async with self.database.merchant(self.who) as session:
+            ours = await reconciling.owners(session, self.who, sorted(corrections.touched))
+        return [
+            (
+                "warehouse",
+                corrections.numbers.get(article_id, str(article_id)),
+                sum(corrections.unbooked(article_id).values(), ZERO),
+                "corrected in the warehouse, and the ERP has no such article: add it, or ask whose it is",
+            )
+            for article_id in sorted(corrections.touched - ours.keys())
+        ]
 
     async def _by_number(self, session: Any, missing: Sequence[Theirs], available: bool) -> list[Balance]:
         """Articles that were never matched: the same number, to the letter, is the same article. It is remembered."""
@@ -632,8 +646,8 @@ async def _ahead(pages: AsyncIterator[list[Theirs]]) -> AsyncIterator[Callable[[
         return []
 
     def ask() -> "asyncio.Future[list[Theirs]]":
-        coming.append(asyncio.create_task(following()))
-        return coming[-1]
+        coming[:] = [asyncio.create_task(following())]  # only the newest: the pages before it are not kept
+        return coming[0]
 
     try:
         yield ask

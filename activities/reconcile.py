@@ -54,7 +54,7 @@ from erp.watching import ran
 SLICE_SECONDS = 20.0
 PATIENCE = timedelta(minutes=30)
 ACTOR = "reconciliation"
-MOST_DAYS = 60
+MOST_SHOWN = 10
 TO_MEND = (Why.UNIT, Why.TWIN, Why.RENAMED, Why.NOT_OURS, Why.OUR_ERROR)
 
 
@@ -174,7 +174,7 @@ class Reconcile:
 
     async def _days(self, session: Session, merchant: Merchant, wish: Wish, today: date, settles: bool) -> list[Owed]:
         last = await settling.watermark(session, wish.merchant)
-        first = today if last is None else max(last + timedelta(days=1), today - timedelta(days=MOST_DAYS))
+        first = today if last is None else last + timedelta(days=1)
         owed = []
         for number in range((today - first).days):
             day = first + timedelta(days=number)
@@ -239,6 +239,7 @@ class Reconcile:
         async with self._connections.using(step.merchant) as (merchant, client):
             run = await self._run(step)
             if run.swept:
+                await self._tie(run)
                 return Progress(True, run.articles_read, await self._differing(run))
             try:
                 given, unmatched = await self._given(merchant, client, run, step.at)
@@ -262,6 +263,8 @@ class Reconcile:
                 return time.monotonic() < ends_at
 
             await comparer.sweep(run.position, save)
+            if run.swept:
+                await self._tie(run)
             return Progress(run.swept, run.articles_read, await self._differing(run))
 
     async def _given(
@@ -353,7 +356,6 @@ class Reconcile:
                 if not known:
                     await settling.save_worth(session, run, stocked, value)
             comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(run.run_no))
-            await self._tie(run)
             adjusted = await self._book_adjustments(comparer, run)
             taken_back = await self._take_back(comparer, run)
             unknown, waiting, held = await self._settle_unknown(comparer, run)
@@ -661,14 +663,14 @@ class Reconcile:
 
     @activity.defn
     async def waiting_differences(self, merchant_id: str) -> list[str]:
-        """What waits for a person, in words; empty when nothing does."""
+        """What waits for a person, in words, the oldest first and the rest as a number; empty when nothing does."""
         async with self._database.merchant(merchant_id) as session:
-            found = await settling.open_settlements(session, merchant_id)
-        return [
+            found = [each for each in await settling.open_settlements(session, merchant_id) if each.state == "waiting"]
+        words = [
             f"{each.settlement_no}: {each.article} {each.quantity.normalize():+f} pieces, {each.why}"
-            for each in found
-            if each.state == "waiting"
+            for each in found[:MOST_SHOWN]
         ]
+        return words + ([f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else [])
 
     # --- the file -----------------------------------------------------------------------------------------------------
 

@@ -55,8 +55,7 @@ class ApproveDifferences(Patient):
                 if not self._look_owed:
                     return self._taken
                 continue
-            more = f" and {len(waiting) - 10} more" if len(waiting) > 10 else ""
-            await self._block("approval", "difference-needs-approval", f"{'; '.join(waiting[:10])}{more}")
+            await self._block("approval", "difference-needs-approval", "; ".join(waiting))
             try:
                 await workflow.wait_condition(lambda: self._look_owed, timeout=LOOK_AGAIN)
             except TimeoutError:

@@ -89,7 +89,7 @@ async def measure(articles: int, rounds: int) -> dict[str, Any]:
     """Both times, in turn, the best of each, and the peak memory of this process."""
     with tempfile.TemporaryDirectory(prefix="lagerbro-proof-") as folder:
         data = Path(folder) / "ongoing.db"
-        fill_warehouse(data, articles)
+        await _elsewhere("--fill", str(data), "--articles", str(articles))
         async with ground(None, data, page_size=PAGE, most_percent_of_stock_value=100) as made:
             await fill_books(made, articles)
             plain, compared, found = [], [], 0
@@ -106,22 +106,20 @@ async def measure(articles: int, rounds: int) -> dict[str, Any]:
     return {"articles": articles, "read": read, "found": found, "nothing": plain, "compared": compared, "peak_mb": peak}
 
 
-async def alone(articles: int, rounds: int) -> dict[str, Any]:
-    """The measurement in a process of its own."""
+async def _elsewhere(*words: str) -> bytes:
+    """This module with other words, in a process of its own: what it needs of memory is not ours."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bench.prove_5.volume",
-        "--one",
-        str(articles),
-        "--rounds",
-        str(rounds),
-        stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-m", "bench.prove_5.volume", *words, stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"the measurement of {articles} articles broke down")
-    measured: dict[str, Any] = json.loads(out)
+        raise RuntimeError(f"{' '.join(words)} broke down")
+    return out
+
+
+async def alone(articles: int, rounds: int) -> dict[str, Any]:
+    """The measurement in a process of its own."""
+    measured: dict[str, Any] = json.loads(await _elsewhere("--one", str(articles), "--rounds", str(rounds)))
     return measured
 
 
@@ -150,9 +148,13 @@ async def prove(small: bool = False, articles: int | None = None) -> Proof:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--articles", type=int, help="how many")
+    parser.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=1, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.fill:
+        fill_warehouse(given.fill, given.articles)
+        return 0
     if given.one:
         print(json.dumps(asyncio.run(measure(given.one, given.rounds))))
         return 0
