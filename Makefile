@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint up down bench prove-1 prove-2 prove-3 prove-5 clean
+.PHONY: help demo test check lint up down bench prove-1 prove-2 prove-3 prove-5 prove-6 clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,3 +58,6 @@ prove-3: $(READY) ## returns and credits: the promises at full size
 
 prove-5: $(READY) ## the daily reconciliation: the promises at full size
 	$(RUN) -m bench.prove_5
+
+prove-6: $(READY) ## what people see and do: the promises at full size
+	$(RUN) -m bench.prove_6

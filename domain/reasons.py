@@ -377,6 +377,16 @@ REASONS: dict[str, Reason] = {
         "person",
         "Ask the warehouse to count; then lagerbro reconcile approve NUMBER --by ... --reason ... (or --refuse).",
     ),
+    "reconciliation-held": Reason(
+        "A reconciliation would empty the stock or change too much of its value: it has booked nothing of the unknown.",
+        "person",
+        "Look at its file; if the warehouse is right, approve the differences, else ask it what happened.",
+    ),
+    "difference-to-mend": Reason(
+        "A difference has a cause that somebody must mend: a unit factor, a near-twin or renamed article, a foreign document.",
+        "person",
+        "See the reconciliation file: it names the article and what to do.",
+    ),
     "approval-incomplete": Reason(
         "An approval needs a name, a reason and, above the limit, a second person.",
         "person",

@@ -303,10 +303,6 @@ SWEDISH: dict[str, Swedish] = {
     "credit-more-than-invoiced": Swedish(
         "Mer ska krediteras än som är fakturerat och finns kvar.", "Rätta raderna, eller kreditera mindre."
     ),
-    "difference-needs-approval": Swedish(
-        "Lagrets saldo skiljer sig från våra böcker av okänd orsak, med mer än som får bokas utan att fråga.",
-        "Be lagret räkna; sedan lagerbro reconcile approve NUMMER --by ... --reason ... (eller --refuse).",
-    ),
     "reconciliation-held": Swedish(
         "En avstämning skulle tömma lagret eller ändra för mycket av dess värde: den har inte bokat något okänt.",
         "Se dess fil; har lagret rätt, godkänn differenserna, fråga annars lagret vad som hänt.",
@@ -314,12 +310,6 @@ SWEDISH: dict[str, Swedish] = {
     "difference-to-mend": Swedish(
         "En differens har en orsak som någon måste rätta: fel enhet, förväxlat eller bytt artikelnummer, främmande dokument.",
         "Se avstämningsfilen: den namnger artikeln och vad som ska göras.",
-    ),
-    "approval-incomplete": Swedish(
-        "Ett godkännande kräver namn, skäl och, över gränsen, en andra person.", "Godkänn igen med det som saknas."
-    ),
-    "stock-file-refused": Swedish(
-        "En levererad avstämningsfil går inte att lita på.", "Be om en hel och färsk fil för denna godsägare."
     ),
 } | {
     flow.off: Swedish(
