@@ -119,6 +119,8 @@ def test_what_moved_in_the_moment_of_the_cut_is_deferred_and_what_came_after_is_
     cut = before(hours=2)
     at_the_cut = explained(snapshot(100, 97, fact(-3, at=cut), cut=cut))
     assert Why.UNKNOWN not in classes(at_the_cut)
+    perhaps_inside = explained(snapshot(100, 100, fact(-3, at=cut), cut=cut))
+    assert classes(perhaps_inside) == {Why.IN_FLIGHT: D(-3), Why.DEFERRED: D(3)}
     after = explained(snapshot(96, 100, fact(-9, at=before(hours=1)), cut=cut, after_cut=(("SO-2", D(-4), before(hours=1)),)))
     assert classes(after) == {Why.AFTER_CUT: D(4)}
     moved = explained(snapshot(96, 90, cut=cut, after_cut=(("SO-2", D(-4), cut),)))

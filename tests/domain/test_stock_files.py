@@ -55,6 +55,12 @@ def test_a_whole_file_is_read_with_its_cut_in_every_declared_dialect() -> None:
     assert read(csv_file().encode("utf-16"), Dialect(encoding="utf-16")).quantities == expected
 
 
+def test_a_row_that_is_missing_in_the_middle_is_noticed_by_the_last_line_alone() -> None:
+    whole = csv_file().replace("#rows;3\n", "")
+    assert read(whole).quantities
+    assert "with 2 rows" in refusal(whole.replace("KRUKA-20;0\n", ""))
+
+
 def test_a_copy_is_known_by_what_it_says() -> None:
     first = read(csv_file()).content_hash
     assert read(csv_file().replace("\n", "\r\n")).content_hash == first
