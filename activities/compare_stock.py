@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from clients.errors import NotFound
 from clients.ongoing import (
@@ -63,8 +63,7 @@ Unmatched = tuple[str, str, Decimal, str]
 """Side, number, quantity, what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Theirs:
+class Theirs(NamedTuple):
     """One article as the warehouse shows it. None: not shown, which is never zero."""
 
     article_id: int
@@ -799,6 +798,12 @@ def _plainly_equal(row: Theirs, balance: Balance, available: bool, trusted: bool
 
 def _of_warehouses(article: ArticleInventory, ids: Sequence[int]) -> Theirs:
     rows = [row for row in article.inventory_per_warehouse if not ids or row.warehouse_id in ids]
+    if len(rows) == 1 and rows[0].reported is not None:
+        [row], block = rows, rows[0].reported
+        figures = (block.picked_to_be_reported, block.returned_to_be_reported, block.received_to_be_reported)
+        locked = _less(row.number_of_locked_items, row.allocated_number_of_items)
+        items, sellable = row.number_of_items, row.sellable_number_of_items
+        return Theirs(article.article_system_id, article.article_number, items, sellable, locked, figures)
     if not rows:
         return Theirs(article.article_system_id, article.article_number, ZERO, None, None, (ZERO, ZERO, ZERO))
     if any(row.number_of_items is None for row in rows):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
@@ -19,8 +19,7 @@ from erp.database import Session, one, rows
 UNIT_FACTORS = ("quantity_per_package", "quantity_per_pallet")
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """One article of ours as the sweep compares it. `compared`: a stock article that is no kit; `reserved` by open orders."""
 
     their_id: int | None
@@ -86,9 +85,13 @@ _COLUMNS = """
 _RANGE = text(
     _COLUMNS
     + """
-    from bridge.link l join erp.article a on a.merchant_id = l.merchant_id and a.article_number = l.our_key
-    left join erp.stock_balance b on b.merchant_id = a.merchant_id and b.article_number = a.article_number
-      and b.warehouse = :warehouse
+    from bridge.link l
+    cross join lateral (  -- offset 0: one probe for each link, however many articles there are
+      select a.merchant_id, a.article_number, a.stock_article from erp.article a
+      where a.merchant_id = l.merchant_id and a.article_number = l.our_key offset 0) as a
+    left join lateral (
+      select b.quantity, b.value, b.last_entry_no from erp.stock_balance b where b.merchant_id = l.merchant_id
+        and b.article_number = l.our_key and b.warehouse = :warehouse offset 0) as b on true
     where l.merchant_id = :merchant and l.their_article_id > :after and (cast(:last as bigint) is null or l.their_article_id <= :last)
     order by l.their_article_id limit :most
     """
@@ -275,7 +278,10 @@ async def _with_reserved(connection: Session, merchant: str, found: Sequence[Any
     if with_reserved and found:
         for line in await reserving(connection, merchant, [row.article for row in found]):
             held[line.article] = held.get(line.article, ZERO) + line.quantity
-    return [Balance(r.their_id, r.article, r.compared, r.quantity, r.value, r.version, held.get(r.article, ZERO)) for r in found]
+    return [
+        Balance(their_id, article, compared, quantity, value, version, held.get(article, ZERO))
+        for their_id, article, quantity, value, version, compared in found
+    ]
 
 
 async def reserving(connection: Session, merchant: str, numbers: Sequence[str]) -> list[Reserving]:
