@@ -6,13 +6,22 @@ from sqlalchemy import text
 
 from erp.database import Session, one, rows
 
+# Two unique keys guard a link, ours and theirs, and ON CONFLICT with a target waits at one of them only: without a target it
+# waits at both, and what it then finds is brought up to date.
 _LINK = text(
     """
-    insert into bridge.link as link (merchant_id, system, kind, our_key, their_id, sent_hash, sent_version, confirmed)
+    insert into bridge.link (merchant_id, system, kind, our_key, their_id, sent_hash, sent_version, confirmed)
     values (:merchant, :system, :kind, :our_key, :their_id, :sent_hash, :sent_version, :confirmed)
-    on conflict (merchant_id, system, kind, our_key) do update set their_id = excluded.their_id, sent_hash = excluded.sent_hash,
-      sent_version = excluded.sent_version, confirmed = excluded.confirmed, updated_at = now()
-      where coalesce(excluded.sent_version, 0) >= coalesce(link.sent_version, 0)
+    on conflict do nothing returning true
+    """
+)
+_RELINK = text(
+    """
+    update bridge.link set their_id = :their_id, sent_hash = :sent_hash, sent_version = :sent_version, confirmed = :confirmed,
+      updated_at = now()
+    where merchant_id = :merchant and system = :system and kind = :kind and our_key = :our_key
+      and coalesce(cast(:sent_version as integer), 0) >= coalesce(sent_version, 0)
+    returning true
     """
 )
 _LINKED = text(
@@ -44,20 +53,24 @@ async def save_link(
     sent_version: int | None = None,
     confirmed: bool = True,
 ) -> None:
-    """Remember which document of theirs is which of ours, and what we last sent. An older version never replaces a newer one."""
-    await connection.execute(
-        _LINK,
-        {
-            "merchant": merchant,
-            "system": system,
-            "kind": kind,
-            "our_key": our_key,
-            "their_id": their_id,
-            "sent_hash": sent_hash,
-            "sent_version": sent_version,
-            "confirmed": confirmed,
-        },
-    )
+    """Remember which document of theirs is which of ours, and what we last sent. An older version never replaces a newer one.
+
+    Refuses, loudly, a document of theirs that stands for another of ours: that is a bug of the caller.
+    """
+    values = {
+        "merchant": merchant,
+        "system": system,
+        "kind": kind,
+        "our_key": our_key,
+        "their_id": their_id,
+        "sent_hash": sent_hash,
+        "sent_version": sent_version,
+        "confirmed": confirmed,
+    }
+    if await one(connection, _LINK, **values) or await one(connection, _RELINK, **values):
+        return
+    if not await links(connection, merchant, system, kind, [our_key]):
+        raise ValueError(f"{system} {kind} {their_id} is linked to another document than {our_key}")
 
 
 async def links(connection: Session, merchant: str, system: str, kind: str, our_keys: list[str]) -> dict[str, Link]:
