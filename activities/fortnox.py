@@ -7,15 +7,14 @@ be found out is found out while the invoice is still a draft.
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import activity
 
 from activities.connections import Connections
 from activities.errors import Waiting
-from clients.errors import NotFound, RateLimited, Rejected, Unauthorised, Unavailable
+from activities.writing import WriteRules, attempt_once, end_attempt, may_be_written
+from clients.errors import NotFound, Rejected, Unauthorised
 from clients.fortnox import FortnoxClient, Invoice, InvoiceHit, InvoicePayload, InvoiceRowPayload
 from domain.errors import Refused
 from domain.flows import INVOICES
@@ -40,16 +39,6 @@ CREATE_INVOICE = "create-invoice"
 CUSTOMER_NUMBER = re.compile(r"^[A-Za-z0-9\-+/_]{1,50}$")
 
 CUSTOMER_TAKEN = "2000637"
-
-
-@dataclass(frozen=True, slots=True)
-class WriteRules:
-    """`deadline` of one request; `settle`: how long an unclear attempt may still arrive, longer than the deadline;
-    `patience` of the counters, which decides when an order is at its end."""
-
-    deadline: timedelta
-    settle: timedelta
-    patience: timedelta
 
 
 class CancelledByHand(Exception):
@@ -130,45 +119,20 @@ class Fortnox:
     # --- the write protocol -------------------------------------------------------------------------------------------
 
     async def _create(self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, payload: InvoicePayload) -> int:
-        if call.state == "sent" and call.settles_in is not None and call.settles_in > 0:
-            raise Waiting("settling", f"invoice {basis.reference}: an attempt may still arrive", call.settles_in + 0.05)
+        what = f"invoice {basis.reference}"
+        may_be_written(call, what)
         number = await self._adopt(client, key, await client.find_invoices_by_reference(basis.reference), call)
         attempt = call.attempt
         if number is None:
-            number, attempt = await self._send(client, key, call, basis, payload)
-        await self._end(key, attempt, "done", their_id=str(number))
-        return number
 
-    async def _send(
-        self, client: FortnoxClient, key: CallKey, call: Call, basis: InvoiceBasis, payload: InvoicePayload
-    ) -> tuple[int, int]:
-        settle = self._rules.settle.total_seconds()
-        async with self._database.merchant(key.merchant) as session:
-            attempt = await calls.send(
-                session, key, call.attempt, payload.model_dump(), self._rules.deadline.total_seconds(), settle
+            async def create() -> int:
+                return (await client.create_invoice(payload)).document_number
+
+            number, attempt = await attempt_once(
+                self._database, self._rules, key, attempt, payload.model_dump(), what, create, lambda no: _refused(no, basis)
             )
-        if attempt is None:
-            raise Waiting("settling", f"invoice {basis.reference}: another attempt is under way", 1.0)
-        try:
-            return (await client.create_invoice(payload)).document_number, attempt
-        except RateLimited:
-            await self._end(key, attempt, "intended", "429: not executed")
-            raise
-        except Unavailable as unclear:
-            if not unclear.outcome_unknown:
-                await self._end(key, attempt, "intended", str(unclear))
-                raise
-            raise Waiting("settling", f"invoice {basis.reference}: {unclear}", settle) from None
-        except Unauthorised:
-            await self._end(key, attempt, "intended", "refused credentials")
-            raise
-        except Rejected as refusal:
-            await self._end(key, attempt, "refused", str(refusal))
-            raise _refused(refusal, basis) from None
-
-    async def _end(self, key: CallKey, attempt: int, state: str, error: str | None = None, their_id: str | None = None) -> None:
-        async with self._database.merchant(key.merchant) as session:
-            await calls.end(session, key, attempt, state, their_id, error)
+        await end_attempt(self._database, key, attempt, "done", number)
+        return number
 
     async def _adopt(
         self, client: FortnoxClient, key: CallKey, hits: Sequence[InvoiceHit], call: Call, ours: int | None = None

@@ -13,8 +13,8 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.errors import Waiting
-from activities.fortnox import WriteRules
-from clients.errors import RateLimited, Rejected, Unauthorised, Unavailable
+from activities.writing import WriteRules, attempt_once, end_attempt, may_be_written
+from clients.errors import Rejected
 from clients.fortnox import FortnoxClient, Voucher, VoucherHit, VoucherPayload, VoucherRowPayload
 from domain.errors import Refused
 from domain.flows import VOUCHERS
@@ -125,53 +125,31 @@ class Vouchers:
             call = await calls.intend(session, key, payload.model_dump())
         if call.state == "done" and call.their_id:
             return int(call.their_id)
-        if call.state == "sent" and call.settles_in is not None and call.settles_in > 0:
-            raise Waiting("settling", f"voucher {key.key}: an attempt may still arrive", call.settles_in + 0.05)
+        what = f"voucher {key.key}"
+        may_be_written(call, what)
         attempt = call.attempt
         hits = await _search(client, key.key, payload, year) if attempt else []
         number = min((hit.voucher_number for hit in hits), default=None)
         if number is None:
-            number, attempt = await self._send(client, key, call.attempt, payload, year)
+
+            async def create() -> int:
+                return (await client.create_voucher(payload, year)).voucher_number
+
+            def refused(refusal: Rejected) -> Refused:
+                code = reason_of("voucher", refusal.code, refusal.text)
+                return Refused(code, f"{what} of {payload.transaction_date}: {refusal}")
+
+            number, attempt = await attempt_once(
+                self._database, self._rules, key, attempt, payload.model_dump(), what, create, refused
+            )
         made = await client.get_voucher(payload.voucher_series, number, year)
         if totals(made) != _meant(payload):
             raise Refused("voucher-differs", f"voucher {payload.voucher_series}{number} ({key.key}) is not what was sent")
-        async with self._database.merchant(key.merchant) as session:
-            await calls.end(session, key, attempt, "done", their_id=str(number))
+        await end_attempt(self._database, key, attempt, "done", number)
         for hit in hits:
             if hit.voucher_number != number:
                 await self._reverse(client, key, hit, year, number)
         return number
-
-    async def _send(
-        self, client: FortnoxClient, key: CallKey, former: int, payload: VoucherPayload, year: int
-    ) -> tuple[int, int]:
-        settle = self._rules.settle.total_seconds()
-        async with self._database.merchant(key.merchant) as session:
-            deadline = self._rules.deadline.total_seconds()
-            attempt = await calls.send(session, key, former, payload.model_dump(), deadline, settle)
-        if attempt is None:
-            raise Waiting("settling", f"voucher {key.key}: another attempt is under way", 1.0)
-        try:
-            return (await client.create_voucher(payload, year)).voucher_number, attempt
-        except RateLimited:
-            await self._end(key, attempt, "intended", "429: not executed")
-            raise
-        except Unavailable as unclear:
-            if not unclear.outcome_unknown:
-                await self._end(key, attempt, "intended", str(unclear))
-                raise
-            raise Waiting("settling", f"voucher {key.key}: {unclear}", settle) from None
-        except Unauthorised:
-            await self._end(key, attempt, "intended", "refused credentials")
-            raise
-        except Rejected as refusal:
-            await self._end(key, attempt, "refused", str(refusal))
-            code = reason_of("voucher", refusal.code, refusal.text)
-            raise Refused(code, f"voucher {key.key} of {payload.transaction_date}: {refusal}") from None
-
-    async def _end(self, key: CallKey, attempt: int, state: str, error: str) -> None:
-        async with self._database.merchant(key.merchant) as session:
-            await calls.end(session, key, attempt, state, None, error)
 
     # --- what came twice ----------------------------------------------------------------------------------------------
 

@@ -3,6 +3,12 @@
 from dataclasses import dataclass, field
 
 
+def _process_id(kind: str, merchant: str, number: str, run: int) -> str:
+    """A sentence with the number in it; a later run has a suffix that no number can contain."""
+    number = number.replace("%", "%25").replace("#", "%23")
+    return f"{kind}/{merchant}/{number}" + ("" if run == 1 else f"#{run}")
+
+
 @dataclass(frozen=True, slots=True)
 class OrderKey:
     """One sales order of one merchant. `run` counts the processes it has had: a pick after the end starts another."""
@@ -13,10 +19,7 @@ class OrderKey:
 
     @property
     def workflow_id(self) -> str:
-        """A sentence with the number in it; a later run has a suffix that no number can contain."""
-        number = self.number.replace("%", "%25").replace("#", "%23")
-        suffix = "" if self.run == 1 else f"#{self.run}"
-        return f"sales-order/{self.merchant}/{number}{suffix}"
+        return _process_id("sales-order", self.merchant, self.number, self.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,7 @@ class ReturnKey:
 
     @property
     def workflow_id(self) -> str:
-        """A sentence with the number in it; a later run has a suffix that no number can contain."""
-        number = self.number.replace("%", "%25").replace("#", "%23")
-        suffix = "" if self.run == 1 else f"#{self.run}"
-        return f"return/{self.merchant}/{number}{suffix}"
+        return _process_id("return", self.merchant, self.number, self.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,7 @@ class PurchaseKey:
 
     @property
     def workflow_id(self) -> str:
-        """A sentence with the number in it; a later run has a suffix that no number can contain."""
-        number = self.number.replace("%", "%25").replace("#", "%23")
-        suffix = "" if self.run == 1 else f"#{self.run}"
-        return f"purchase-order/{self.merchant}/{number}{suffix}"
+        return _process_id("purchase-order", self.merchant, self.number, self.run)
 
 
 @dataclass(frozen=True, slots=True)

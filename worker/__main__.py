@@ -13,13 +13,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.articles import Articles
 from activities.corrections import Corrections
 from activities.erp import Erp
-from activities.fortnox import Fortnox, WriteRules
+from activities.fortnox import Fortnox
 from activities.ongoing import Ongoing, Rules
 from activities.purchases import Purchases
 from activities.reconcile import Reconcile
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
+from activities.writing import WriteRules
 from erp.database import Database
 from worker.health import alive
 from worker.interceptors import Meaning

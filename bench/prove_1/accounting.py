@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from activities.fortnox import Fortnox, WriteRules
+from activities.fortnox import Fortnox
+from activities.writing import WriteRules
 from bench.prove_1.stand import Scratch, scratch_database, simulator
 from domain.keys import BasisKey, OrderKey
 from erp.database import Database, rows

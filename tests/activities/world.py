@@ -22,13 +22,14 @@ from activities.articles import Articles
 from activities.connections import Connections
 from activities.erp import Erp
 from activities.errors import Waiting
-from activities.fortnox import Fortnox, WriteRules
+from activities.fortnox import Fortnox
 from activities.ongoing import Ongoing, Rules
 from activities.purchases import Purchases
 from activities.reconcile import Reconcile
 from activities.returns import Returns
 from activities.vouchers import Vouchers
 from activities.watch import Watch
+from activities.writing import WriteRules
 from clients.errors import Unavailable
 from domain.errors import LookAgain
 from domain.keys import OrderKey, OrderState
