@@ -2,27 +2,23 @@
 
 import asyncio
 import getpass
-import json
 import time
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
 from erp.articles import Due, articles_due, due_again, try_articles_again
 from erp.database import Database, rows
+from starters.command import AsJson, MerchantId, console, print_json, run_command
 from starters.merchants import start_syncing
 from worker.settings import Settings
 from worker.temporal import connect
 
 articles = typer.Typer(no_args_is_help=True, help="Articles in the warehouse: how far it is, what it refused, trying again.")
-console = Console()
 
-Who = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
 
 _LISTED = text(
     """
@@ -39,12 +35,12 @@ _TOLD = text(
 
 
 @articles.command("status")
-def status(merchant: Who = "demo", as_json: AsJson = False) -> None:
+def status(merchant: MerchantId = "demo", as_json: AsJson = False) -> None:
     """How many articles are in the warehouse, how many are still to send and since when, and what is listed about any.
 
     Exit code 0: nothing refused. 1: the warehouse refuses some; each is listed with its reason.
     """
-    raise typer.Exit(asyncio.run(_status(merchant, as_json)))
+    run_command(_status(merchant, as_json))
 
 
 async def _status(merchant: str, as_json: bool) -> int:
@@ -54,7 +50,7 @@ async def _status(merchant: str, as_json: bool) -> int:
         listed = [dict(row._mapping) for row in await rows(session, _LISTED, merchant=merchant, most=200)]
     await database.close()
     if as_json:
-        print(json.dumps(asdict(due) | {"listed": listed}, default=str, indent=2))
+        print_json(asdict(due) | {"listed": listed})
     else:
         since = f", the oldest since {due.oldest:%Y-%m-%d %H:%M:%S} UTC" if due.oldest else ""
         console.print(f"{due.sent} in the warehouse, {due.to_send} to send{since}, {due.refused} refused.")
@@ -68,7 +64,7 @@ async def _status(merchant: str, as_json: bool) -> int:
 
 @articles.command("sync")
 def sync(
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
     everything: Annotated[
         bool,
         typer.Option("--all", help="Every article that the warehouse has once more, changed or not: it was lost over there."),
@@ -80,7 +76,7 @@ def sync(
 
     Exit code 0: nothing is left to send. 1: the warehouse refuses some, or there still is something to send.
     """
-    raise typer.Exit(asyncio.run(_sync(merchant, everything, seconds, as_json)))
+    run_command(_sync(merchant, everything, seconds, as_json))
 
 
 async def _sync(merchant: str, everything: bool, seconds: float, as_json: bool) -> int:
@@ -102,7 +98,7 @@ async def _sync(merchant: str, everything: bool, seconds: float, as_json: bool) 
     await verify.close()
     await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
     if as_json:
-        print(json.dumps(asdict(due), default=str, indent=2))
+        print_json(asdict(due))
     else:
         console.print(f"{due.sent} in the warehouse, {due.to_send} to send, {due.refused} refused.")
     return 1 if due.to_send or due.refused else 0
@@ -116,7 +112,7 @@ async def _due(database: Database, merchant: str) -> Due:
 @articles.command("again")
 def again(
     number: Annotated[str | None, typer.Argument(help="Article number; every refused one without it.")] = None,
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
     by: Annotated[str, typer.Option("--by", help="Who wants it.")] = "",
     reason: Annotated[str, typer.Option("--reason", help="What was mended.")] = "",
 ) -> None:
@@ -127,7 +123,7 @@ def again(
     if not by.strip() or not reason.strip():
         console.print('[red]Say who wants it and what was mended: --by anna --reason "supplier made".[/]')
         raise typer.Exit(1)
-    raise typer.Exit(asyncio.run(_again(merchant, number, by, reason)))
+    run_command(_again(merchant, number, by, reason))
 
 
 async def _again(merchant: str, number: str | None, by: str, reason: str) -> int:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from domain.errors import Refused
 from erp.database import Database
+from starters.command import AsJson, console, print_json, run_command
 from starters.connecting import QUESTIONS, held, read_document, shown, try_out
 from starters.doctor import Finding
 from starters.merchants import NewMerchant, WebhookAddress, connect_merchant
@@ -18,7 +18,6 @@ from worker.settings import Settings
 from worker.temporal import connect
 
 DONE, WRONG = 0, 1
-console = Console()
 
 
 def connect_command(
@@ -28,7 +27,7 @@ def connect_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and try everything, and keep nothing.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="The merchant is connected already: replace what is there.")] = False,
     anyway: Annotated[bool, typer.Option("--anyway", help="Connect even though something is red.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Connect a merchant to its warehouse and its books. Both systems are asked first, as `lagerbro doctor` does.
 
@@ -43,7 +42,7 @@ def connect_command(
     except (ValueError, UnicodeDecodeError) as wrong:
         console.print(f"[red]{escape(str(file))} is not JSON: {escape(str(wrong))}[/]", soft_wrap=True)
         raise typer.Exit(WRONG) from None
-    raise typer.Exit(asyncio.run(_connect(document, dry_run, replace, anyway, as_json)))
+    run_command(_connect(document, dry_run, replace, anyway, as_json))
 
 
 def _ask() -> dict[str, Any]:
@@ -115,7 +114,7 @@ def _verdict(merchant: NewMerchant, red: list[Finding], dry_run: bool) -> str:
 
 def _end(told: dict[str, Any], as_json: bool, lines: list[str], code: int) -> int:
     if as_json:
-        print(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+        print_json(told)
     else:
         for each in lines:
             console.print(each, highlight=False, soft_wrap=True)

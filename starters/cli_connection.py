@@ -1,35 +1,32 @@
 """Commands about a merchant's connections: see them, and give them new credentials."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from sqlalchemy import text
 
 from erp.database import Database, rows
 from erp.merchants import load_connection, save_connection
+from starters.command import AsJson, MerchantId, console, print_json, run_command
 from worker.settings import Settings
 
 connection = typer.Typer(no_args_is_help=True, help="How Ongoing and Fortnox are reached for a merchant.")
-console = Console()
 
 NEEDED = {"ongoing": ("username", "password"), "fortnox": ("client_id", "client_secret")}
-Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
 
 
 @connection.command("show")
 def show(
-    merchant: Merchant = "demo",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")] = False,
+    merchant: MerchantId = "demo",
+    as_json: AsJson = False,
 ) -> None:
     """Address and state of each connection; credentials are never shown.
 
     Exit code 0: working. 1: one is blocked, or none is there.
     """
-    raise typer.Exit(asyncio.run(_show(merchant, as_json)))
+    run_command(_show(merchant, as_json))
 
 
 async def _show(merchant: str, as_json: bool) -> int:
@@ -41,7 +38,7 @@ async def _show(merchant: str, as_json: bool) -> int:
         found = [dict(row._mapping) for row in await rows(session, statement, m=merchant)]
     await database.close()
     if as_json:
-        print(json.dumps(found, default=str, indent=2))
+        print_json(found)
     for row in found if not as_json else []:
         colour = {"working": "green", "blocked": "red"}.get(row["state"], "yellow")
         since = f" since {row['problem_since']:%Y-%m-%d %H:%M}: {row['problem']}" if row["problem"] else ""
@@ -60,7 +57,7 @@ def set_credentials(
             "--credentials", exists=True, dir_okay=False, help="JSON: username and password, or client_id and client_secret."
         ),
     ],
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Give a connection new credentials, from a file so that they stand in no command line.
 
@@ -68,7 +65,7 @@ def set_credentials(
 
     Exit code 0: stored. 1: the file or the merchant is not usable, and nothing was changed.
     """
-    raise typer.Exit(asyncio.run(_set(system, credentials.name, credentials.read_text(encoding="utf-8"), merchant)))
+    run_command(_set(system, credentials.name, credentials.read_text(encoding="utf-8"), merchant))
 
 
 async def _set(system: str, name: str, content: str, merchant: str) -> int:

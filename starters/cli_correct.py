@@ -1,54 +1,41 @@
 """Commands that correct a sales order, and the tokens of programs that may."""
 
-import asyncio
 import json
 import secrets
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from domain.corrections import EXAMPLES, MEANINGS, Name
 from erp.corrections import ADDRESS, park_address
 from erp.database import Database
 from erp.people import add_token, end_token
+from starters.command import By, MerchantId, Reason, console, run_command
 from starters.corrections import Unacceptable, correct, running
 from starters.endpoints import hashed
 from worker.settings import Settings
 from worker.temporal import connect
 
 DONE, WRONG = 0, 1
-Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-console = Console()
 token = typer.Typer(no_args_is_help=True, help="Tokens with which programs correct orders over HTTP.")
-
-
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    async def settled() -> int:
-        code = await work
-        await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
-        return code
-
-    raise typer.Exit(asyncio.run(settled()))
 
 
 def correct_command(
     number: Annotated[str, typer.Argument(help="Order number.")],
     name: Annotated[str, typer.Argument(help="The correction, or approve; `lagerbro corrections` lists them.")],
-    by: Annotated[str, typer.Option("--by", help="Who you are; it is kept.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    by: By,
+    reason: Reason,
     content: Annotated[str, typer.Option("--content", help='The rest as JSON, e.g. {"day": "2026-12-01"}.')] = "{}",
     key: Annotated[str, typer.Option("--key", help="Your own key: the same one is done once.")] = "",
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Correct one order: hold, release, cancel, change lines, and so on.
 
     Exit code 0: done, or done before under this key. 1: refused, and the text says why. 3: nothing runs.
     """
-    _run(_correct(merchant, number, name, by, reason, content, key))
+    run_command(_correct(merchant, number, name, by, reason, content, key))
 
 
 async def _correct(merchant: str, number: str, name: str, by: str, reason: str, content: str, key: str) -> int:
@@ -85,13 +72,13 @@ def park_command(
     number: Annotated[str, typer.Argument(help="Order number.")],
     parked: Annotated[str, typer.Argument(help="A name for it, to give to change_address.")],
     file: Annotated[Path, typer.Option("--file", exists=True, dir_okay=False, help=f"JSON with {', '.join(ADDRESS)}.")],
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Keep an address for the correction change_address, which names it: addresses never travel through Temporal.
 
     Exit code 0: kept. 1: the file or the order is not usable.
     """
-    _run(_park(merchant, number, parked, file.read_text(encoding="utf-8")))
+    run_command(_park(merchant, number, parked, file.read_text(encoding="utf-8")))
 
 
 async def _park(merchant: str, number: str, parked: str, content: str) -> int:
@@ -122,10 +109,10 @@ async def _park(merchant: str, number: str, parked: str, content: str) -> int:
 @token.command("new")
 def new_token(
     name: Annotated[str, typer.Argument(help="Whose it is; it stands in the audit beside the person.")],
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Make a token and show it once; only its hash is kept. Exit code 0: made."""
-    _run(_new_token(merchant, name))
+    run_command(_new_token(merchant, name))
 
 
 async def _new_token(merchant: str, name: str) -> int:
@@ -139,9 +126,9 @@ async def _new_token(merchant: str, name: str) -> int:
 
 
 @token.command("end")
-def end_command(name: Annotated[str, typer.Argument(help="Whose it was.")], merchant: Merchant = "demo") -> None:
+def end_command(name: Annotated[str, typer.Argument(help="Whose it was.")], merchant: MerchantId = "demo") -> None:
     """End every token of that name. Exit code 0: ended. 1: there was none."""
-    _run(_end_token(merchant, name))
+    run_command(_end_token(merchant, name))
 
 
 async def _end_token(merchant: str, name: str) -> int:

@@ -1,24 +1,21 @@
 """The command `lagerbro doctor`."""
 
 import asyncio
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from starters.command import AsJson, console, print_json, run_command
 from starters.doctor import examine
 from worker.settings import Settings
 from worker.temporal import connect
 
-console = Console()
-
 
 def doctor_command(
     merchant: Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")] = "demo",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Whether a merchant's connections and settings will carry its orders: asked of both systems now, changing nothing.
 
@@ -26,7 +23,7 @@ def doctor_command(
 
     Exit code 0: nothing is red. 1: something is. 3: nothing runs.
     """
-    raise typer.Exit(asyncio.run(_doctor(merchant, as_json)))
+    run_command(_doctor(merchant, as_json))
 
 
 async def _doctor(merchant: str, as_json: bool) -> int:
@@ -39,7 +36,7 @@ async def _doctor(merchant: str, as_json: bool) -> int:
         client = None
     found = await examine(settings, keys, merchant, client)
     if as_json:
-        print(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
+        print_json([asdict(each) for each in found])
     for each in found if not as_json else []:
         console.print(f"[{each.state}]{each.name:<24}[/] {escape(each.said)}", highlight=False, soft_wrap=True)
         if each.remedy:

@@ -2,13 +2,11 @@
 
 import asyncio
 import getpass
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from domain.errors import Refused
@@ -16,19 +14,16 @@ from domain.flows import FLOWS, Flow
 from erp import flows
 from erp.database import Database, Session
 from erp.flows import FlowState
+from starters.command import AsJson, MerchantId, Reason, console, print_json, run_command
 from worker.settings import Settings
 
 entity = typer.Typer(
     no_args_is_help=True,
     help="A merchant's flows (articles, orders out, orders back, invoices, sweep): each on or off, with its interval.",
 )
-console = Console()
 
 Name = Annotated[str, typer.Argument(help=f"The flow: {', '.join(FLOWS)}.")]
-Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
 By = Annotated[str, typer.Option("--by", help="Who you are; it is kept. Your account's name without it.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
 
 
 @entity.command("list")
@@ -40,13 +35,13 @@ def listed(
 
     Exit code 0: shown. 1: there is no such merchant.
     """
-    raise typer.Exit(asyncio.run(_list(merchant, as_json)))
+    run_command(_list(merchant, as_json))
 
 
 async def _list(merchant: str | None, as_json: bool) -> int:
     found = await _states(merchant)
     if as_json:
-        print(json.dumps([asdict(state) for state in found], default=str, indent=2))
+        print_json([asdict(state) for state in found])
     elif found:
         table = Table("merchant", "flow", "is", "interval", "last run", "waiting", header_style="bold")
         for state in found:
@@ -65,7 +60,7 @@ async def _list(merchant: str | None, as_json: bool) -> int:
 
 
 @entity.command("on")
-def on(flow: Name, reason: Reason, merchant: Merchant = "demo", by: By = "", as_json: AsJson = False) -> None:
+def on(flow: Name, reason: Reason, merchant: MerchantId = "demo", by: By = "", as_json: AsJson = False) -> None:
     """Switch a flow on. What waited for it goes on by itself within seconds.
 
     Exit code 0: it is on. 1: no such flow or merchant.
@@ -74,7 +69,7 @@ def on(flow: Name, reason: Reason, merchant: Merchant = "demo", by: By = "", as_
 
 
 @entity.command("off")
-def off(flow: Name, reason: Reason, merchant: Merchant = "demo", by: By = "", as_json: AsJson = False) -> None:
+def off(flow: Name, reason: Reason, merchant: MerchantId = "demo", by: By = "", as_json: AsJson = False) -> None:
     """Switch a flow off, within two seconds. Nothing is lost: what would have run waits, shown with the flow's name.
 
     Exit code 0: it is off. 1: no such flow or merchant.
@@ -99,7 +94,7 @@ def interval(
     flow: Name,
     seconds: Annotated[int, typer.Argument(help=f"Seconds between two looks, 1 to {flows.LONGEST_INTERVAL}.")],
     reason: Reason,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
@@ -117,7 +112,7 @@ def interval(
 
 
 @entity.command("run-now")
-def run_now(flow: Name, reason: Reason, merchant: Merchant = "demo", by: By = "", as_json: AsJson = False) -> None:
+def run_now(flow: Name, reason: Reason, merchant: MerchantId = "demo", by: By = "", as_json: AsJson = False) -> None:
     """Let a flow look now instead of at its next interval.
 
     Exit code 0: it is asked to. 1: it is off, or runs whenever something happens, or is not there.
@@ -149,7 +144,7 @@ def _change(work: Callable[[Session], Awaitable[str]], flow: Flow, merchant: str
 
     text, state = asyncio.run(changed())
     if as_json:
-        print(json.dumps(asdict(state), default=str, indent=2))
+        print_json(asdict(state))
     else:
         console.print(text, highlight=False)
 

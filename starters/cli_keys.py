@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from starters.command import console
 from starters.stack.home import Home, HomeError, write_private
 from worker.keyring import KeyRing
 from worker.settings import Settings
@@ -20,7 +20,6 @@ keys = typer.Typer(
     With everything stopped, `rotate` does both at once.""",
 )
 File = Annotated[Path | None, typer.Option("--file", help="The ring; that of the state folder without it.")]
-console = Console()
 
 
 @keys.command("new")

@@ -1,6 +1,5 @@
 """Commands about a merchant's settings: see them, check a file, put it in force."""
 
-import asyncio
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from domain.errors import Refused
 from domain.merchant import MerchantSettings
 from erp.database import Database
 from erp.merchants import change_settings, stored_settings
+from starters.command import MerchantId, print_json, run_command
 from worker.settings import Settings
 
 merchant = typer.Typer(no_args_is_help=True, help="A merchant of ours.")
@@ -24,25 +24,24 @@ settings = typer.Typer(
 merchant.add_typer(settings, name="settings")
 console = Console(soft_wrap=True)
 
-Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON: names and values, only those that differ.")]
 
 
 @settings.command("show")
 def show(
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
     changed: Annotated[bool, typer.Option("--changed", help="Only what was set, as `set` takes it.")] = False,
 ) -> None:
     """Every setting as it holds now, as JSON on standard output.
 
     Exit code 0: shown. 1: there is no such merchant, or what is stored is not usable; the text names it.
     """
-    raise typer.Exit(asyncio.run(_show(merchant, changed)))
+    run_command(_show(merchant, changed))
 
 
 async def _show(merchant: str, changed: bool) -> int:
     stored = await _stored(merchant)
-    print(json.dumps(stored if changed else asdict(MerchantSettings.of(stored)), ensure_ascii=False, indent=2))
+    print_json(stored if changed else asdict(MerchantSettings.of(stored)))
     return 0
 
 
@@ -61,7 +60,7 @@ def set_settings(
     file: File,
     by: Annotated[str, typer.Option("--by", help="Who changes them; kept.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; kept.")],
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Put a file in force: it replaces all that was set before, and what it leaves out has its default.
 
@@ -75,7 +74,7 @@ def set_settings(
     if not by.strip() or not reason.strip():
         console.print("[red]--by and --reason must say who and why.[/]")
         raise typer.Exit(1)
-    raise typer.Exit(asyncio.run(_set(merchant, document, by.strip(), reason.strip())))
+    run_command(_set(merchant, document, by.strip(), reason.strip()))
 
 
 async def _set(merchant: str, document: dict[str, Any], by: str, reason: str) -> int:

@@ -1,18 +1,13 @@
 """Commands about sales orders: start, show, list, retry; and loading orders into the ERP's tables."""
 
-import asyncio
-import json
-from collections.abc import Coroutine
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -25,6 +20,7 @@ from erp.database import Database, one
 from erp.merchants import load_connection, load_merchant, utc_now
 from erp.opening import OpeningBalance, book_opening
 from erp.overview import order_list, order_overview
+from starters.command import AsJson, By, MerchantId, console, print_json, run_command, table
 from starters.import_orders import ImportResult, import_orders, release_orders
 from worker.settings import Settings
 from worker.temporal import connect
@@ -35,35 +31,18 @@ from workflows.sales_order import FulfilSalesOrder
 orders = typer.Typer(no_args_is_help=True, help="Sales orders: start one, see one, see all that are under way, try one again.")
 erp = typer.Typer(no_args_is_help=True, help="Write into the ERP's tables as an ERP would.")
 
-Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
-console = Console()
-
 
 LONG = frozenset(["reference", "basis_no", "looked_at", "started_at"])
 """Columns that only programs ask for: --json has them."""
 
 
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    async def settled() -> int:
-        code = await work
-        await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
-        return code
-
-    raise typer.Exit(asyncio.run(settled()))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, default=str, ensure_ascii=False, indent=2))
-
-
 @orders.command("start")
-def start(number: Annotated[str, typer.Argument(help="Order number.")], merchant: Merchant = "demo") -> None:
+def start(number: Annotated[str, typer.Argument(help="Order number.")], merchant: MerchantId = "demo") -> None:
     """Release a draft order, as the ERP would: its process starts by itself within a second.
 
     Exit code 0: released, or it was before. 1: there is no such order, or the database refuses (no lines).
     """
-    _run(_start(merchant, number))
+    run_command(_start(merchant, number))
 
 
 async def _start(merchant: str, number: str) -> int:
@@ -93,13 +72,13 @@ async def _start(merchant: str, number: str) -> int:
 
 @orders.command("show")
 def show(
-    number: Annotated[str, typer.Argument(help="Order number.")], merchant: Merchant = "demo", as_json: AsJson = False
+    number: Annotated[str, typer.Argument(help="Order number.")], merchant: MerchantId = "demo", as_json: AsJson = False
 ) -> None:
     """Everything that belongs to one order: lines, shipments, parcels, invoices, what stands still and why.
 
     Exit code 0: shown. 1: there is no such order.
     """
-    _run(_show(merchant, number, as_json))
+    run_command(_show(merchant, number, as_json))
 
 
 async def _show(merchant: str, number: str, as_json: bool) -> int:
@@ -111,7 +90,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
         console.print(f"[red]There is no sales order {number} of merchant {merchant}.[/]")
         return 1
     if as_json:
-        _print_json(found)
+        print_json(found)
         return 0
     console.print(
         f"[bold]{number}[/] of {merchant}: [bold]{found['status']}[/] since {found['status_changed_at']:%Y-%m-%d %H:%M}"
@@ -124,7 +103,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
     for name in ("lines", "shipments", "parcels", "invoices", "warehouse_documents", "processes"):
         if found[name]:
             shown = [{column: row[column] for column in row if column not in LONG} for row in found[name]]
-            console.print(_table(name.replace("_", " "), shown))
+            console.print(table(name.replace("_", " "), shown))
     return 0
 
 
@@ -137,7 +116,7 @@ def listed(
     as_json: AsJson = False,
 ) -> None:
     """Orders under way, the last changed first: what each waits for, and why some stand still. Exit code 0."""
-    _run(_listed(merchant, everything, blocked, most, as_json))
+    run_command(_listed(merchant, everything, blocked, most, as_json))
 
 
 async def _listed(merchant: str | None, everything: bool, blocked: bool, most: int, as_json: bool) -> int:
@@ -146,10 +125,10 @@ async def _listed(merchant: str | None, everything: bool, blocked: bool, most: i
         found = await order_list(session, merchant, everything, blocked, most)
     await database.close()
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
         console.print(
-            _table("orders", [{name: row[name] for name in row if name != "merchant_id" or not merchant} for row in found])
+            table("orders", [{name: row[name] for name in row if name != "merchant_id" or not merchant} for row in found])
         )
         if len(found) == most:
             console.print(f"The first {most}; --most shows more.")
@@ -161,12 +140,12 @@ async def _listed(merchant: str | None, everything: bool, blocked: bool, most: i
 @orders.command("retry")
 def retry(
     number: Annotated[str, typer.Argument(help="Order number.")],
-    by: Annotated[str, typer.Option("--by", help="Who you are; it is kept.")],
+    by: By,
     reason: Annotated[str, typer.Option("--reason", help="What was mended; it is kept.")],
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Try again what stands still. Exit code 0: it is tried again. 1: it does not stand still, or is not there."""
-    _run(_retry(merchant, number, by, reason))
+    run_command(_retry(merchant, number, by, reason))
 
 
 async def _retry(merchant: str, number: str, by: str, reason: str) -> int:
@@ -201,7 +180,7 @@ async def _retry(merchant: str, number: str, by: str, reason: str) -> int:
 @erp.command("import-orders")
 def import_command(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with a row for each order line.")],
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
     with_stock: Annotated[
         bool, typer.Option("--with-stock", help="Give each article an opening balance that suffices, in both systems.")
     ] = False,
@@ -228,7 +207,7 @@ def import_command(
     if not 0 <= rate <= 100:
         console.print(f"[red]--vat-rate is {vat_rate!r}: give a percentage from 0 to 100.[/]")
         raise typer.Exit(1)
-    _run(_import(file, merchant, with_stock, rate, gross, release, as_json))
+    run_command(_import(file, merchant, with_stock, rate, gross, release, as_json))
 
 
 async def _import(
@@ -248,7 +227,7 @@ async def _import(
     finally:
         await database.close()
     if as_json:
-        _print_json(_as_dict(result))
+        print_json(_as_dict(result))
     else:
         _print_result(result)
     return 0
@@ -316,18 +295,3 @@ def _print_result(result: ImportResult) -> None:
         console.print(f"Near-twins, kept apart: {', '.join(' / '.join(twins) for twins in result.near_twins)}")
     if result.service_articles:
         console.print(f"Taken as services, not kept in stock: {', '.join(sorted(result.service_articles))}")
-
-
-def _table(title: str, found: list[dict[str, Any]]) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in found[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in found:
-        table.add_row(*(_cell(value) for value in row.values()))
-    return table
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)

@@ -1,24 +1,21 @@
 """Commands for the day: what is stuck, why, and what moves it; the morning's digest; the lists of the Temporal UI."""
 
-import asyncio
 import json
 import webbrowser
 from collections import Counter
-from collections.abc import Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from temporalio.client import Client
 
 from domain.reasons import REASONS
 from domain.reasons_sv import SWEDISH
 from erp.database import Database
 from erp.people import audit, blocked_connections, digest, late_flows
+from starters.command import AsJson, By, MerchantId, console, print_json, run_command, table
 from starters.filters import FILTERS, address_of, query_of
 from starters.people import Stuck, all_stuck, broken, explain, retry_many
 from starters.stack.home import Home
@@ -29,22 +26,6 @@ DONE, WRONG = 0, 1
 OLDEST_DIGEST = timedelta(hours=26)
 
 OneMerchant = Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant; all without it.")]
-Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
-console = Console()
-
-
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    async def settled() -> int:
-        code = await work
-        await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
-        return code
-
-    raise typer.Exit(asyncio.run(settled()))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, default=str, ensure_ascii=False, indent=2))
 
 
 async def _temporal(settings: Settings) -> Client | None:
@@ -66,7 +47,7 @@ def stuck_command(
 
     Exit code 0: nothing stands still. 1: something does, and is listed. 3: nothing runs.
     """
-    _run(_stuck(merchant, reason, notes, swedish, as_json))
+    run_command(_stuck(merchant, reason, notes, swedish, as_json))
 
 
 async def _stuck(merchant: str | None, reason: str | None, notes: bool, swedish: bool, as_json: bool) -> int:
@@ -80,7 +61,7 @@ async def _stuck(merchant: str | None, reason: str | None, notes: bool, swedish:
     await database.close()
     found = [each for each in found if reason in (None, each.code)]
     if as_json:
-        _print_json([asdict(each) for each in found])
+        print_json([asdict(each) for each in found])
         return WRONG if found else DONE
     if client is None:
         console.print("[yellow]Temporal does not answer: this is our own list alone.[/]")
@@ -117,13 +98,13 @@ def _unknown(reason: str | None) -> bool:
 
 
 def explain_command(
-    number: Annotated[str, typer.Argument(help="Order number.")], merchant: Merchant = "demo", as_json: AsJson = False
+    number: Annotated[str, typer.Argument(help="Order number.")], merchant: MerchantId = "demo", as_json: AsJson = False
 ) -> None:
     """The whole chain of one order: ERP, process, warehouse, shipments, ledger, invoices, Fortnox, every attempt.
 
     Exit code 0: explained. 1: there is no such order. 3: nothing runs.
     """
-    _run(_explain(merchant, number, as_json))
+    run_command(_explain(merchant, number, as_json))
 
 
 async def _explain(merchant: str, number: str, as_json: bool) -> int:
@@ -136,7 +117,7 @@ async def _explain(merchant: str, number: str, as_json: bool) -> int:
         console.print(f"[red]There is no sales order {escape(number)} of merchant {escape(merchant)}.[/]")
         return WRONG
     if as_json:
-        _print_json(found)
+        print_json(found)
         return DONE
     console.print(
         f"[bold]{number}[/] of {merchant}: [bold]{found['status']}[/] since {found['status_changed_at']:%Y-%m-%d %H:%M}"
@@ -144,12 +125,7 @@ async def _explain(merchant: str, number: str, as_json: bool) -> int:
     _print_why(found)
     for name, part in found.items():
         if isinstance(part, list) and part:
-            table = Table(title=name.replace("_", " "), title_justify="left", header_style="bold")
-            for column in part[0]:
-                table.add_column(column.replace("_", " "), overflow="fold")
-            for row in part:
-                table.add_row(*(escape(_cell(value)) for value in row.values()))
-            console.print(table)
+            console.print(table(name.replace("_", " "), part, "%Y-%m-%d %H:%M:%S"))
     if client is None:
         console.print("[yellow]Temporal does not answer: its steps are not shown.[/]")
     return DONE
@@ -170,14 +146,8 @@ def _print_why(found: dict[str, Any]) -> None:
         console.print(f"  {each['step']}, attempt {each['attempt']}{last}", highlight=False)
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
-
-
 def retry_command(
-    by: Annotated[str, typer.Option("--by", help="Who you are; it is kept.")],
+    by: By,
     why: Annotated[str, typer.Option("--why", help="What was mended; it is kept.")],
     everything: Annotated[bool, typer.Option("--all", help="Everything that stands still for the reason.")] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Only what this reason holds.")] = None,
@@ -190,7 +160,7 @@ def retry_command(
 
     Exit code 0: all were taken. 1: one was not, or nothing was asked for. 3: nothing runs.
     """
-    _run(_retry(merchant, everything, reason, by, why, pace, dry_run, as_json))
+    run_command(_retry(merchant, everything, reason, by, why, pace, dry_run, as_json))
 
 
 async def _retry(
@@ -215,7 +185,7 @@ async def _retry(
     results = [result async for result in retry_many(client, found, by, why, pace)]
     refused = [result for result in results if result.refused]
     if as_json:
-        _print_json([asdict(result) for result in results])
+        print_json([asdict(result) for result in results])
     else:
         for result in refused:
             console.print(
@@ -227,7 +197,7 @@ async def _retry(
 
 def _say_planned(found: list[Stuck], as_json: bool) -> None:
     if as_json:
-        _print_json([asdict(each) for each in found])
+        print_json([asdict(each) for each in found])
     else:
         console.print(f"{len(found)} would be tried again: {', '.join(each.document for each in found[:20])}")
 
@@ -243,7 +213,7 @@ def digest_command(
     Exit code 0: nothing to say (with --proof: every digest is younger than 26 hours). 1: something is listed (with --proof: one
     did not run). 3: nothing runs.
     """
-    _run(_digest(merchant, hours, proof, as_json))
+    run_command(_digest(merchant, hours, proof, as_json))
 
 
 async def _digest(merchant: str | None, hours: float, proof: bool, as_json: bool) -> int:
@@ -270,7 +240,7 @@ async def _digest(merchant: str | None, hours: float, proof: bool, as_json: bool
     )
     if as_json:
         exceptions = [asdict(each) for each in standing]
-        _print_json(
+        print_json(
             {"ran_at": now, "hours": hours, "merchants": figures, "exceptions": exceptions}
             | {"connections": connections, "late_flows": late}
         )
@@ -281,7 +251,7 @@ async def _digest(merchant: str | None, hours: float, proof: bool, as_json: bool
 
 def _say_proof(figures: list[dict[str, Any]], now: datetime, as_json: bool) -> int:
     if as_json:
-        _print_json({row["merchant_id"]: row["last_digest"] for row in figures})
+        print_json({row["merchant_id"]: row["last_digest"] for row in figures})
     for row in figures if not as_json else []:
         last = row["last_digest"]
         console.print(f"{row['merchant_id']}: " + (f"ran {last:%Y-%m-%d %H:%M} UTC" if last else "[red]has never run[/]"))
@@ -350,7 +320,7 @@ def _filter_command(name: str) -> None:
             raise typer.Exit(WRONG)
         found = address_of(base, settings.temporal_namespace, query)
         if as_json:
-            _print_json({"query": query, "address": found})
+            print_json({"query": query, "address": found})
         else:
             print(query)
             print(found)

@@ -5,20 +5,18 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from sqlalchemy import text
 
 from domain.keys import PurchaseKey
 from domain.reasons import REASONS
 from erp.database import DATABASE_ERRORS, Database, one
 from erp.purchase_overview import purchase_list, purchase_overview
-from starters.cli_orders import AsJson, Merchant, _print_json, _run
-from starters.cli_returns import By, Why, _table, decide
+from starters.cli_returns import decide
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
 from worker.settings import Settings
 from workflows.receive_purchase_order import ReceivePurchaseOrder
 
 purchases = typer.Typer(no_args_is_help=True, help="Purchase orders: place one, see one, see all that are under way, close one.")
-console = Console()
 
 _SUPPLIER = text("select currency from erp.supplier where merchant_id = :merchant and supplier_number = :supplier")
 _PURCHASE = text(
@@ -51,13 +49,13 @@ def start(
     line: Annotated[list[str], typer.Option("--line", "-l", help="ARTICLE:QUANTITY:PRICE, for each line.")],
     currency: Annotated[str | None, typer.Option("--currency", help="The supplier's own without it.")] = None,
     expected: Annotated[datetime | None, typer.Option("--expected", formats=["%Y-%m-%d"], help="When it should come.")] = None,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Place a purchase order, as the ERP would: its process starts by itself within a second.
 
     Exit code 0: placed, or it was before. 1: there is no such supplier, or what is written is refused.
     """
-    _run(_write(merchant, number, supplier, line, currency, expected))
+    run_command(_write(merchant, number, supplier, line, currency, expected))
 
 
 async def _write(
@@ -99,13 +97,13 @@ def _line(written: str) -> tuple[str, Decimal, Decimal]:
 
 @purchases.command("show")
 def show(
-    number: Annotated[str, typer.Argument(help="Purchase order number.")], merchant: Merchant = "demo", as_json: AsJson = False
+    number: Annotated[str, typer.Argument(help="Purchase order number.")], merchant: MerchantId = "demo", as_json: AsJson = False
 ) -> None:
     """Everything that belongs to one purchase order: lines, receipts with their rates, what stands still and why.
 
     Exit code 0: shown. 1: there is no such purchase order.
     """
-    _run(_show(merchant, number, as_json))
+    run_command(_show(merchant, number, as_json))
 
 
 async def _show(merchant: str, number: str, as_json: bool) -> int:
@@ -117,7 +115,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
         console.print(f"[red]There is no purchase order {number} of merchant {merchant}.[/]")
         return 1
     if as_json:
-        _print_json(found)
+        print_json(found)
         return 0
     console.print(f"[bold]{number}[/] from supplier {found['supplier_number']}: [bold]{found['status']}[/]")
     if found["closed_by"]:
@@ -129,7 +127,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
     for name in ("lines", "receipts", "processes"):
         if found[name]:
-            console.print(_table(name, found[name]))
+            console.print(table(name, found[name]))
     return 0
 
 
@@ -141,7 +139,7 @@ def listed(
     as_json: AsJson = False,
 ) -> None:
     """Purchase orders under way, the last changed first, and what about some deserves a look. Exit code 0."""
-    _run(_listed(merchant, everything, most, as_json))
+    run_command(_listed(merchant, everything, most, as_json))
 
 
 async def _listed(merchant: str | None, everything: bool, most: int, as_json: bool) -> int:
@@ -150,9 +148,9 @@ async def _listed(merchant: str | None, everything: bool, most: int, as_json: bo
         found = await purchase_list(session, merchant, everything, most)
     await database.close()
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
-        console.print(_table("purchase orders", found))
+        console.print(table("purchase orders", found))
     else:
         console.print("No purchase orders under way.")
     return 0
@@ -160,7 +158,7 @@ async def _listed(merchant: str | None, everything: bool, most: int, as_json: bo
 
 @purchases.command("close")
 def close(
-    number: Annotated[str, typer.Argument(help="Purchase order number.")], by: By, reason: Why, merchant: Merchant = "demo"
+    number: Annotated[str, typer.Argument(help="Purchase order number.")], by: By, reason: Reason, merchant: MerchantId = "demo"
 ) -> None:
     """Expect nothing more of a purchase order, short or over. A decision: who and why are kept.
 
@@ -168,7 +166,7 @@ def close(
 
     Exit code 0: it is decided. 1: there is no such purchase order under way.
     """
-    _run(_close(merchant, number, by, reason))
+    run_command(_close(merchant, number, by, reason))
 
 
 async def _close(merchant: str, number: str, by: str, reason: str) -> int:
@@ -193,10 +191,10 @@ async def _close(merchant: str, number: str, by: str, reason: str) -> int:
 
 @purchases.command("retry")
 def retry(
-    number: Annotated[str, typer.Argument(help="Purchase order number.")], by: By, reason: Why, merchant: Merchant = "demo"
+    number: Annotated[str, typer.Argument(help="Purchase order number.")], by: By, reason: Reason, merchant: MerchantId = "demo"
 ) -> None:
     """Try again what stands still. Exit code 0: it is tried again. 1: it does not stand still, or is not there."""
-    _run(_retry(merchant, number, by, reason))
+    run_command(_retry(merchant, number, by, reason))
 
 
 async def _retry(merchant: str, number: str, by: str, reason: str) -> int:

@@ -1,14 +1,11 @@
 """Commands about exchange rates: see them, fetch them now, confirm one that is not believed."""
 
 import asyncio
-import json
-from collections.abc import Coroutine
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -19,6 +16,7 @@ from domain.banking_days import banking_days
 from erp.database import Database
 from erp.overview import open_exceptions
 from erp.rates import shown
+from starters.command import AsJson, MerchantId, console, print_json, run_command
 from worker.settings import Settings
 from worker.temporal import connect
 from workflows import attributes, options
@@ -27,25 +25,13 @@ from workflows.patient import Correction
 
 rates = typer.Typer(no_args_is_help=True, help="Exchange rates: see them, fetch them now, confirm one that is not believed.")
 
-Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
-console = Console()
 KIND = "exchange-rates"
-
-
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    async def settled() -> int:
-        code = await work
-        await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
-        return code
-
-    raise typer.Exit(asyncio.run(settled()))
 
 
 @rates.command("show")
 def show(
     currency: Annotated[str | None, typer.Argument(help="A currency such as EUR; all without it.")] = None,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
     days: Annotated[int, typer.Option("--days", min=1, max=3650, help="How many days back.")] = 14,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +39,7 @@ def show(
 
     Exit code 0: shown. 1: there are none.
     """
-    _run(_show(merchant, currency.upper() if currency else None, days, as_json))
+    run_command(_show(merchant, currency.upper() if currency else None, days, as_json))
 
 
 async def _show(merchant: str, currency: str | None, days: int, as_json: bool) -> int:
@@ -66,7 +52,7 @@ async def _show(merchant: str, currency: str | None, days: int, as_json: bool) -
     missing = _missing(found)
     if as_json:
         told = {"rates": found, "missing": missing, "standing": standing}
-        print(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+        print_json(told)
     else:
         _print(merchant, found, missing, standing, days)
     return 0 if found else 1
@@ -103,14 +89,14 @@ def _missing(found: list[dict[str, Any]]) -> dict[str, list[date]]:
 
 @rates.command("fetch")
 def fetch(
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
     seconds: Annotated[float, typer.Option("--wait", help="How long to wait for the outcome.")] = 30.0,
 ) -> None:
     """Fetch now instead of at five past five; one that stands still tries again.
 
     Exit code 0: every rate that must be there is there. 1: it stands still, and the text says why.
     """
-    _run(_fetch(merchant, seconds))
+    run_command(_fetch(merchant, seconds))
 
 
 async def _fetch(merchant: str, seconds: float) -> int:
@@ -155,7 +141,7 @@ def confirm(
     value: Annotated[str, typer.Argument(help="The value exactly as it was published.")],
     by: Annotated[str, typer.Option("--by", help="Who confirms it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it is right.")],
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Say that a rate which is not believed is right. Kept with the rate, and in the audit log.
 
@@ -166,7 +152,7 @@ def confirm(
     except InvalidOperation:
         console.print(f"[red]{escape(value)} is not a number.[/] Write it with a point, as the bank does: 11.2345")
         raise typer.Exit(1) from None
-    _run(_confirm(merchant, RateConfirmation(by, reason, currency.upper(), on.date(), number)))
+    run_command(_confirm(merchant, RateConfirmation(by, reason, currency.upper(), on.date(), number)))
 
 
 async def _confirm(merchant: str, confirmation: RateConfirmation) -> int:

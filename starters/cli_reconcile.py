@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
@@ -25,6 +23,7 @@ from erp import settling
 from erp.database import Database
 from erp.merchants import load_merchant
 from erp.settling import Found, Run
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command
 from worker.settings import Settings
 from worker.temporal import connect
 from worker.wiring import ongoing_connections
@@ -33,10 +32,7 @@ from workflows.approve_differences import Approval, ApproveDifferences
 from workflows.reconcile_stock import ReconcileStock, ToReconcile
 
 reconcile = typer.Typer(no_args_is_help=True, help="Warehouse against books: run, show, approve, file, preview.")
-console = Console()
 
-Who = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
 RunNo = Annotated[int | None, typer.Argument(help="The run's number; the newest without it.")]
 
 OK, DIFFERS, WAITS = 0, 1, 3
@@ -44,7 +40,7 @@ OK, DIFFERS, WAITS = 0, 1, 3
 
 @reconcile.command("run")
 def run(
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
     on: Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="A past day: explains, never books.")] = None,
     file: Annotated[
         Path | None, typer.Option("--file", help="A delivered stock file; it must lie where the worker can read it.")
@@ -59,7 +55,7 @@ def run(
     """
     kind = "past" if on else "file" if file or files else "daily" if daily else "on-demand"
     wanted = ToReconcile(merchant, kind, on.date() if on else None, str(file.resolve()) if file else None)
-    raise typer.Exit(asyncio.run(_reconcile(wanted, seconds)))
+    run_command(_reconcile(wanted, seconds))
 
 
 async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
@@ -117,7 +113,7 @@ async def _follow(handle: WorkflowHandle[Any, list[str]], database: Database, me
 @reconcile.command("show")
 def show(
     number: RunNo = None,
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
     as_json: AsJson = False,
     most: Annotated[int, typer.Option("--most", help="How many differences to list.")] = 40,
 ) -> None:
@@ -125,7 +121,7 @@ def show(
 
     Exit code 0: everything is explained. 1: something is unknown. 3: something waits for a person. 2: there is no such run.
     """
-    raise typer.Exit(asyncio.run(_show(number, merchant, as_json, most)))
+    run_command(_show(number, merchant, as_json, most))
 
 
 async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> int:
@@ -151,7 +147,7 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
             "unmatched": [dict(row._mapping) for row in lonely],
             "waiting": [asdict(each) for each in waiting],
         }
-        print(json.dumps(document, default=str, indent=2))
+        print_json(document)
         return WAITS if asked else DIFFERS if unknown else OK
     state = "finished" if run.state == "finished" else f"running, {run.articles_read} articles read"
     console.print(f"Run {run.run_no} ({run.kind}) for {run.for_date}, {state}. {run.articles_read} articles compared.")
@@ -199,16 +195,16 @@ def _classes(parts: Sequence[tuple[str, str, Decimal]]) -> None:
 @reconcile.command("approve")
 def approve(
     number: Annotated[int, typer.Argument(help="The number of the unknown difference, as show says it.")],
-    by: Annotated[str, typer.Option("--by", help="Who you are; it is kept.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    by: By,
+    reason: Reason,
     refuse: Annotated[bool, typer.Option("--refuse", help="It must not be booked.")] = False,
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Decide about a difference that nobody can explain. Above the merchant's limit a second person must approve too.
 
     Exit code 0: booked or refused. 3: a second person is needed, or it is moving. 1: not taken, with the reason.
     """
-    raise typer.Exit(asyncio.run(_approve(Approval(number, by, reason, refuse), merchant)))
+    run_command(_approve(Approval(number, by, reason, refuse), merchant))
 
 
 async def _approve(approval: Approval, merchant: str) -> int:
@@ -241,7 +237,7 @@ async def decide(client: Client, merchant: str, approval: Approval) -> str:
 @reconcile.command("file")
 def file(
     number: RunNo = None,
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
     out: Annotated[Path, typer.Option("--out", help="The folder to write to.")] = Path(),
     form: Annotated[str, typer.Option("--format", help="csv, xlsx, html, or all.")] = "all",
 ) -> None:
@@ -249,7 +245,7 @@ def file(
 
     Exit code 0: written. 1: the run has no file yet, or what is kept is not what was written.
     """
-    raise typer.Exit(asyncio.run(_file(number, merchant, out, form)))
+    run_command(_file(number, merchant, out, form))
 
 
 async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
@@ -273,14 +269,14 @@ async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
 
 @reconcile.command("preview")
 def preview(
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
     most: Annotated[int, typer.Option("--most", help="How many differences to list.")] = 40,
 ) -> None:
     """Compare now and show what a run would find. Writes nothing, anywhere.
 
     Exit code 0: everything is explained. 1: something is unknown.
     """
-    raise typer.Exit(asyncio.run(_preview(merchant, most)))
+    run_command(_preview(merchant, most))
 
 
 async def _preview(merchant: str, most: int) -> int:

@@ -4,8 +4,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -14,21 +12,19 @@ from domain.keys import ReturnKey
 from domain.reasons import REASONS
 from erp.database import DATABASE_ERRORS, Database, one
 from erp.return_overview import return_list, return_overview
-from starters.cli_orders import AsJson, Merchant, _print_json, _run, orders
+from starters.cli_orders import orders
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
 from worker.settings import Settings
 from worker.temporal import connect
 from workflows.patient import Correction
 from workflows.receive_return import ReceiveReturn
 
 returns = typer.Typer(no_args_is_help=True, help="Returns: announce one, see one, see all that are under way, settle one.")
-console = Console()
 
 Lines = Annotated[
     list[str] | None,
     typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line; all that was sent without it."),
 ]
-By = Annotated[str, typer.Option("--by", help="Who you are; it is kept.")]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
 _ORDER = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :order")
 _SENT = text(
@@ -57,13 +53,13 @@ def start(
     order: Annotated[str, typer.Option("--order", "-o", help="The sales order it comes from.")],
     line: Lines = None,
     cause: Annotated[str | None, typer.Option("--cause", help="Why: a cause of the warehouse.")] = None,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Announce a return, as the ERP would: its process starts by itself within a second.
 
     Exit code 0: announced, or it was before. 1: there is no such order or line, or nothing of it was sent.
     """
-    _run(_write(merchant, number, order, line, "announced", cause=cause))
+    run_command(_write(merchant, number, order, line, "announced", cause=cause))
 
 
 @orders.command("credit")
@@ -71,10 +67,10 @@ def credit(
     order: Annotated[str, typer.Argument(help="Order number.")],
     number: Annotated[str, typer.Option("--number", "-n", help="A number of its own for this credit: a repeat does nothing.")],
     by: By,
-    reason: Why,
+    reason: Reason,
     line: Lines = None,
     freight: Annotated[bool, typer.Option("--freight", help="Credit the freight too.")] = False,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Credit without goods coming back: a claim, a gesture. A decision: who and why are kept.
 
@@ -88,7 +84,7 @@ def credit(
     if not line and not freight:
         console.print("[red]Name what is credited: --line LINE:QUANTITY, --freight, or both.[/]")
         raise typer.Exit(1)
-    _run(_write(merchant, number, order, line or [], "credit", freight or None, by, reason))
+    run_command(_write(merchant, number, order, line or [], "credit", freight or None, by, reason))
 
 
 async def _write(
@@ -146,13 +142,13 @@ def _quantities(lines: list[str]) -> dict[int, Decimal]:
 
 @returns.command("show")
 def show(
-    number: Annotated[str, typer.Argument(help="Return number.")], merchant: Merchant = "demo", as_json: AsJson = False
+    number: Annotated[str, typer.Argument(help="Return number.")], merchant: MerchantId = "demo", as_json: AsJson = False
 ) -> None:
     """Everything that belongs to one return: lines, what came back and why, credits, what stands still.
 
     Exit code 0: shown. 1: there is no such return.
     """
-    _run(_show(merchant, number, as_json))
+    run_command(_show(merchant, number, as_json))
 
 
 async def _show(merchant: str, number: str, as_json: bool) -> int:
@@ -164,7 +160,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
         console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
         return 1
     if as_json:
-        _print_json(found)
+        print_json(found)
         return 0
     console.print(f"[bold]{number}[/] of order {found['order_number']}, {found['origin']}: [bold]{found['status']}[/]")
     if found["decision"]:
@@ -176,7 +172,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
     for name in ("lines", "came_back", "credits", "processes"):
         if found[name]:
-            console.print(_table(name.replace("_", " "), found[name]))
+            console.print(table(name.replace("_", " "), found[name]))
     return 0
 
 
@@ -188,7 +184,7 @@ def listed(
     as_json: AsJson = False,
 ) -> None:
     """Returns under way, the last changed first, and why some stand still. Exit code 0."""
-    _run(_listed(merchant, everything, most, as_json))
+    run_command(_listed(merchant, everything, most, as_json))
 
 
 async def _listed(merchant: str | None, everything: bool, most: int, as_json: bool) -> int:
@@ -197,9 +193,9 @@ async def _listed(merchant: str | None, everything: bool, most: int, as_json: bo
         found = await return_list(session, merchant, everything, most)
     await database.close()
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
-        console.print(_table("returns", found))
+        console.print(table("returns", found))
     else:
         console.print("No returns under way.")
     return 0
@@ -207,21 +203,21 @@ async def _listed(merchant: str | None, everything: bool, most: int, as_json: bo
 
 @returns.command("retry")
 def retry(
-    number: Annotated[str, typer.Argument(help="Return number.")], by: By, reason: Why, merchant: Merchant = "demo"
+    number: Annotated[str, typer.Argument(help="Return number.")], by: By, reason: Reason, merchant: MerchantId = "demo"
 ) -> None:
     """Try again what stands still. Exit code 0: it is tried again. 1: it does not stand still, or is not there."""
-    _run(_update(merchant, number, ReceiveReturn.retry_now, by, reason))
+    run_command(_update(merchant, number, ReceiveReturn.retry_now, by, reason))
 
 
 @returns.command("settle")
 def settle(
-    number: Annotated[str, typer.Argument(help="Return number.")], by: By, reason: Why, merchant: Merchant = "demo"
+    number: Annotated[str, typer.Argument(help="Return number.")], by: By, reason: Reason, merchant: MerchantId = "demo"
 ) -> None:
     """Do not credit what came back and is not credited yet: an exchange, a claim. A decision: who and why are kept.
 
     Exit code 0: it is settled. 1: there is no such return under way.
     """
-    _run(_update(merchant, number, ReceiveReturn.settle_without_credit, by, reason))
+    run_command(_update(merchant, number, ReceiveReturn.settle_without_credit, by, reason))
 
 
 async def _update(merchant: str, number: str, update: Any, by: str, reason: str) -> int:
@@ -254,12 +250,3 @@ async def decide(workflow_id: str, update: Any, by: str, reason: str) -> int:
         console.print(f"[red]Temporal: {error.message}[/]")
         return 1
     return 0
-
-
-def _table(title: str, found: list[dict[str, Any]]) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in found[0]:
-        table.add_column(name.replace("_", " "))
-    for row in found:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    return table

@@ -1,7 +1,6 @@
 """Commands about the embedded stack: up, down, status, wait."""
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -16,13 +15,13 @@ from urllib.parse import quote
 
 import psutil
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from erp.database import DATABASE_ERRORS, Database
 from erp.finds import Finds, finds
 from erp.overview import moving
+from starters.command import AsJson, console, print_json, run_command
 from starters.stack import Stack, StackError
 from starters.stack.home import Home, HomeError
 from starters.stack.programs import Programs
@@ -32,9 +31,6 @@ DONE, WRONG, NOT_RUNNING = 0, 1, 3
 START_SECONDS = 90.0
 STOP_SECONDS = 75.0
 STUCK = "BlockedReason IS NOT NULL OR TemporalReportedProblems IS NOT NULL"
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
-console = Console()
 
 
 def up(
@@ -181,13 +177,13 @@ def status(as_json: AsJson = False) -> None:
     home = Home(Settings.from_environment().home)
     if not home.is_running():
         if as_json:
-            print(json.dumps({"home": str(home.folder), "running": False}, indent=2))
+            print_json({"home": str(home.folder), "running": False})
         else:
             console.print(f"No stack runs in {home.folder}. `lagerbro up` starts one.")
         raise typer.Exit(NOT_RUNNING)
     state = asyncio.run(_asked(home))
     if as_json:
-        print(json.dumps(state, indent=2))
+        print_json(state)
     else:
         console.print(_children(state["children"]))
         _print_addresses(state["addresses"])
@@ -260,7 +256,7 @@ def wait(
 
     Exit code 0: at rest; orders that stand still are counted, not waited for. 1: still moving when the time was up.
     """
-    raise typer.Exit(asyncio.run(_wait(timeout, as_json)))
+    run_command(_wait(timeout, as_json))
 
 
 async def _wait(timeout: float, as_json: bool) -> int:
@@ -280,7 +276,7 @@ async def _wait(timeout: float, as_json: bool) -> int:
     seconds = round(time.monotonic() - began, 1)
     calm = 2 if calm and timeout <= 0 else calm
     if as_json:
-        print(json.dumps({"at_rest": calm >= 2, "seconds": seconds} | now, indent=2))
+        print_json({"at_rest": calm >= 2, "seconds": seconds} | now)
     elif calm >= 2:
         console.print(f"At rest after {seconds} s; {now['blocked']} documents wait for a person.")
     else:

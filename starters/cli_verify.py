@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
 from erp.database import Database
+from starters.command import AsJson, run_command
 from starters.verify import CannotCheck, open_online, print_proofs, print_report, prove, verify
 from starters.verify.report import NOT_CHECKED
 from worker.keyring import KeyRingError
@@ -34,7 +35,7 @@ def verify_command(
             " database; needs a superuser's login in LAGERBRO_OWNER_DATABASE_URL.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check the books: every invariant, on one snapshot, read-only, at any time, on any database.
 
@@ -46,7 +47,7 @@ def verify_command(
 
     Exit code 0: clean. 1: something is violated, or --prove overlooked something. 2: no violation, but not everything was proved.
     """
-    raise typer.Exit(asyncio.run(_settled(merchant, online, prove_it, as_json)))
+    run_command(_settled(merchant, online, prove_it, as_json))
 
 
 async def _settled(merchant: str | None, online: bool, prove_it: bool, as_json: bool) -> int:

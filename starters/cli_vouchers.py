@@ -1,14 +1,12 @@
 """Commands for the accountant: vouchers (verifikationer), and whether stock, ledger and Fortnox are one figure."""
 
 import asyncio
-import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 from temporalio.client import Client
@@ -22,6 +20,7 @@ from domain.vouchers import voucher_key
 from erp.database import Database, one, rows
 from erp.merchants import Merchant, load_merchant
 from erp.vouchers import TieOut, booked_vouchers, tie_out
+from starters.command import AsJson, MerchantId, console, print_json, run_command
 from worker.settings import Settings
 from worker.temporal import connect
 from worker.wiring import fortnox_connections
@@ -29,10 +28,7 @@ from workflows import attributes, options
 from workflows.post_vouchers import PostVouchers
 
 vouchers = typer.Typer(no_args_is_help=True, help="Vouchers that carry the ledger's postings to Fortnox.")
-console = Console()
 
-Who = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
 
 _LIST = text(
     """
@@ -48,12 +44,12 @@ _SPECIFICATION = text("select specification from bridge.voucher where merchant_i
 
 
 @vouchers.command("post")
-def post(merchant: Who = "demo") -> None:
+def post(merchant: MerchantId = "demo") -> None:
     """Book what has no voucher yet, now instead of at the daily hour. A run that is under way is left to do it.
 
     Exit code 0: done, or still at it after ten seconds (then see the UI).
     """
-    raise typer.Exit(asyncio.run(_post(merchant)))
+    run_command(_post(merchant))
 
 
 async def _post(merchant: str) -> int:
@@ -85,10 +81,12 @@ async def post_now(client: Client, merchant: str, seconds: float = 10) -> int | 
 
 @vouchers.command("list")
 def list_them(
-    merchant: Who = "demo", most: Annotated[int, typer.Option("--most", help="The newest so many.")] = 50, as_json: AsJson = False
+    merchant: MerchantId = "demo",
+    most: Annotated[int, typer.Option("--most", help="The newest so many.")] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """The newest vouchers: day, postings, amount, and where each is in Fortnox."""
-    raise typer.Exit(asyncio.run(_list(merchant, most, as_json)))
+    run_command(_list(merchant, most, as_json))
 
 
 async def _list(merchant: str, most: int, as_json: bool) -> int:
@@ -97,7 +95,7 @@ async def _list(merchant: str, most: int, as_json: bool) -> int:
         found = [dict(row._mapping) for row in await rows(session, _LIST, merchant=merchant, most=most)]
     await database.close()
     if as_json:
-        print(json.dumps(found, default=str, indent=2))
+        print_json(found)
         return 0
     table = Table("voucher", "accounting day", "booked on", "postings", "amount", "in Fortnox", "state")
     for row in found:
@@ -110,12 +108,12 @@ async def _list(merchant: str, most: int, as_json: bool) -> int:
 
 
 @vouchers.command("show")
-def show(number: Annotated[int, typer.Argument(help="Our number of the voucher.")], merchant: Who = "demo") -> None:
+def show(number: Annotated[int, typer.Argument(help="Our number of the voucher.")], merchant: MerchantId = "demo") -> None:
     """The specification of one voucher, as CSV: every posting in it, row by row.
 
     Exit code 0: shown. 1: there is no such voucher.
     """
-    raise typer.Exit(asyncio.run(_show(merchant, number)))
+    run_command(_show(merchant, number))
 
 
 async def _show(merchant: str, number: int) -> int:
@@ -162,19 +160,19 @@ class Tied:
         return self.ours.ledger == self.ours.balances == self.ours.posted and self.gap == 0
 
 
-def tie_out_command(merchant: Who = "demo", as_json: AsJson = False) -> None:
+def tie_out_command(merchant: MerchantId = "demo", as_json: AsJson = False) -> None:
     """Stock ledger, balances and Fortnox's stock account side by side (avstämning), every gap named.
 
     Exit code 0: one figure, apart from what is listed as waiting or foreign. 1: something does not tie.
     """
-    raise typer.Exit(asyncio.run(_tie_out(merchant, as_json)))
+    run_command(_tie_out(merchant, as_json))
 
 
 async def _tie_out(merchant_id: str, as_json: bool) -> int:
     tied = await tied_out(Settings.from_environment(), merchant_id)
     if as_json:
         told = asdict(tied) | {"gap": tied.gap, "agrees": tied.agrees}
-        print(json.dumps(told, default=str, indent=2))
+        print_json(told)
     else:
         print_tied(tied)
     return 0 if tied.agrees else 1
