@@ -10,43 +10,31 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import text
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.flows import FLOWS, Flow
-from domain.keys import OrderKey
 from erp import flows
-from erp.counters import PURCHASE_ORDER, SALES_ORDER
 from erp.database import Database, rows
+from starters.documents import BY_TOPIC, TOLD
 from starters.merchants import start_syncing, start_watching
 from starters.pace import Pace
-from starters.relay_purchases import PURCHASES
-from starters.relay_returns import RETURNS
 from worker.health import alive
 from worker.logs import configure_logs
 from worker.metrics import serve_metrics
 from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
 from worker.tracing import interceptors
-from workflows import attributes, options
-from workflows.receive_purchase_order import ReceivePurchaseOrder
-from workflows.sales_order import FulfilSalesOrder
 from workflows.watch_warehouse import WatchWarehouse
 
 log = structlog.get_logger("relay")
 
 Subject = tuple[str, str, str | None]
 """What hints are about: merchant, kind, and our document, or None for one that is not ours."""
-
-KINDS = (SALES_ORDER, PURCHASE_ORDER)
-"""What hints are about that has a process to be told."""
 
 BATCH = 50
 IDLE_SECONDS = 1.0
@@ -80,18 +68,6 @@ _ARTICLES_TOLD = text(
     "update bridge.outbox set delivered_at = now(), outcome = 'told', last_error = null"
     " where outbox_no = any(cast(:numbers as bigint[]))"
 )
-_PROCESS = text(
-    """
-    insert into bridge.process (merchant_id, kind, document, run, workflow_id)
-    values (:merchant, 'sales-order', :document, :run, :workflow_id) on conflict do nothing
-    """
-)
-_LAST_PROCESS = text(
-    """
-    select run, workflow_id, ended_at from bridge.process
-    where merchant_id = :merchant and kind = 'sales-order' and document = :document order by run desc limit 1
-    """
-)
 _DELIVERED = text(
     "update bridge.outbox set delivered_at = now(), outcome = :outcome, last_error = null where outbox_no = :outbox_no"
 )
@@ -120,12 +96,6 @@ _WORKFLOW = text(
     """
     select workflow_id from bridge.process
     where merchant_id = :merchant and kind = :kind and document = :document and ended_at is null order by run desc limit 1
-    """
-)
-_LOST = text(
-    """
-    update bridge.process set ended_at = now(), outcome = 'lost'
-    where merchant_id = :merchant and kind = 'sales-order' and document = :document and run = :run and ended_at is null
     """
 )
 
@@ -181,20 +151,13 @@ class Relay:
 
     async def _deliver(self, row: Any) -> bool:
         try:
-            match row.topic:
-                case "sales-order.released":
-                    outcome = await self._start(OrderKey(row.merchant_id, row.document))
-                case "sales-order.changed":
-                    outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.erp_changed)
-                case "sales-order.cancel":
-                    outcome = await self._tell(row.merchant_id, row.document, FulfilSalesOrder.cancel_asked, answer_at_least=True)
-                case topic if topic.startswith("return."):
-                    outcome = await RETURNS.deliver(self._database, self._client, row)
-                case topic if topic.startswith("purchase-order."):
-                    outcome = await PURCHASES.deliver(self._database, self._client, row)
-                case unknown:
-                    outcome = f"unknown topic {unknown}"
-                    log.error("unknown topic", topic=unknown, document=row.document)
+            documents = BY_TOPIC.get(row.topic.partition(".")[0])
+            if documents is None:
+                outcome = f"unknown topic {row.topic}"
+            else:
+                outcome = await documents.deliver(self._database, self._client, row)
+            if outcome.startswith("unknown topic"):
+                log.error("unknown topic", topic=row.topic, document=row.document)
         except Exception as error:
             name = error.status.name if isinstance(error, RPCError) else type(error).__name__
             async with self._database.everyone() as session:
@@ -205,61 +168,6 @@ class Relay:
             await session.execute(_DELIVERED, {"outbox_no": row.outbox_no, "outcome": outcome})
         return True
 
-    async def _start(self, key: OrderKey) -> str:
-        async with self._database.everyone() as session:
-            await session.execute(
-                _PROCESS,
-                {"merchant": key.merchant, "document": key.number, "run": key.run, "workflow_id": key.workflow_id},
-            )
-            last = (await rows(session, _LAST_PROCESS, merchant=key.merchant, document=key.number))[0]
-        if last.ended_at is not None or last.run != key.run:
-            return "ended before"
-        try:
-            await self._client.start_workflow(
-                FulfilSalesOrder.run,
-                key,
-                id=key.workflow_id,
-                task_queue=options.ORDERS_QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary=f"Sales order {key.number} of {key.merchant}",
-                search_attributes=attributes.at_start(key.merchant, key.number, "sending", datetime.now(UTC)),
-            )
-        except WorkflowAlreadyStartedError:
-            return "ran to its end"
-        return "started"
-
-    async def _tell(self, merchant: str, document: str, signal_method: Any, answer_at_least: bool = False) -> str:
-        """Signal the running process. With `answer_at_least`, an order that has ended gets another run, which answers."""
-        async with self._database.everyone() as session:
-            found = await rows(session, _LAST_PROCESS, merchant=merchant, document=document)
-        if found and found[0].ended_at is not None and answer_at_least:
-            return await self._start(OrderKey(merchant, document, found[0].run + 1))
-        if not found or found[0].ended_at is not None:
-            return "no process"
-        return await self._signal(OrderKey(merchant, document, found[0].run), signal_method)
-
-    async def _signal(self, key: OrderKey, signal_method: Any) -> str:
-        """Signal the process of this run. One that our row says is running and Temporal does not is started (again)."""
-        try:
-            await self._client.get_workflow_handle(key.workflow_id).signal(signal_method)
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
-            return await self._revive(key)
-        return "told"
-
-    async def _revive(self, key: OrderKey) -> str:
-        outcome = await self._start(key)
-        if outcome != "ran to its end":
-            return outcome
-        async with self._database.everyone() as session:
-            lost = await session.execute(_LOST, {"merchant": key.merchant, "document": key.number, "run": key.run})
-        if not lost.rowcount:
-            return "ended before"
-        log.warning("process was lost", merchant=key.merchant, document=key.number)
-        return await self._start(OrderKey(key.merchant, key.number, key.run + 1))
-
     async def drain_inbox(self) -> int:
         """One nudge for each document that something was said about; returns how many rows were taken and applied.
 
@@ -267,7 +175,7 @@ class Relay:
         """
         async with self._database.everyone() as session:
             taken = await rows(session, _NUDGES, most=BATCH * 10)
-            unnamed = [row.doc_id for row in taken if row.kind in KINDS and row.document is None and row.doc_id is not None]
+            unnamed = [row.doc_id for row in taken if row.kind in TOLD and row.document is None and row.doc_id is not None]
             names = {
                 (row.merchant_id, row.kind, row.doc_id): row.document
                 for row in (await rows(session, _DOCUMENTS, ids=unnamed) if unnamed else [])
@@ -288,35 +196,19 @@ class Relay:
         merchant, kind, document = about
         async with gate:
             try:
-                if kind not in KINDS:
+                if kind not in TOLD:
                     outcome = "no process of this kind yet"
                 elif document is None:
                     outcome = "not one of ours"
                 else:
                     self._pace.told(about)
-                    look = self._look if kind == SALES_ORDER else self._look_at_purchase
-                    outcome = await look(merchant, document, set(said.values()))
+                    again = set(said.values()) != {"webhook"}
+                    outcome = await TOLD[kind].look(self._database, self._client, merchant, document, again)
             except RPCError as error:
                 log.warning("not nudged", merchant=merchant, document=document, error=error.status.name)
                 return
             async with self._database.everyone() as session:
                 await session.execute(_APPLIED, {"outcome": outcome, "numbers": list(said)})
-
-    async def _look_at_purchase(self, merchant: str, document: str, sources: set[str]) -> str:
-        again = sources != {"webhook"}
-        return await PURCHASES.look(self._database, self._client, merchant, document, ReceivePurchaseOrder.look, again)
-
-    async def _look(self, merchant: str, document: str, sources: set[str]) -> str:
-        async with self._database.everyone() as session:
-            found = await rows(session, _LAST_PROCESS, merchant=merchant, document=document)
-        if not found:
-            return "no process"
-        if found[0].ended_at is None:
-            return await self._signal(OrderKey(merchant, document, found[0].run), FulfilSalesOrder.look)
-        if sources == {"webhook"}:
-            # Most often the echo of what ended the process. If the warehouse differs from our books, the watcher says so.
-            return "ended; left to the watcher"
-        return await self._start(OrderKey(merchant, document, found[0].run + 1))
 
     async def tend_flows(self) -> int:
         """Let go on what waited for a flow that is on, and let run what was asked to.

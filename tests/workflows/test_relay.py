@@ -1,11 +1,12 @@
 """The relay: exactly one process for a released order, however often and by however many it is delivered, killed anywhere."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from erp.database import Database
@@ -42,30 +43,37 @@ class Killed(BaseException):
     """The process is gone: nothing after this line happens."""
 
 
-class DyingRelay(Relay):
-    """A relay that is killed at one of the places between claiming a row and marking it."""
+class Reached:
+    """Temporal, reached by a relay that is killed, or cut off, at the moment it starts a process or tells one."""
 
-    def __init__(self, database: Database, client: Client, where: str) -> None:
-        super().__init__(database, client)
-        self._where = where
+    def __init__(self, client: Client, before: BaseException | None = None, after: BaseException | None = None) -> None:
+        self._client, self._before, self._after = client, before, after
 
-    async def _start(self, key: Any) -> str:
-        if self._where == "before the start":
-            raise Killed
-        outcome = await super()._start(key)
-        if self._where == "between start and mark":
-            raise Killed
-        return outcome
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_workflow_handle(self, workflow_id: str) -> Any:
+        if self._before:
+            raise self._before
+        return self._client.get_workflow_handle(workflow_id)
+
+    async def start_workflow(self, *args: Any, **named: Any) -> Any:
+        if self._before:
+            raise self._before
+        started = await self._client.start_workflow(*args, **named)
+        if self._after:
+            raise self._after
+        return started
 
 
-@pytest.mark.parametrize("where", ["before the start", "between start and mark"])
+@pytest.mark.parametrize("where", ["before", "after"])
 async def test_a_relay_killed_anywhere_leaves_exactly_one_process(
     processes: Processes, relay_database: Database, where: str
 ) -> None:
     shop, client = processes.shop, processes.client
     await add_order(shop.erp, shop.merchant)
     with pytest.raises(Killed):
-        await DyingRelay(relay_database, client, where).deliver_outbox()
+        await Relay(relay_database, cast(Client, Reached(client, **{where: Killed()}))).deliver_outbox()
     assert (await shop.read(OUTBOX))[0][:3] == ("sales-order.released", False, None)
     assert await processes.relay.deliver_outbox() == 0, "the row is claimed for a while"
     await forget_claims(relay_database, shop.merchant)
@@ -109,17 +117,11 @@ async def test_an_order_that_ran_to_its_end_is_not_started_again_even_when_tempo
 async def test_an_outage_of_temporal_leaves_the_rows_and_their_order(
     processes: Processes, relay_database: Database, skipping: WorkflowEnvironment
 ) -> None:
-    from temporalio.service import RPCError, RPCStatusCode
-
     shop = processes.shop
-
-    class Down(Relay):
-        async def _start(self, key: Any) -> str:
-            raise RPCError("down", RPCStatusCode.UNAVAILABLE, b"")
-
+    down = Reached(processes.client, before=RPCError("down", RPCStatusCode.UNAVAILABLE, b""))
     await add_order(shop.erp, shop.merchant)
     await set_order(shop.erp, shop.merchant, "SO-1", note="Ring på")
-    await Down(relay_database, processes.client).deliver_outbox()
+    await Relay(relay_database, cast(Client, down)).deliver_outbox()
     error = OUTBOX.replace("topic, delivered_at is not null, outcome, attempts", "last_error, delivered_at is null")
     assert await shop.read(error) == [("UNAVAILABLE", True), (None, True)], "the change does not overtake the start"
     await forget_claims(relay_database, shop.merchant)
@@ -276,19 +278,13 @@ async def hint(relay_database: Database, merchant: str, event: str, kind: str, d
 
 
 async def test_hints_outlast_an_outage_of_temporal(processes: Processes, relay_database: Database) -> None:
-    from temporalio.service import RPCError, RPCStatusCode
-
     shop = processes.shop
-
-    class Down(Relay):
-        async def _look(self, merchant: str, document: str, sources: set[str]) -> str:
-            raise RPCError("down", RPCStatusCode.UNAVAILABLE, b"")
-
+    down = Reached(processes.client, before=RPCError("down", RPCStatusCode.UNAVAILABLE, b""))
     await processes.begin()
     await processes.reaches("at-warehouse")
     [(doc_id,)] = await shop.read("select doc_id from bridge.watched where merchant_id = :m")
     await hint(relay_database, shop.merchant, "e-1", "sales-order", doc_id)
-    await Down(relay_database, processes.client).drain_inbox()
+    await Relay(relay_database, cast(Client, down)).drain_inbox()
     waiting = "select count(*) from bridge.inbox where merchant_id = :m and applied_at is null"
     assert await shop.read(waiting) == [(1,)]
     async with relay_database.everyone() as session:
