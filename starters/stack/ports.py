@@ -23,7 +23,7 @@ def is_free(port: int) -> bool:
 def free_ports(count: int, avoid: set[int] | None = None) -> list[int]:
     """That many different free ports, none of them in `avoid`."""
     found: list[int] = []
-    for port in random.sample(range(LOWEST, HIGHEST), HIGHEST - LOWEST):
+    for port in random.SystemRandom().sample(range(LOWEST, HIGHEST), HIGHEST - LOWEST):
         if len(found) == count:
             break
         if port not in (avoid or set()) and is_free(port):
