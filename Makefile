@@ -27,8 +27,8 @@ $(READY): requirements-dev.txt pyproject.toml
 demo: $(READY) ## the whole of it on this machine: a day of orders, picked, booked, invoiced, verified
 	$(RUN) -m starters.demo
 
-test: $(READY) ## all tests
-	$(RUN) -m pytest
+test: $(READY) ## all tests, three files at a time: most of them wait for something
+	$(RUN) -m pytest -n 3 --dist loadfile
 
 lint: $(READY)
 	.venv/bin/ruff format --check .
