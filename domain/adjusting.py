@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from domain.costing import Pool
 from domain.money import ZERO, rounded
-from domain.stock import Entry, Place
+from domain.posting_rules import first_match
+from domain.stock import Entry, Place, StockAccounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ def cost_of(pool: Pool, otherwise: Decimal | None = None) -> Decimal | None:
     if pool.quantity > 0:
         return rounded(pool.value / pool.quantity, 6)
     return pool.last_cost if pool.last_cost is not None else otherwise
+
+
+def account_of(change: Change, accounts: StockAccounts) -> int:
+    """The other side of a change: by the merchant's own posting rules where one matches, else what its cause says."""
+    rule = first_match(accounts.rules, accounts.facts("stock-adjusted", change.place))
+    return change.account if rule is None else rule.sides("stock-adjusted")[1]
 
 
 def change_stock(change: Change, pool: Pool) -> tuple[list[Entry], Pool]:

@@ -6,6 +6,7 @@ Locks are taken in one order everywhere: the document, then balances by article,
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,11 @@ from sqlalchemy import text
 from domain.costing import Pool
 from domain.counting import Line
 from domain.money import ZERO
-from domain.stock import Earlier, Entry, Place, StockAccounts, postings
+from domain.posting_rules import ANY, OF_DOCUMENT
+from domain.stock import About, Earlier, Entry, Place, StockAccounts, postings
+from domain.vat import vat_zone
 from erp.counters import PICKED, PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
-from erp.database import Session, rows
+from erp.database import Session, one, rows
 
 RULE_VERSION = "moving-average-1"
 
@@ -56,6 +59,26 @@ _APPEND = text(
     """
     select erp.append_to_ledger(:merchant, cast(:heading as jsonb), cast(:entries as jsonb), cast(:postings as jsonb),
                                 cast(:balances as jsonb)) as transaction_no
+    """
+)
+
+_GROUPS = text(
+    """
+    select article_number, article_group from erp.article
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[])) and article_group is not null
+    """
+)
+_DOCUMENT = text(
+    """
+    select o.order_type, c.country, c.vat_number, m.country as home
+    from erp.sales_order o join erp.customer c using (merchant_id, customer_number) join erp.merchant m using (merchant_id)
+    where o.merchant_id = :merchant and o.order_number = case when :kind = 'sales-order' then :number
+      when :kind = 'return' then (select r.order_number from erp.return_order r
+                                  where r.merchant_id = :merchant and r.return_number = :number) end
+    union all
+    select p.order_type, s.country, null, m.country
+    from erp.purchase_order p join erp.supplier s using (merchant_id, supplier_number) join erp.merchant m using (merchant_id)
+    where p.merchant_id = :merchant and :kind = 'purchase-order' and p.purchase_order_number = :number
     """
 )
 
@@ -117,8 +140,13 @@ async def append(
     what: str = PICKED,
     kind: str = SALES_ORDER,
 ) -> int:
-    """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain."""
-    booked, numbers = postings(entries, accounts)
+    """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain.
+
+    What the merchant's posting rules ask for beside the entries is read here, and only if they ask for it.
+    """
+    booked, numbers = postings(
+        entries, await asked_for(connection, merchant, accounts, [entry.place for entry in entries], document)
+    )
     parameters = {
         "merchant": merchant,
         "heading": json.dumps({"reason": reason, "actor": actor, "rule_version": RULE_VERSION, "code_version": code_version}),
@@ -142,6 +170,23 @@ async def append(
         "balances": json.dumps([_balance(place, pool) for place, pool in pools.items()]),
     }
     return int((await connection.execute(_APPEND, parameters)).scalar_one())
+
+
+async def asked_for(
+    connection: Session, merchant: str, accounts: StockAccounts, places: Iterable[Place], document: str
+) -> StockAccounts:
+    """The accounts with what their rules ask of articles and of the document behind the booking."""
+    if any(rule.article_group != ANY for rule in accounts.rules):
+        numbers = sorted({place[0] for place in places})
+        found = await rows(connection, _GROUPS, merchant=merchant, numbers=numbers)
+        accounts = replace(accounts, groups={row.article_number: row.article_group for row in found})
+    if any(getattr(rule, name) != ANY for rule in accounts.rules for name in OF_DOCUMENT):
+        kind, _, number = document.partition("/")
+        row = await one(connection, _DOCUMENT, merchant=merchant, kind=kind, number=number)
+        if row is not None:
+            zone = None if kind == PURCHASE_ORDER else vat_zone(row.home, row.country, row.vat_number).value
+            accounts = replace(accounts, about=About(row.order_type, zone, row.country))
+    return accounts
 
 
 def _entry(entry: Entry, posting: int | None, document: str, what: str, kind: str) -> dict[str, Any]:

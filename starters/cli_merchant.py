@@ -14,6 +14,7 @@ from domain.errors import Refused
 from domain.merchant import MerchantSettings
 from erp.database import Database
 from erp.merchants import change_settings, stored_settings
+from starters.cli_posting_rules import posting_rules
 from worker.settings import Settings
 
 merchant = typer.Typer(no_args_is_help=True, help="A merchant of ours.")
@@ -22,6 +23,7 @@ settings = typer.Typer(
     help="How a merchant's warehouse numbers and names things, its accounts, its rules: one JSON document, checked as a whole.",
 )
 merchant.add_typer(settings, name="settings")
+merchant.add_typer(posting_rules, name="posting-rules")
 console = Console(soft_wrap=True)
 
 Merchant = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]

@@ -75,7 +75,7 @@ def test_goods_received_are_owed_on_the_account_of_the_setting_and_without_it_no
     entries, _, _ = receive_goods([receipt(10)], {PLACE: Pool()}, {})
     [posting], _ = postings(entries, StockAccounts(1460, 4960, 2099, received=2490))
     assert [(row.account, row.debit - row.credit) for row in posting.rows] == [(1460, D(50)), (2490, D(-50))]
-    with pytest.raises(ValueError, match="no account"):
+    with pytest.raises(Refused, match="no posting rule for goods-received; set goods_received_not_invoiced_account"):
         postings(entries, StockAccounts(1460, 4960, 2099))
     with pytest.raises(Refused, match="goods_received_not_invoiced_account"):
         MerchantSettings().receipt_accounts("PO-1", "normal")
