@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, NotRequired, TypedDict
 
-from domain import posting_rules, reconciliation_settings
+from domain import pools, posting_rules, reconciliation_settings
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT
 from domain.receiving import CLOSING
@@ -36,11 +36,15 @@ RANGES = {
     "rate_history_days": (1, 3650),
     "rate_jump_percent": (1, 100),
     "rate_cross_check_percent": (1, 50),
+    "cost_landed_percent": (0, 500),
+    "cost_threshold_percent": (0, 100),
+    "cost_jump_percent": (1, 1000),
 }
 CHOICES = {
     "ship_when": ("sent", "picked"),
     "voucher_per": PER,
     "locked_period_policy": POLICIES,
+    "costing_method": pools.METHODS,
     "posting_style": posting_rules.STYLES,
     "credit_freight": ("with-the-last", "never"),
     "return_grade_unstated": GRADES,
@@ -270,6 +274,7 @@ TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
     "return_statuses": _return_statuses,
     "purchase_statuses": _purchase_statuses,
     "goods_received_not_invoiced_account": _account_or_none,
+    "price_difference_account": _account_or_none,
     "rate_currencies": _currencies,
     "rate_units": _units,
     "statuses": _statuses,
@@ -292,6 +297,13 @@ def _across(values: Mapping[str, Any]) -> Iterable[Fault]:
             yield f"{at}.service", f"is {service!r}, which is no service of transporter {carrier!r}"
     if values["goods_received_not_invoiced_account"] == values["stock_account"]:
         yield "goods_received_not_invoiced_account", "is the stock account itself: what came in would have no value"
+    if values["costing_method"] in pools.AT_SET_PRICE and values["price_difference_account"] is None:
+        yield (
+            "price_difference_account",
+            f"is missing: with {values['costing_method']} what goods cost more than the price goes to it",
+        )
+    if values["price_difference_account"] == values["stock_account"]:
+        yield "price_difference_account", "is the stock account itself: a difference would hide in stock"
     for n, rule in enumerate(values["posting_rules"]):
         asked = rule.get("order_type", posting_rules.ANY)
         if asked != posting_rules.ANY and asked not in values["order_types"]:
@@ -315,7 +327,7 @@ def _sides(values: Mapping[str, Any]) -> Iterable[Fault]:
         values["opening_account"],
         values["scrap_account"],
         values["goods_received_not_invoiced_account"],
-        None,
+        values["price_difference_account"],
         elsewhere,
     )
     for account in posting_rules.both_sides([*own, *built]):

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from domain import prices
 from domain.errors import Refused
 from domain.exchange import RatePolicy
 from domain.mapping import STATUS_MEANINGS, OrderType, Transport, WayOfDelivery, read_settings
+from domain.pools import AT_SET_PRICE
 from domain.posting_rules import ANY, PostingRule, built_in, read_rules
 from domain.rates import Limits
 from domain.reconciliation_settings import ReconciliationSettings
@@ -89,6 +91,11 @@ class MerchantSettings:
     `goods_received_not_invoiced_account`: what is owed for goods received until their invoice comes. It has no default: without
     it nothing that is received can be booked.
 
+    `costing_method`: what leaves costs its `moving-average`, what the oldest cost (`fifo`), or stock stands at a set price
+    (`latest-price` or `standard`) and what goods cost more goes to `price_difference_account`; chosen before anything is booked.
+    `cost_landed_percent`: what freight and customs add to an article's calculated cost; it is written when it has moved more than
+    `cost_threshold_percent`, and refused when more than `cost_jump_percent`, until a person sets it.
+
     `posting_style`: goods that come in are owed for (`gr-ir`) until their invoice is booked, or (`purchases-expensed`) stock is a
     change of its own beside purchases that Fortnox books as cost; then no account for goods not invoiced is needed.
     `posting_rules`: accounts by event, order type, article and so on, the first match wins; see `domain/posting_rules.py`.
@@ -120,6 +127,11 @@ class MerchantSettings:
     close_purchase_short: str = "person"
     close_purchase_over: str = "at-deviation"
     goods_received_not_invoiced_account: int | None = None
+    costing_method: str = "moving-average"
+    price_difference_account: int | None = None
+    cost_landed_percent: int = 0
+    cost_threshold_percent: int = 1
+    cost_jump_percent: int = 20
     posting_style: str = "gr-ir"
     posting_rules: Sequence[Mapping[str, Any]] = ()
     terms_of_payment: str = "30"
@@ -235,6 +247,10 @@ class MerchantSettings:
         return ReconciliationSettings.of(self.reconciliation)
 
     @property
+    def cost_limits(self) -> prices.Limits:
+        return prices.Limits(Decimal(self.cost_threshold_percent), Decimal(self.cost_jump_percent))
+
+    @property
     def rate_policy(self) -> RatePolicy:
         return RatePolicy(self.rate_difference_at_invoice, self.rate_difference_at_payment)
 
@@ -245,7 +261,8 @@ class MerchantSettings:
     @property
     def stock_accounts(self) -> StockAccounts:
         single = (self.stock_account, self.cost_of_goods_sold_account, self.opening_account, self.scrap_account)
-        return StockAccounts(*single, rules=self.own_rules)
+        difference = self.price_difference_account if self.costing_method in AT_SET_PRICE else None
+        return StockAccounts(*single, price_difference=difference, rules=self.own_rules)
 
     @property
     def stock_account_numbers(self) -> list[int]:

@@ -14,6 +14,7 @@ from domain.costing import Pool
 from domain.counting import Line, Step
 from domain.errors import Refused
 from domain.money import ZERO, rounded
+from domain.pools import AnyPool
 from domain.posting_rules import ANY, Facts, PostingRule, built_in, first_match
 
 Place = tuple[str, str]
@@ -116,8 +117,8 @@ class StockAccounts:
 
 
 def move_stock(
-    movements: Sequence[Movement], pools: Mapping[Place, Pool], earlier: Mapping[Line, Sequence[Earlier]]
-) -> tuple[list[Entry], dict[Place, Pool]]:
+    movements: Sequence[Movement], pools: Mapping[Place, AnyPool], earlier: Mapping[Line, Sequence[Earlier]]
+) -> tuple[list[Entry], dict[Place, AnyPool]]:
     """Entries for the movements, in their order, and the pools as they stand afterwards.
 
     `earlier` holds, for each line with a decrease, its entries newest first.
@@ -131,7 +132,7 @@ def move_stock(
             entries.append(_entry(movement, "pick", -movement.step.quantity, -cost, pool))
         else:
             for taken in taken_back(-movement.step.quantity, earlier[movement.step.line]):
-                pool, true_up = pool.receive(taken.quantity, taken.value)
+                pool, true_up = pool.put_back(taken.quantity, taken.value)
                 entries.append(
                     replace(_entry(movement, "pick-reversal", taken.quantity, taken.value, pool), reverses=taken.entry_no)
                 )
@@ -141,7 +142,7 @@ def move_stock(
     return entries, after
 
 
-def _entry(movement: Movement, kind: str, quantity: Decimal, value: Decimal, pool: Pool) -> Entry:
+def _entry(movement: Movement, kind: str, quantity: Decimal, value: Decimal, pool: AnyPool) -> Entry:
     return Entry(
         movement.place,
         kind,
@@ -184,6 +185,7 @@ EVENTS = {
     "scrap": "goods-scrapped",
     "scrap-reversal": "goods-scrap-undone",
     "adjustment": "stock-adjusted",
+    "cost": "stock-revalued",
 }
 UNSOLD = {"goods-issue": "goods-transferred", "goods-issue-reversed": "goods-transferred-reversed"}
 """What an issue is called in the books when the goods leave unsold."""
@@ -244,7 +246,13 @@ def _rows(value: Decimal, stock: int, other: int) -> tuple[PostingRow, ...]:
     return PostingRow(debit, amount, ZERO), PostingRow(credit, ZERO, amount)
 
 
-def opening(place: Place, quantity: Decimal, value: Decimal, cause: str, at: datetime, on: date) -> tuple[Entry, Pool]:
-    """The opening balance of an article that has never moved."""
-    pool, _ = Pool().receive(quantity, value)
-    return Entry(place, "opening", quantity, value, None, at, on, cause=cause, epoch=pool.epoch, keep=pool.keep), pool
+def opening(
+    place: Place, quantity: Decimal, value: Decimal, cause: str, at: datetime, on: date, pool: AnyPool | None = None
+) -> tuple[list[Entry], AnyPool]:
+    """The opening balance of an article that never moved, into its empty pool. At a set price it may leave a difference."""
+    pool, difference = (Pool() if pool is None else pool).receive(quantity, value)
+    entries = [Entry(place, "opening", quantity, value, None, at, on, cause=cause, epoch=pool.epoch, keep=pool.keep)]
+    if difference:
+        more = f"{cause}/difference"
+        entries.append(Entry(place, "true-up", ZERO, -difference, None, at, on, more, epoch=pool.epoch, keep=pool.keep))
+    return entries, pool

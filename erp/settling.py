@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import text
 
 from domain.adjusting import Change, account_of, change_stock
-from domain.costing import Pool
 from domain.money import ZERO
+from domain.pools import AnyPool
 from domain.reconciling import Adjusted, AdjustmentKey, AdjustmentStep, Explanation
 from domain.stock import Entry, Place
 from erp import ledger
@@ -735,7 +735,7 @@ async def book_changes(
         accounts = await ledger.asked_for(connection, who, accounts, [change.place for change, _ in fresh], document)
         fresh = [(replace(change, account=account_of(change, accounts)), reason) for change, reason in fresh]
     entries: list[Entry] = []
-    after: dict[Place, Pool] = {}
+    after: dict[Place, AnyPool] = {}
     values: list[Decimal] = []
     for change, _ in fresh:
         made, pool = change_stock(change, after.get(change.place, pools[change.place]))

@@ -12,6 +12,7 @@ from domain.costing import Pool
 from domain.counting import Step
 from domain.errors import Refused
 from domain.merchant import MerchantSettings
+from domain.pools import AnyPool
 from domain.receiving import Balance, Cost, Receipt, difference, is_closed, receive_goods
 from domain.stock import Earlier, Entry, Place, StockAccounts, postings
 
@@ -25,7 +26,7 @@ def receipt(quantity: Any, price: Any = 5, rate: Any = 1, before: Any = 0, numbe
     return Receipt(step, PLACE, AT, ON, Cost(D(price), "EUR", D(rate), ON), in_stock)
 
 
-def held(pools: dict[Place, Pool]) -> tuple[Any, ...]:
+def held(pools: dict[Place, AnyPool]) -> tuple[Any, ...]:
     return pools[PLACE].quantity, pools[PLACE].value
 
 
