@@ -217,6 +217,11 @@ REASONS: dict[str, Reason] = {
         "erp",
         "Write its cost to erp.standard_cost (or: lagerbro cost standard ARTICLE PRICE); what waits goes on by itself.",
     ),
+    "preview-outdated": Reason(
+        "A revaluation was to be booked that is not what was previewed; nothing was booked.",
+        "person",
+        "Look at the new preview (lagerbro cost preview), then book that.",
+    ),
     "settings-wrong": Reason(
         "The merchant's settings are not usable.",
         "person",

@@ -214,6 +214,10 @@ SWEDISH: dict[str, Swedish] = {
         "Lagret värderas till standardkostnad, och en artikel har ingen.",
         "Skriv kostnaden i erp.standard_cost (lagerbro cost standard ARTIKEL PRIS); det fortsätter av sig självt.",
     ),
+    "preview-outdated": Swedish(
+        "En omvärdering som skulle bokföras är inte den som förhandsvisades; inget bokfördes.",
+        "Titta på den nya förhandsvisningen (lagerbro cost preview) och bokför den.",
+    ),
     "settings-wrong": Swedish("Handlarens inställningar går inte att använda.", "Rätta den nämnda inställningen."),
     "over-delivery": Swedish(
         "Lagret plockade mer än beställt; överskottet faktureras inte.", "Fakturera överskottet för hand eller ta tillbaka det."

@@ -34,15 +34,15 @@ _ENSURE = text(
     order by a, w on conflict do nothing
     """
 )
-_LOCK = text(
-    """
+_READ = """
     select b.article_number, b.warehouse, b.quantity, b.value, b.last_cost, b.epoch, b.keep,
       (select s.settings->>'costing_method' from bridge.merchant_settings s where s.merchant_id = :merchant) as method
     from erp.stock_balance b
     join unnest(cast(:articles as text[]), cast(:warehouses as text[])) as n(a, w) on b.article_number = n.a and b.warehouse = n.w
-    where b.merchant_id = :merchant order by b.article_number, b.warehouse for update of b
+    where b.merchant_id = :merchant order by b.article_number, b.warehouse
     """
-)
+_POOLS = text(_READ)
+_LOCK = text(f"{_READ} for update of b")
 _LAYERS = text(
     """
     select l.article_number, l.warehouse, l.layer_no, l.received, l.quantity, l.value from erp.stock_layer l
@@ -132,6 +132,17 @@ async def lock_pools(connection: Session, merchant: str, places: Iterable[Place]
     if len(found) < len(wanted):
         await connection.execute(_ENSURE, key)
         found = await rows(connection, _LOCK, **key)
+    return await _pools(connection, key, found)
+
+
+async def read_pools(connection: Session, merchant: str, places: Iterable[Place]) -> dict[Place, AnyPool]:
+    """The pools of articles that have moved, as they are now, without a lock: nothing may be booked on what they say."""
+    wanted = sorted(set(places))
+    key = {"merchant": merchant, "articles": [place[0] for place in wanted], "warehouses": [place[1] for place in wanted]}
+    return await _pools(connection, key, await rows(connection, _POOLS, **key))
+
+
+async def _pools(connection: Session, key: Mapping[str, Any], found: Sequence[Any]) -> dict[Place, AnyPool]:
     method = (found[0].method if found else None) or MOVING_AVERAGE
     if method == MOVING_AVERAGE:
         return {(r.article_number, r.warehouse): Pool(r.quantity, r.value, r.last_cost, r.epoch, r.keep) for r in found}
@@ -140,7 +151,8 @@ async def lock_pools(connection: Session, merchant: str, places: Iterable[Place]
     listed: dict[str, Decimal] = {}
     if method == STANDARD:
         listed = {
-            r.article_number: r.price for r in await rows(connection, _STANDARD, merchant=merchant, articles=key["articles"])
+            r.article_number: r.price
+            for r in await rows(connection, _STANDARD, merchant=key["merchant"], articles=key["articles"])
         }
     pools: dict[Place, AnyPool] = {}
     for r in found:

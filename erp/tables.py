@@ -1895,6 +1895,8 @@ revaluation_line = Table(
     Column("amount", VALUE, nullable=False),
     Column("stock", VALUE, nullable=False),
     Column("result", VALUE, nullable=False),
+    Column("unit_price", PRICE, nullable=False),
+    Column("exchange_rate", Numeric(20, 10)),
     PrimaryKeyConstraint("merchant_id", "revaluation_no", "row_no"),
     ForeignKeyConstraint(["merchant_id", "revaluation_no"], ["erp.revaluation.merchant_id", "erp.revaluation.revaluation_no"]),
     ForeignKeyConstraint(

@@ -838,7 +838,7 @@ COSTING = (
         (),
         (
             "insert into erp.revaluation values ('alfa', 1, 'x', current_date, '{}', 'x', 'y', 1)",
-            "insert into erp.revaluation_line values ('alfa', 1, 1, 'A', 'MAIN', null, null, null, 10, 5, 3, 2)",
+            "insert into erp.revaluation_line values ('alfa', 1, 1, 'A', 'MAIN', null, null, null, 10, 5, 3, 2, 1, null)",
         ),
     ),
 )

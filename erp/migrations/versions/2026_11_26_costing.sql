@@ -73,6 +73,8 @@ CREATE TABLE erp.revaluation_line (
   amount NUMERIC(20, 2) NOT NULL,
   stock NUMERIC(20, 2) NOT NULL,
   result NUMERIC(20, 2) NOT NULL,
+  unit_price NUMERIC(18, 6) NOT NULL,
+  exchange_rate NUMERIC(20, 10),
   CONSTRAINT pk_revaluation_line PRIMARY KEY (merchant_id, revaluation_no, row_no),
   CONSTRAINT fk_revaluation_line_merchant_id_revaluation_no FOREIGN KEY(merchant_id, revaluation_no) REFERENCES erp.revaluation (merchant_id, revaluation_no),
   CONSTRAINT fk_revaluation_line_receipt FOREIGN KEY(merchant_id, purchase_order_number, receipt_no, receipt_row_no) REFERENCES erp.goods_receipt_line (merchant_id, purchase_order_number, receipt_no, row_no),
@@ -90,6 +92,23 @@ create view erp.article_costs with (security_invoker = true) as
   from erp.article a
   left join erp.stock_balance b using (merchant_id, article_number)
   left join erp.article_cost c using (merchant_id, article_number);
+
+-- What of each receipt no invoice has come for, at the price and rate that it stands at now: its own, or its last revaluation's.
+create view erp.received_not_invoiced with (security_invoker = true) as
+  select l.merchant_id, l.purchase_order_number, l.receipt_no, l.row_no, l.article_number, l.warehouse, l.line_number, l.currency,
+    l.quantity + coalesce(back.quantity, 0) as quantity, l.value + coalesce(back.value, 0) + coalesce(again.amount, 0) as value,
+    coalesce(again.unit_price, l.unit_price) as unit_price, coalesce(again.exchange_rate, l.exchange_rate) as exchange_rate,
+    l.mark_epoch, l.mark_keep, l.received_at
+  from erp.goods_receipt_line l
+  left join lateral (
+    select sum(b.quantity) as quantity, sum(b.value) as value from erp.goods_receipt_line b
+    where b.merchant_id = l.merchant_id and b.doc_id = l.doc_id and b.line_id = l.line_id and b.reverses_step = l.step) as back on true
+  left join lateral (
+    select sum(r.amount) as amount, (array_agg(r.unit_price order by r.revaluation_no desc))[1] as unit_price,
+      (array_agg(r.exchange_rate order by r.revaluation_no desc))[1] as exchange_rate
+    from erp.revaluation_line r where r.merchant_id = l.merchant_id and r.purchase_order_number = l.purchase_order_number
+      and r.receipt_no = l.receipt_no and r.receipt_row_no = l.row_no) as again on true
+  where l.quantity > 0 and l.in_stock;
 
 -- As before, and a booking whose pools were of another costing method than the merchant has now is taken back.
 create or replace function erp.append_to_ledger(the_merchant text, heading jsonb, entries jsonb, postings jsonb, balances jsonb)
@@ -182,4 +201,4 @@ end $$;
 grant update, delete on erp.stock_layer to lagerbro_app;
 grant update on erp.article_cost, erp.standard_cost to lagerbro_app;
 grant insert, update, delete on erp.standard_cost to lagerbro_erp;
-grant select on erp.article_costs to lagerbro_erp, lagerbro_app, lagerbro_verify;
+grant select on erp.article_costs, erp.received_not_invoiced to lagerbro_erp, lagerbro_app, lagerbro_verify;
