@@ -24,6 +24,7 @@ from domain.errors import LookAgain, Refused
 from domain.flows import PURCHASES
 from domain.keys import PurchaseKey, PurchaseState
 from domain.money import ZERO, rounded
+from domain.pools import AnyPool
 from domain.receiving import Balance, Cost, Receipt, difference, is_closed, receive_goods
 from domain.stock import Place
 from erp import counters, ledger, purchases
@@ -446,7 +447,7 @@ async def _costs(
     steps: Sequence[Step],
     by_line: Mapping[Line, CountedLine],
     places: Mapping[Line, Place],
-    pools: Mapping[Place, Pool],
+    pools: Mapping[Place, AnyPool],
     now: datetime,
 ) -> dict[Line, Cost]:
     """What the pieces of each increase cost: as ordered; else the article's purchase price; else what it costs in stock."""
@@ -470,7 +471,7 @@ async def _costs(
     return costs
 
 
-def _cost_in_stock(pool: Pool) -> Decimal:
+def _cost_in_stock(pool: AnyPool) -> Decimal:
     if pool.quantity > 0:
         return rounded(pool.value / pool.quantity, 6)
     return pool.last_cost or ZERO
@@ -535,7 +536,7 @@ async def _notes(
 
 
 async def _below_zero(
-    session: Session, merchant: Merchant, key: PurchaseKey, before: Mapping[Place, Pool], after: Mapping[Place, Pool]
+    session: Session, merchant: Merchant, key: PurchaseKey, before: Mapping[Place, AnyPool], after: Mapping[Place, AnyPool]
 ) -> None:
     """Stock below zero is an exception of its article: opened by what was taken back, closed by the receipt that fills it."""
     below = ledger.below_zero(after)

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import make_url, text
 
-from domain.costing import Pool
+from domain.pools import MOVING_AVERAGE, AnyPool
 from domain.stock import Movement, Place, StockAccounts, move_stock, opening
 from erp import counters, ledger
 from erp.counters import CountedLine, Look
@@ -40,7 +40,7 @@ class Round:
     raw: float
 
 
-async def new_merchant(erp: Database, app: Database) -> tuple[Merchant, dict[Place, Pool]]:
+async def new_merchant(erp: Database, app: Database) -> tuple[Merchant, dict[Place, AnyPool]]:
     """A merchant with 200 articles in stock."""
     name = f"lines-{secrets.token_hex(5)}"
     async with erp.everyone() as session:
@@ -60,8 +60,8 @@ async def new_merchant(erp: Database, app: Database) -> tuple[Merchant, dict[Pla
             opening(place, Decimal(100_000), Decimal(4_500_000), f"opening/{place[0]}", datetime.now(UTC), TODAY)
             for place in places
         ]
-        pools = {entry.place: pool for entry, pool in made}
-        entries = [entry for entry, _ in made]
+        pools = {opened[0].place: pool for opened, pool in made}
+        entries = [entry for opened, _ in made for entry in opened]
         await ledger.append(
             session, name, entries, pools, merchant.settings.stock_accounts, "SEK", "opening", "opening", "bench", "bench"
         )
@@ -142,7 +142,7 @@ class _Ready:
     ledger: Sequence[Any]
 
 
-def _prepare(merchant: str, pools: dict[Place, Pool], shipments: int, accounts: StockAccounts) -> list[_Ready]:
+def _prepare(merchant: str, pools: dict[Place, AnyPool], shipments: int, accounts: StockAccounts) -> list[_Ready]:
     from domain.counting import Step
     from domain.stock import postings
 
@@ -160,7 +160,12 @@ def _prepare(merchant: str, pools: dict[Place, Pool], shipments: int, accounts: 
         entries, after = move_stock(movements, {movement.place: pools[movement.place] for movement in movements}, {})
         pools |= after
         booked, numbers = postings(entries, accounts)
-        heading = {"reason": "pick", "actor": "bench", "rule_version": ledger.RULE_VERSION, "code_version": "bench"}
+        heading = {
+            "reason": "pick",
+            "actor": "bench",
+            "rule_version": ledger.RULE_VERSIONS[MOVING_AVERAGE],
+            "code_version": "bench",
+        }
         document = f"{KIND}/SO-{number}"
         rows = [
             {
@@ -220,7 +225,7 @@ def _prepare(merchant: str, pools: dict[Place, Pool], shipments: int, accounts: 
 class Raw:
     """The same rows under the same constraints and the same chain, by prepared statements with ready values."""
 
-    def __init__(self, app: Database, url: str, merchant: Merchant, pools: dict[Place, Pool]) -> None:
+    def __init__(self, app: Database, url: str, merchant: Merchant, pools: dict[Place, AnyPool]) -> None:
         self._app = app
         self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._merchant = merchant

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from domain.costing import Pool
 from domain.money import ZERO, rounded
-from domain.stock import Entry, Place
+from domain.pools import AnyPool
+from domain.posting_rules import first_match
+from domain.stock import Entry, Place, StockAccounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +27,25 @@ class Change:
     unit_cost: Decimal | None = None
 
 
-def cost_of(pool: Pool, otherwise: Decimal | None = None) -> Decimal | None:
+def cost_of(pool: AnyPool, otherwise: Decimal | None = None) -> Decimal | None:
     """What a piece is worth: the pool's average, else its last cost, else what the ERP says, else nobody knows."""
     if pool.quantity > 0:
         return rounded(pool.value / pool.quantity, 6)
     return pool.last_cost if pool.last_cost is not None else otherwise
 
 
-def change_stock(change: Change, pool: Pool) -> tuple[list[Entry], Pool]:
+def account_of(change: Change, accounts: StockAccounts) -> int:
+    """The other side of a change: by the merchant's own posting rules where one matches, else what its cause says."""
+    rule = first_match(accounts.rules, accounts.facts("stock-adjusted", change.place))
+    return change.account if rule is None else rule.sides("stock-adjusted")[1]
+
+
+def change_stock(change: Change, pool: AnyPool) -> tuple[list[Entry], AnyPool]:
     """The entries of one change, and the pool after it."""
     if change.quantity > 0:
         unit_cost = change.unit_cost if change.unit_cost is not None else cost_of(pool) or ZERO
         value = rounded(change.quantity * unit_cost)
-        pool, true_up = pool.receive(change.quantity, value)
+        pool, true_up = pool.put_back(change.quantity, value)
     else:
         pool, cost = pool.issue(-change.quantity)
         value, true_up = -cost, ZERO
@@ -48,7 +55,7 @@ def change_stock(change: Change, pool: Pool) -> tuple[list[Entry], Pool]:
     return entries, pool
 
 
-def _entry(change: Change, kind: str, quantity: Decimal, value: Decimal, pool: Pool, cause: str) -> Entry:
+def _entry(change: Change, kind: str, quantity: Decimal, value: Decimal, pool: AnyPool, cause: str) -> Entry:
     return Entry(
         change.place,
         kind,

@@ -75,6 +75,10 @@ class Pool:
             return pool._emptied(), true_up
         return (pool._kept(-self.quantity, quantity) if self.quantity < 0 else pool), true_up
 
+    def put_back(self, quantity: Decimal, value: Decimal) -> tuple["Pool", Decimal]:
+        """Goods that come back, at the value they left with: like a receipt of their own."""
+        return self.receive(quantity, value)
+
     def revalue(self, change: Decimal) -> "Pool":
         """The same pieces, worth `change` more or less. Only where there are pieces, and never below nothing."""
         if self.quantity <= 0 or self.value + change < 0:

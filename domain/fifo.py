@@ -4,6 +4,7 @@ A late cost follows its layer: the pieces still in it carry their share, the res
 the last known cost; the next receipt fills the hole first.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
@@ -39,11 +40,23 @@ class FifoPool:
     def value(self) -> Decimal:
         return sum((layer.value for layer in self.layers), ZERO) - self.missing_value
 
+    @property
+    def epoch(self) -> int:
+        """The number that the next layer gets: what a receipt is known by, as a moving average's is by its epoch."""
+        return self.next_number
+
+    @property
+    def keep(self) -> Decimal:
+        return Decimal(1)
+
     def issue(self, quantity: Decimal) -> tuple["FifoPool", Decimal]:
         """Take `quantity` out, oldest first; returns what remains and the value that left."""
+        return self._issue(quantity, self.layers)
+
+    def _issue(self, quantity: Decimal, order: Sequence[Layer]) -> tuple["FifoPool", Decimal]:
         cost, last = ZERO, self.last_cost
         left: list[Layer] = []
-        for layer in self.layers:
+        for layer in order:
             taken = min(quantity, layer.quantity)
             if taken:
                 last = _each(layer.value, layer.quantity) or last
@@ -55,7 +68,7 @@ class FifoPool:
             quantity -= taken
             cost += value
         below = rounded(quantity * (last or ZERO))
-        pool = replace(self, layers=tuple(left), last_cost=last)
+        pool = replace(self, layers=tuple(sorted(left, key=lambda layer: layer.number)), last_cost=last)
         return replace(pool, missing=self.missing + quantity, missing_value=self.missing_value + below), cost + below
 
     def receive(self, quantity: Decimal, value: Decimal) -> tuple["FifoPool", Decimal]:
@@ -72,6 +85,17 @@ class FifoPool:
             self.next_number + 1,
         )
         return pool, cost - expected
+
+    def put_back(self, quantity: Decimal, value: Decimal) -> tuple["FifoPool", Decimal]:
+        """Goods that come back, at the value they left with: a layer of their own, the newest."""
+        return self.receive(quantity, value)
+
+    def take_out(self, quantity: Decimal, value: Decimal) -> tuple["FifoPool", Decimal]:
+        """Take back what came in at `value`, the newest layers first; returns the pool and what those were worth more."""
+        if self.last_cost is None:
+            return replace(self, last_cost=_each(value, quantity)).take_out(quantity, value)
+        pool, cost = self._issue(quantity, self.layers[::-1])
+        return pool, cost - value
 
     def settle(self, number: int, amount: Decimal) -> tuple["FifoPool", Split]:
         """Let a late cost of a layer reach what is left of it."""

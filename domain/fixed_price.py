@@ -12,14 +12,27 @@ from domain.money import ZERO, rounded
 
 @dataclass(frozen=True, slots=True)
 class FixedPricePool:
-    """Quantity on hand, worth `price` a piece (6 decimals)."""
+    """Quantity on hand, worth `price` a piece (6 decimals). `latest`: each purchase sets the price, else only `reprice` does."""
 
     quantity: Decimal = ZERO
     price: Decimal = ZERO
+    latest: bool = False
 
     @property
     def value(self) -> Decimal:
         return rounded(self.quantity * self.price)
+
+    @property
+    def last_cost(self) -> Decimal | None:
+        return self.price or None
+
+    @property
+    def epoch(self) -> int:
+        return 1
+
+    @property
+    def keep(self) -> Decimal:
+        return Decimal(1)
 
     def issue(self, quantity: Decimal) -> tuple["FixedPricePool", Decimal]:
         """Take `quantity` out; returns what remains and the value that left."""
@@ -27,9 +40,21 @@ class FixedPricePool:
         return left, self.value - left.value
 
     def receive(self, quantity: Decimal, value: Decimal) -> tuple["FixedPricePool", Decimal]:
-        """Put `quantity` in; returns the pool and what the goods cost more than the price (a price difference)."""
+        """Put bought goods in; returns the pool and what they cost more than they are worth in it (a price difference)."""
+        if not self.latest:
+            return self.put_back(quantity, value)
+        pool, gained, rest = self.receive_at_latest(quantity, value)
+        return pool, rest - gained
+
+    def put_back(self, quantity: Decimal, value: Decimal) -> tuple["FixedPricePool", Decimal]:
+        """Put goods in without any say about the price, as those that come back; the rest as for `receive`."""
         grown = replace(self, quantity=self.quantity + quantity)
         return grown, value - (grown.value - self.value)
+
+    def take_out(self, quantity: Decimal, value: Decimal) -> tuple["FixedPricePool", Decimal]:
+        """Take back what came in at `value`; returns the pool and what the goods were worth more in it."""
+        pool, cost = self.issue(quantity)
+        return pool, cost - value
 
     def reprice(self, price: Decimal) -> tuple["FixedPricePool", Decimal]:
         """Set another price; returns the pool and what its goods are worth more."""
@@ -41,5 +66,5 @@ class FixedPricePool:
         with localcontext() as context:
             context.prec = 60
             pool, gained = self.reprice(value / quantity)
-        pool, rest = pool.receive(quantity, value)
+        pool, rest = pool.put_back(quantity, value)
         return pool, gained, rest

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, NotRequired, TypedDict
 
-from domain import reconciliation_settings
+from domain import pools, posting_rules, reconciliation_settings
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT
 from domain.receiving import CLOSING
@@ -36,11 +36,16 @@ RANGES = {
     "rate_history_days": (1, 3650),
     "rate_jump_percent": (1, 100),
     "rate_cross_check_percent": (1, 50),
+    "cost_landed_percent": (0, 500),
+    "cost_threshold_percent": (0, 100),
+    "cost_jump_percent": (1, 1000),
 }
 CHOICES = {
     "ship_when": ("sent", "picked"),
     "voucher_per": PER,
     "locked_period_policy": POLICIES,
+    "costing_method": pools.METHODS,
+    "posting_style": posting_rules.STYLES,
     "credit_freight": ("with-the-last", "never"),
     "return_grade_unstated": GRADES,
     "close_purchase_short": CLOSING,
@@ -86,8 +91,9 @@ def read_settings(document: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
     for name, widen in (("ways_of_delivery", _named), ("transporters", _named), ("order_types", _named)):
         if isinstance(values.get(name), Mapping):
             values[name] = {code: widen(given) for code, given in values[name].items()}
-    if isinstance(values.get("rate_currencies"), list):
-        values["rate_currencies"] = tuple(values["rate_currencies"])
+    for name in ("rate_currencies", "posting_rules"):
+        if isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
     faults: list[Fault] = []
     for name, value in values.items():
         if name not in known:
@@ -262,11 +268,13 @@ def _account_or_none(path: str, value: Any) -> Iterable[Fault]:
 
 
 TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
+    "posting_rules": posting_rules.faults,
     "reconciliation": reconciliation_settings.faults,
     "return_causes": _return_causes,
     "return_statuses": _return_statuses,
     "purchase_statuses": _purchase_statuses,
     "goods_received_not_invoiced_account": _account_or_none,
+    "price_difference_account": _account_or_none,
     "rate_currencies": _currencies,
     "rate_units": _units,
     "statuses": _statuses,
@@ -289,9 +297,41 @@ def _across(values: Mapping[str, Any]) -> Iterable[Fault]:
             yield f"{at}.service", f"is {service!r}, which is no service of transporter {carrier!r}"
     if values["goods_received_not_invoiced_account"] == values["stock_account"]:
         yield "goods_received_not_invoiced_account", "is the stock account itself: what came in would have no value"
+    if values["costing_method"] in pools.AT_SET_PRICE and values["price_difference_account"] is None:
+        yield (
+            "price_difference_account",
+            f"is missing: with {values['costing_method']} what goods cost more than the price goes to it",
+        )
+    if values["price_difference_account"] == values["stock_account"]:
+        yield "price_difference_account", "is the stock account itself: a difference would hide in stock"
+    for n, rule in enumerate(values["posting_rules"]):
+        asked = rule.get("order_type", posting_rules.ANY)
+        if asked != posting_rules.ANY and asked not in values["order_types"]:
+            known = ", ".join(sorted(values["order_types"])) or "none"
+            yield f"posting_rules.{n}.order_type", f"is {asked!r}, so it never can match: order_types has {known}"
+    yield from _sides(values)
     for ours, kind in values["order_types"].items():
         if kind.get("issue_account") == values["stock_account"]:
             yield f"order_types.{ours}.issue_account", "is the stock account itself: the goods would not leave it"
+
+
+def _sides(values: Mapping[str, Any]) -> Iterable[Fault]:
+    """No account may be stock by one rule and the other side by another: nobody could tie it out."""
+    own = posting_rules.read_rules(values["posting_rules"])
+    if not own:
+        return
+    elsewhere = {code: kind["issue_account"] for code, kind in values["order_types"].items() if "issue_account" in kind}
+    built = posting_rules.built_in(
+        values["stock_account"],
+        values["cost_of_goods_sold_account"],
+        values["opening_account"],
+        values["scrap_account"],
+        values["goods_received_not_invoiced_account"],
+        values["price_difference_account"],
+        elsewhere,
+    )
+    for account in posting_rules.both_sides([*own, *built]):
+        yield "posting_rules", f"book {account} as stock by one rule and as the other side by another"
 
 
 def _is_code(value: Any) -> bool:

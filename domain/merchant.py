@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from domain import prices
 from domain.errors import Refused
 from domain.exchange import RatePolicy
 from domain.mapping import STATUS_MEANINGS, OrderType, Transport, WayOfDelivery, read_settings
+from domain.pools import AT_SET_PRICE
+from domain.posting_rules import ANY, PostingRule, built_in, read_rules
 from domain.rates import Limits
 from domain.reconciliation_settings import ReconciliationSettings
 from domain.stock import StockAccounts
@@ -88,6 +91,15 @@ class MerchantSettings:
     `goods_received_not_invoiced_account`: what is owed for goods received until their invoice comes. It has no default: without
     it nothing that is received can be booked.
 
+    `costing_method`: what leaves costs its `moving-average`, what the oldest cost (`fifo`), or stock stands at a set price
+    (`latest-price` or `standard`) and what goods cost more goes to `price_difference_account`; chosen before anything is booked.
+    `cost_landed_percent`: what freight and customs add to an article's calculated cost; it is written when it has moved more than
+    `cost_threshold_percent`, and refused when more than `cost_jump_percent`, until a person sets it.
+
+    `posting_style`: goods that come in are owed for (`gr-ir`) until their invoice is booked, or (`purchases-expensed`) stock is a
+    change of its own beside purchases that Fortnox books as cost; then no account for goods not invoiced is needed.
+    `posting_rules`: accounts by event, order type, article and so on, the first match wins; see `domain/posting_rules.py`.
+
     `reconciliation`: see `domain/reconciliation_settings.py`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
@@ -115,6 +127,13 @@ class MerchantSettings:
     close_purchase_short: str = "person"
     close_purchase_over: str = "at-deviation"
     goods_received_not_invoiced_account: int | None = None
+    costing_method: str = "moving-average"
+    price_difference_account: int | None = None
+    cost_landed_percent: int = 0
+    cost_threshold_percent: int = 1
+    cost_jump_percent: int = 20
+    posting_style: str = "gr-ir"
+    posting_rules: Sequence[Mapping[str, Any]] = ()
     terms_of_payment: str = "30"
     rate_currencies: Sequence[str] = ()
     rate_units: Mapping[str, int] = field(default_factory=dict)
@@ -197,16 +216,39 @@ class MerchantSettings:
     def receipt_accounts(self, purchase: str, order_type: str) -> StockAccounts:
         """Where receipts are booked: a transfer against its goods in transit, all else against goods received and not invoiced,
         which is refused as long as no account is set for it."""
-        account = self.order_type(order_type, f"purchase order {purchase}").get("issue_account")
-        account = self.goods_received_not_invoiced_account if account is None else account
-        if account is None:
+        transferred = self.order_type(order_type, f"purchase order {purchase}").get("issue_account")
+        account = self.received_account if transferred is None else transferred
+        if account is None and not any(rule.event in (ANY, "goods-received") for rule in self.own_rules):
             text = f"purchase order {purchase}: set goods_received_not_invoiced_account in the merchant's settings"
             raise Refused("goods-received-account-missing", text)
         return replace(self.stock_accounts, received=account)
 
     @property
+    def received_account(self) -> int | None:
+        """The other side of goods that come in, by the posting style; None: it has to be set, or be said by a rule."""
+        if self.goods_received_not_invoiced_account is None and self.posting_style == "purchases-expensed":
+            return self.cost_of_goods_sold_account
+        return self.goods_received_not_invoiced_account
+
+    @property
+    def own_rules(self) -> tuple[PostingRule, ...]:
+        return read_rules(self.posting_rules)
+
+    @property
+    def posting_table(self) -> list[PostingRule]:
+        """Every posting rule in order of priority: the merchant's own, and behind them what its other settings come to."""
+        accounts = self.stock_accounts
+        elsewhere = {code: kind["issue_account"] for code, kind in self.order_types.items() if "issue_account" in kind}
+        single = (accounts.stock, accounts.cost_of_goods_sold, accounts.opening, accounts.scrapped)
+        return [*accounts.rules, *built_in(*single, self.received_account, accounts.price_difference, elsewhere)]
+
+    @property
     def reconciling(self) -> ReconciliationSettings:
         return ReconciliationSettings.of(self.reconciliation)
+
+    @property
+    def cost_limits(self) -> prices.Limits:
+        return prices.Limits(Decimal(self.cost_threshold_percent), Decimal(self.cost_jump_percent))
 
     @property
     def rate_policy(self) -> RatePolicy:
@@ -218,7 +260,14 @@ class MerchantSettings:
 
     @property
     def stock_accounts(self) -> StockAccounts:
-        return StockAccounts(self.stock_account, self.cost_of_goods_sold_account, self.opening_account, self.scrap_account)
+        single = (self.stock_account, self.cost_of_goods_sold_account, self.opening_account, self.scrap_account)
+        difference = self.price_difference_account if self.costing_method in AT_SET_PRICE else None
+        return StockAccounts(*single, price_difference=difference, rules=self.own_rules)
+
+    @property
+    def stock_account_numbers(self) -> list[int]:
+        """Every account that stock stands on by some rule: what the tie-out adds up."""
+        return sorted({rule.sides(rule.event)[0] for rule in self.posting_table} | {self.stock_account})
 
     def accounts_for(self, order_type: str) -> StockAccounts:
         """The posting rule of an order type: where its goods are booked from and to when they are picked."""

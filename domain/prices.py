@@ -7,12 +7,12 @@ and exchange rates, for quotes, margins and the next receipt; it never revalues 
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from domain.costing import Pool
 from domain.errors import Refused
 from domain.money import ZERO, rounded
+from domain.pools import AnyPool
 
 
-def booked_cost(pool: Pool) -> Decimal:
+def booked_cost(pool: AnyPool) -> Decimal:
     """What a piece is worth in our books, 6 decimals; of an empty pool the last known cost."""
     if pool.quantity == 0:
         return pool.last_cost or ZERO

@@ -207,6 +207,21 @@ REASONS: dict[str, Reason] = {
     "financial-year-missing": Reason(
         "Fortnox has no financial year for the date.", "accounting", "Create the financial year in Fortnox, then retry."
     ),
+    "posting-rule-missing": Reason(
+        "No posting rule of the merchant says on which accounts an event of stock is booked.",
+        "accounting",
+        "Add a rule for the event named to posting_rules (lagerbro merchant posting-rules explain EVENT); it goes on by itself.",
+    ),
+    "standard-cost-missing": Reason(
+        "Stock stands at standard cost, and an article has none.",
+        "erp",
+        "Write its cost to erp.standard_cost (or: lagerbro cost standard ARTICLE PRICE); what waits goes on by itself.",
+    ),
+    "preview-outdated": Reason(
+        "A revaluation was to be booked that is not what was previewed; nothing was booked.",
+        "person",
+        "Look at the new preview (lagerbro cost preview), then book that.",
+    ),
     "settings-wrong": Reason(
         "The merchant's settings are not usable.",
         "person",

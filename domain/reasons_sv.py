@@ -206,6 +206,18 @@ SWEDISH: dict[str, Swedish] = {
     "stock-file-refused": Swedish(
         "En levererad avstämningsfil går inte att lita på.", "Låt lagret leverera en hel, färsk fil för denna varuägare."
     ),
+    "posting-rule-missing": Swedish(
+        "Ingen av handlarens konteringsregler säger på vilka konton en lagerhändelse bokförs.",
+        "Lägg till en regel i posting_rules (lagerbro merchant posting-rules explain HÄNDELSE); det fortsätter av sig självt.",
+    ),
+    "standard-cost-missing": Swedish(
+        "Lagret värderas till standardkostnad, och en artikel har ingen.",
+        "Skriv kostnaden i erp.standard_cost (lagerbro cost standard ARTIKEL PRIS); det fortsätter av sig självt.",
+    ),
+    "preview-outdated": Swedish(
+        "En omvärdering som skulle bokföras är inte den som förhandsvisades; inget bokfördes.",
+        "Titta på den nya förhandsvisningen (lagerbro cost preview) och bokför den.",
+    ),
     "settings-wrong": Swedish("Handlarens inställningar går inte att använda.", "Rätta den nämnda inställningen."),
     "over-delivery": Swedish(
         "Lagret plockade mer än beställt; överskottet faktureras inte.", "Fakturera överskottet för hand eller ta tillbaka det."

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, localcontext
 
-from domain.costing import Pool
 from domain.counting import Line, Step
 from domain.money import ZERO, rounded
-from domain.revaluation import Mark, mark
+from domain.pools import AnyPool, mark
+from domain.revaluation import Mark
 from domain.stock import Earlier, Entry, Place, taken_back
 
 CLOSING = ("at-deviation", "person")
@@ -59,8 +59,8 @@ class ReceivedLine:
 
 
 def receive_goods(
-    receipts: Sequence[Receipt], pools: Mapping[Place, Pool], earlier: Mapping[Line, Sequence[tuple[int, Earlier]]]
-) -> tuple[list[Entry], dict[Place, Pool], list[ReceivedLine]]:
+    receipts: Sequence[Receipt], pools: Mapping[Place, AnyPool], earlier: Mapping[Line, Sequence[tuple[int, Earlier]]]
+) -> tuple[list[Entry], dict[Place, AnyPool], list[ReceivedLine]]:
     """Ledger entries for the receipts, in their order, the pools as they stand afterwards, and the lines of the goods receipt.
 
     `earlier` holds, for each line with a decrease, its receipts newest first, each with its step.
@@ -92,11 +92,11 @@ def receive_goods(
     return entries, after, lines
 
 
-def _true_up(receipt: Receipt, true_up: Decimal, pool: Pool) -> list[Entry]:
+def _true_up(receipt: Receipt, true_up: Decimal, pool: AnyPool) -> list[Entry]:
     return [_entry(receipt, "true-up", ZERO, -true_up, pool)] if true_up else []
 
 
-def _entry(receipt: Receipt, kind: str, quantity: Decimal, value: Decimal, pool: Pool, reverses: int | None = None) -> Entry:
+def _entry(receipt: Receipt, kind: str, quantity: Decimal, value: Decimal, pool: AnyPool, reverses: int | None = None) -> Entry:
     return Entry(
         receipt.place,
         kind,

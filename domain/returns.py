@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, localcontext
 
-from domain.costing import Pool
 from domain.counting import Line, Step
 from domain.money import ZERO, rounded
+from domain.pools import AnyPool
 from domain.stock import Earlier, Entry, Place, taken_back
 
 STOCK, LOCKED, SCRAPPED = "stock", "locked", "scrapped"
@@ -85,10 +85,10 @@ def _in_order(reasons: "Mapping[Reason, Decimal] | set[Reason]") -> list[Reason]
 
 def move_returns(
     movements: Sequence[ReturnMovement],
-    pools: Mapping[Place, Pool],
+    pools: Mapping[Place, AnyPool],
     picks: Mapping[Line, Sequence[Earlier]],
     returns: Mapping[tuple[Line, str], Sequence[Earlier]],
-) -> tuple[list[Entry], dict[Place, Pool], dict[Line, Decimal]]:
+) -> tuple[list[Entry], dict[Place, AnyPool], dict[Line, Decimal]]:
     """Entries for the movements, the pools afterwards, and by line how many pieces came back that had never left.
 
     `picks` holds what of each line's picks has not come back, newest first; `returns`, by line and kind of entry, its returns.
@@ -149,7 +149,7 @@ class _Cursor:
         return taken, quantity - wanted
 
 
-def _cost_now(pool: Pool) -> Decimal:
+def _cost_now(pool: AnyPool) -> Decimal:
     """What a piece is worth that came back and had never left: the pool's average, else the last known cost."""
     with localcontext() as context:
         context.prec = 60
@@ -158,19 +158,19 @@ def _cost_now(pool: Pool) -> Decimal:
     return pool.last_cost or ZERO
 
 
-def _come_back(movement: ReturnMovement, kind: str, each: Earlier, pool: Pool, mark: str) -> tuple[list[Entry], Pool]:
+def _come_back(movement: ReturnMovement, kind: str, each: Earlier, pool: AnyPool, mark: str) -> tuple[list[Entry], AnyPool]:
     if kind == "return-scrapped":
         came = _entry(movement, kind, each.quantity, each.value, pool, reverses=each.entry_no or None)
         gone = _entry(movement, "scrap", -each.quantity, -each.value, pool, cause=mark)
         return [came, gone], pool
-    pool, true_up = pool.receive(each.quantity, each.value)
+    pool, true_up = pool.put_back(each.quantity, each.value)
     entries = [_entry(movement, kind, each.quantity, each.value, pool, reverses=each.entry_no or None)]
     if true_up:
         entries.append(_entry(movement, "true-up", ZERO, -true_up, pool))
     return entries, pool
 
 
-def _leave_again(movement: ReturnMovement, kind: str, each: Earlier, pool: Pool, mark: str) -> tuple[list[Entry], Pool]:
+def _leave_again(movement: ReturnMovement, kind: str, each: Earlier, pool: AnyPool, mark: str) -> tuple[list[Entry], AnyPool]:
     if kind == "return-scrapped":
         found = _entry(movement, "scrap-reversal", each.quantity, each.value, pool, cause=mark)
         gone = _entry(movement, "return-reversal", -each.quantity, -each.value, pool, reverses=each.entry_no)
@@ -187,7 +187,7 @@ def _entry(
     kind: str,
     quantity: Decimal,
     value: Decimal,
-    pool: Pool,
+    pool: AnyPool,
     reverses: int | None = None,
     cause: str | None = None,
 ) -> Entry:

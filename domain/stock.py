@@ -6,13 +6,16 @@ carries the rest.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from domain.costing import Pool
 from domain.counting import Line, Step
+from domain.errors import Refused
 from domain.money import ZERO, rounded
+from domain.pools import AnyPool
+from domain.posting_rules import ANY, Facts, PostingRule, built_in, first_match
 
 Place = tuple[str, str]
 """An article in a warehouse of ours."""
@@ -75,9 +78,20 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What posting rules may ask of the document behind a booking; None where it is not known."""
+
+    order_type: str | None = None
+    vat_zone: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StockAccounts:
     """Where stock is booked. `elsewhere`: where goods go that leave unsold, as by a transfer; None when they are sold.
-    `received`: what is owed for goods that have come in and are not invoiced."""
+    `received`: what is owed for goods that have come in and are not invoiced. `price_difference`: set where stock stands at a
+    set price, and what goods cost more is a difference of its own. `rules`: the merchant's own, which come first; `about` and
+    `groups` (each article's group) are what they may ask for."""
 
     stock: int
     cost_of_goods_sold: int
@@ -85,11 +99,26 @@ class StockAccounts:
     scrapped: int = 4990
     elsewhere: int | None = None
     received: int | None = None
+    price_difference: int | None = None
+    rules: tuple[PostingRule, ...] = ()
+    about: About = About()
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    def table(self) -> list[PostingRule]:
+        """All rules in order: the merchant's own, then what the single accounts come to."""
+        elsewhere = {} if self.elsewhere is None else {ANY: self.elsewhere}
+        single = (self.stock, self.cost_of_goods_sold, self.opening, self.scrapped, self.received, self.price_difference)
+        return [*self.rules, *built_in(*single, elsewhere)]
+
+    def facts(self, event: str, place: Place) -> Facts:
+        about = self.about
+        group = self.groups.get(place[0])
+        return Facts(event, place[0], group, place[1], about.order_type, about.vat_zone, about.country)
 
 
 def move_stock(
-    movements: Sequence[Movement], pools: Mapping[Place, Pool], earlier: Mapping[Line, Sequence[Earlier]]
-) -> tuple[list[Entry], dict[Place, Pool]]:
+    movements: Sequence[Movement], pools: Mapping[Place, AnyPool], earlier: Mapping[Line, Sequence[Earlier]]
+) -> tuple[list[Entry], dict[Place, AnyPool]]:
     """Entries for the movements, in their order, and the pools as they stand afterwards.
 
     `earlier` holds, for each line with a decrease, its entries newest first.
@@ -103,7 +132,7 @@ def move_stock(
             entries.append(_entry(movement, "pick", -movement.step.quantity, -cost, pool))
         else:
             for taken in taken_back(-movement.step.quantity, earlier[movement.step.line]):
-                pool, true_up = pool.receive(taken.quantity, taken.value)
+                pool, true_up = pool.put_back(taken.quantity, taken.value)
                 entries.append(
                     replace(_entry(movement, "pick-reversal", taken.quantity, taken.value, pool), reverses=taken.entry_no)
                 )
@@ -113,7 +142,7 @@ def move_stock(
     return entries, after
 
 
-def _entry(movement: Movement, kind: str, quantity: Decimal, value: Decimal, pool: Pool) -> Entry:
+def _entry(movement: Movement, kind: str, quantity: Decimal, value: Decimal, pool: AnyPool) -> Entry:
     return Entry(
         movement.place,
         kind,
@@ -156,49 +185,59 @@ EVENTS = {
     "scrap": "goods-scrapped",
     "scrap-reversal": "goods-scrap-undone",
     "adjustment": "stock-adjusted",
+    "cost": "stock-revalued",
 }
-RECEIPTS = frozenset({"goods-received", "goods-receipt-undone"})
 UNSOLD = {"goods-issue": "goods-transferred", "goods-issue-reversed": "goods-transferred-reversed"}
 """What an issue is called in the books when the goods leave unsold."""
 
 
 def postings(entries: Sequence[Entry], accounts: StockAccounts) -> tuple[list[Posting], list[int | None]]:
-    """One balanced posting per event, day and account, and for each entry the number (from 1) of the posting that holds it.
+    """One balanced posting per event, day and accounts, and for each entry the number (from 1) of the posting that holds it.
 
     An entry without value has no posting: there is nothing to book.
     """
+    table = accounts.table()
     totals: dict[Group, Decimal] = {}
-    for entry in entries:
-        group = _group(entry, accounts)
-        totals[group] = totals.get(group, ZERO) + entry.value
+    groups = [_group(entry, accounts, table) if entry.value else None for entry in entries]
+    for entry, group in zip(entries, groups, strict=True):
+        if group is not None:
+            totals[group] = totals.get(group, ZERO) + entry.value
     numbers = {group: n for n, group in enumerate((g for g, total in totals.items() if total), start=1)}
-    booked = [Posting(group[0], group[1], _rows(totals[group], accounts.stock, group[2])) for group in numbers]
-    return booked, [numbers.get(_group(entry, accounts)) for entry in entries]
+    booked = [Posting(group[0], group[1], _rows(totals[group], group[2], group[3])) for group in numbers]
+    return booked, [numbers.get(group) if group is not None else None for group in groups]
 
 
-Group = tuple[str, date, int, bool]
+Group = tuple[str, date, int, int, bool]
 
 
-def _group(entry: Entry, accounts: StockAccounts) -> Group:
+def _group(entry: Entry, accounts: StockAccounts, table: Sequence[PostingRule]) -> Group:
     """What one posting holds. Where the account is the entry's own, plus and minus are booked apart: they are no one fact."""
     event = _event(entry, accounts)
-    if entry.account is None:
-        return event, entry.accounting_date, _other_side(event, accounts), False
-    return event, entry.accounting_date, entry.account, entry.value > 0
+    rule = first_match(table, accounts.facts(event, entry.place))
+    if rule is not None:
+        stock, other = rule.sides(event)
+    elif entry.account is not None:
+        stock, other = accounts.stock, entry.account
+    else:
+        raise Refused(*_without_rule(event, entry))
+    return event, entry.accounting_date, stock, other, entry.account is not None and entry.value > 0
+
+
+def _without_rule(event: str, entry: Entry) -> tuple[str, str]:
+    code = "goods-received-account-missing" if event in RECEIPTS else "posting-rule-missing"
+    more = "goods_received_not_invoiced_account or " if event in RECEIPTS else ""
+    text = f"article {entry.place[0]} in {entry.place[1]}: no posting rule for {event}; set {more}posting_rules"
+    return code, f"{text} in the merchant's settings"
+
+
+RECEIPTS = frozenset({"goods-received", "goods-receipt-undone"})
 
 
 def _event(entry: Entry, accounts: StockAccounts) -> str:
     event = EVENTS[entry.kind]
+    if event == "cost-settled" and accounts.price_difference is not None:
+        return "price-difference"
     return event if accounts.elsewhere is None else UNSOLD.get(event, event)
-
-
-def _other_side(event: str, accounts: StockAccounts) -> int:
-    if event in RECEIPTS:
-        if accounts.received is None:
-            raise ValueError("goods are received, and no account says what is owed for them")
-        return accounts.received
-    special = {"opening-balance": accounts.opening, "goods-scrapped": accounts.scrapped, "goods-scrap-undone": accounts.scrapped}
-    return special.get(event, accounts.cost_of_goods_sold if accounts.elsewhere is None else accounts.elsewhere)
 
 
 def _rows(value: Decimal, stock: int, other: int) -> tuple[PostingRow, ...]:
@@ -207,7 +246,13 @@ def _rows(value: Decimal, stock: int, other: int) -> tuple[PostingRow, ...]:
     return PostingRow(debit, amount, ZERO), PostingRow(credit, ZERO, amount)
 
 
-def opening(place: Place, quantity: Decimal, value: Decimal, cause: str, at: datetime, on: date) -> tuple[Entry, Pool]:
-    """The opening balance of an article that has never moved."""
-    pool, _ = Pool().receive(quantity, value)
-    return Entry(place, "opening", quantity, value, None, at, on, cause=cause, epoch=pool.epoch, keep=pool.keep), pool
+def opening(
+    place: Place, quantity: Decimal, value: Decimal, cause: str, at: datetime, on: date, pool: AnyPool | None = None
+) -> tuple[list[Entry], AnyPool]:
+    """The opening balance of an article that never moved, into its empty pool. At a set price it may leave a difference."""
+    pool, difference = (Pool() if pool is None else pool).receive(quantity, value)
+    entries = [Entry(place, "opening", quantity, value, None, at, on, cause=cause, epoch=pool.epoch, keep=pool.keep)]
+    if difference:
+        more = f"{cause}/difference"
+        entries.append(Entry(place, "true-up", ZERO, -difference, None, at, on, more, epoch=pool.epoch, keep=pool.keep))
+    return entries, pool

@@ -6,6 +6,7 @@ Locks are taken in one order everywhere: the document, then balances by article,
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +14,18 @@ from sqlalchemy import text
 
 from domain.costing import Pool
 from domain.counting import Line
+from domain.errors import LookAgain, Refused
+from domain.fifo import FifoPool, Layer
+from domain.fixed_price import FixedPricePool
 from domain.money import ZERO
-from domain.stock import Earlier, Entry, Place, StockAccounts, postings
+from domain.pools import AT_SET_PRICE, FIFO, LATEST_PRICE, MOVING_AVERAGE, STANDARD, AnyPool, method_of
+from domain.posting_rules import ANY, OF_DOCUMENT
+from domain.stock import About, Earlier, Entry, Place, StockAccounts, postings
+from domain.vat import vat_zone
 from erp.counters import PICKED, PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
-from erp.database import Session, rows
+from erp.database import Session, one, rows
 
-RULE_VERSION = "moving-average-1"
+RULE_VERSIONS = {MOVING_AVERAGE: "moving-average-1", FIFO: "fifo-1", LATEST_PRICE: "latest-price-1", STANDARD: "standard-1"}
 
 _ENSURE = text(
     """
@@ -27,11 +34,44 @@ _ENSURE = text(
     order by a, w on conflict do nothing
     """
 )
-_LOCK = text(
-    """
-    select b.article_number, b.warehouse, b.quantity, b.value, b.last_cost, b.epoch, b.keep from erp.stock_balance b
+_READ = """
+    select b.article_number, b.warehouse, b.quantity, b.value, b.last_cost, b.epoch, b.keep,
+      (select s.settings->>'costing_method' from bridge.merchant_settings s where s.merchant_id = :merchant) as method
+    from erp.stock_balance b
     join unnest(cast(:articles as text[]), cast(:warehouses as text[])) as n(a, w) on b.article_number = n.a and b.warehouse = n.w
-    where b.merchant_id = :merchant order by b.article_number, b.warehouse for update of b
+    where b.merchant_id = :merchant order by b.article_number, b.warehouse
+    """
+_POOLS = text(_READ)
+_LOCK = text(f"{_READ} for update of b")
+_LAYERS = text(
+    """
+    select l.article_number, l.warehouse, l.layer_no, l.received, l.quantity, l.value from erp.stock_layer l
+    join unnest(cast(:articles as text[]), cast(:warehouses as text[])) as n(a, w) on l.article_number = n.a and l.warehouse = n.w
+    where l.merchant_id = :merchant order by l.article_number, l.warehouse, l.layer_no
+    """
+)
+_STANDARD = text(
+    """
+    select distinct on (article_number) article_number, price from erp.standard_cost
+    where merchant_id = :merchant and article_number = any(cast(:articles as text[])) and valid_from <= current_date
+    order by article_number, valid_from desc
+    """
+)
+_KEEP_LAYERS = text(
+    """
+    with there as (
+      select a, w, n, received, quantity, value from unnest(cast(:articles as text[]), cast(:warehouses as text[]),
+        cast(:numbers as int[]), cast(:received as numeric[]), cast(:quantities as numeric[]), cast(:values as numeric[]))
+        as l(a, w, n, received, quantity, value)),
+    gone as (
+      delete from erp.stock_layer l using unnest(cast(:all_articles as text[]), cast(:all_warehouses as text[])) as p(a, w)
+      where l.merchant_id = :merchant and l.article_number = p.a and l.warehouse = p.w
+        and not exists (select from there t where t.a = l.article_number and t.w = l.warehouse and t.n = l.layer_no))
+    insert into erp.stock_layer as l (merchant_id, article_number, warehouse, layer_no, received, quantity, value)
+    select :merchant, a, w, n, received, quantity, value from there
+    on conflict (merchant_id, article_number, warehouse, layer_no) do update
+      set quantity = excluded.quantity, value = excluded.value
+      where (l.quantity, l.value) is distinct from (excluded.quantity, excluded.value)
     """
 )
 _EARLIER = text(
@@ -59,16 +99,105 @@ _APPEND = text(
     """
 )
 
+_GROUPS = text(
+    """
+    select article_number, article_group from erp.article
+    where merchant_id = :merchant and article_number = any(cast(:numbers as text[])) and article_group is not null
+    """
+)
+_DOCUMENT = text(
+    """
+    select o.order_type, c.country, c.vat_number, m.country as home
+    from erp.sales_order o join erp.customer c using (merchant_id, customer_number) join erp.merchant m using (merchant_id)
+    where o.merchant_id = :merchant and o.order_number = case when :kind = 'sales-order' then :number
+      when :kind = 'return' then (select r.order_number from erp.return_order r
+                                  where r.merchant_id = :merchant and r.return_number = :number) end
+    union all
+    select p.order_type, s.country, null, m.country
+    from erp.purchase_order p join erp.supplier s using (merchant_id, supplier_number) join erp.merchant m using (merchant_id)
+    where p.merchant_id = :merchant and :kind = 'purchase-order' and p.purchase_order_number = :number
+    """
+)
 
-async def lock_pools(connection: Session, merchant: str, places: Iterable[Place]) -> dict[Place, Pool]:
-    """The pools of these articles, locked in article order; one that has never moved is made, empty."""
+
+async def lock_pools(connection: Session, merchant: str, places: Iterable[Place]) -> dict[Place, AnyPool]:
+    """The pools of these articles, locked in article order; one that has never moved is made, empty.
+
+    They are of the merchant's costing method as it stands now. At standard cost an article without one is refused, and where
+    nothing is in stock the price of the list holds at once.
+    """
     wanted = sorted(set(places))
     key = {"merchant": merchant, "articles": [place[0] for place in wanted], "warehouses": [place[1] for place in wanted]}
     found = await rows(connection, _LOCK, **key)
     if len(found) < len(wanted):
         await connection.execute(_ENSURE, key)
         found = await rows(connection, _LOCK, **key)
-    return {(r.article_number, r.warehouse): Pool(r.quantity, r.value, r.last_cost, r.epoch, r.keep) for r in found}
+    return await _pools(connection, key, found)
+
+
+async def read_pools(connection: Session, merchant: str, places: Iterable[Place]) -> dict[Place, AnyPool]:
+    """The pools of articles that have moved, as they are now, without a lock: nothing may be booked on what they say."""
+    wanted = sorted(set(places))
+    key = {"merchant": merchant, "articles": [place[0] for place in wanted], "warehouses": [place[1] for place in wanted]}
+    return await _pools(connection, key, await rows(connection, _POOLS, **key))
+
+
+async def _pools(connection: Session, key: Mapping[str, Any], found: Sequence[Any]) -> dict[Place, AnyPool]:
+    method = (found[0].method if found else None) or MOVING_AVERAGE
+    if method == MOVING_AVERAGE:
+        return {(r.article_number, r.warehouse): Pool(r.quantity, r.value, r.last_cost, r.epoch, r.keep) for r in found}
+    if method == FIFO:
+        return await _with_layers(connection, key, found)
+    listed: dict[str, Decimal] = {}
+    if method == STANDARD:
+        listed = {
+            r.article_number: r.price
+            for r in await rows(connection, _STANDARD, merchant=key["merchant"], articles=key["articles"])
+        }
+    pools: dict[Place, AnyPool] = {}
+    for r in found:
+        price = listed.get(r.article_number, r.last_cost) if r.quantity == 0 else r.last_cost
+        if price is None and method == STANDARD:
+            text_ = f"article {r.article_number} has no standard cost that holds today (erp.standard_cost)"
+            raise Refused("standard-cost-missing", text_)
+        pools[r.article_number, r.warehouse] = FixedPricePool(r.quantity, price or ZERO, method == LATEST_PRICE)
+    return pools
+
+
+async def _with_layers(connection: Session, key: Mapping[str, Any], found: Sequence[Any]) -> dict[Place, AnyPool]:
+    layers: dict[Place, list[Layer]] = {}
+    for r in await rows(connection, _LAYERS, **key):
+        layers.setdefault((r.article_number, r.warehouse), []).append(Layer(r.layer_no, r.received, r.quantity, r.value))
+    pools: dict[Place, AnyPool] = {}
+    for r in found:
+        below = r.quantity < 0
+        pools[r.article_number, r.warehouse] = FifoPool(
+            tuple(layers.get((r.article_number, r.warehouse), ())),
+            -r.quantity if below else ZERO,
+            -r.value if below else ZERO,
+            r.last_cost,
+            r.epoch,
+        )
+    return pools
+
+
+async def _keep_layers(connection: Session, merchant: str, pools: Mapping[Place, FifoPool]) -> None:
+    """The layers as they are now in place of those that were."""
+    held = [(place, layer) for place, pool in pools.items() for layer in pool.layers]
+    await connection.execute(
+        _KEEP_LAYERS,
+        {
+            "merchant": merchant,
+            "all_articles": [place[0] for place in pools],
+            "all_warehouses": [place[1] for place in pools],
+            "articles": [place[0] for place, _ in held],
+            "warehouses": [place[1] for place, _ in held],
+            "numbers": [layer.number for _, layer in held],
+            "received": [layer.received for _, layer in held],
+            "quantities": [layer.quantity for _, layer in held],
+            "values": [layer.value for _, layer in held],
+        },
+    )
 
 
 async def earlier_entries(connection: Session, merchant: str, lines: Sequence[Line]) -> dict[Line, list[Earlier]]:
@@ -107,7 +236,7 @@ async def append(
     connection: Session,
     merchant: str,
     entries: Sequence[Entry],
-    pools: Mapping[Place, Pool],
+    pools: Mapping[Place, AnyPool],
     accounts: StockAccounts,
     currency: str,
     document: str,
@@ -117,11 +246,20 @@ async def append(
     what: str = PICKED,
     kind: str = SALES_ORDER,
 ) -> int:
-    """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain."""
-    booked, numbers = postings(entries, accounts)
+    """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain.
+
+    What the merchant's posting rules ask for beside the entries is read here, and only if they ask for it.
+    """
+    booked, numbers = postings(
+        entries, await asked_for(connection, merchant, accounts, [entry.place for entry in entries], document)
+    )
+    method = next((method_of(pool) for pool in pools.values()), MOVING_AVERAGE)
+    if (method in AT_SET_PRICE) != (accounts.price_difference is not None) and pools:
+        raise LookAgain(f"merchant {merchant}: the costing method was changed meanwhile")
+    heading = {"reason": reason, "actor": actor, "rule_version": RULE_VERSIONS[method], "code_version": code_version}
     parameters = {
         "merchant": merchant,
-        "heading": json.dumps({"reason": reason, "actor": actor, "rule_version": RULE_VERSION, "code_version": code_version}),
+        "heading": json.dumps(heading | {"method": method} if pools else heading),
         "entries": json.dumps(
             [_entry(entry, number, document, what, kind) for entry, number in zip(entries, numbers, strict=True)]
         ),
@@ -141,7 +279,28 @@ async def append(
         ),
         "balances": json.dumps([_balance(place, pool) for place, pool in pools.items()]),
     }
-    return int((await connection.execute(_APPEND, parameters)).scalar_one())
+    number = int((await connection.execute(_APPEND, parameters)).scalar_one())
+    layered = {place: pool for place, pool in pools.items() if isinstance(pool, FifoPool)}
+    if layered:
+        await _keep_layers(connection, merchant, layered)
+    return number
+
+
+async def asked_for(
+    connection: Session, merchant: str, accounts: StockAccounts, places: Iterable[Place], document: str
+) -> StockAccounts:
+    """The accounts with what their rules ask of articles and of the document behind the booking."""
+    if any(rule.article_group != ANY for rule in accounts.rules):
+        numbers = sorted({place[0] for place in places})
+        found = await rows(connection, _GROUPS, merchant=merchant, numbers=numbers)
+        accounts = replace(accounts, groups={row.article_number: row.article_group for row in found})
+    if any(getattr(rule, name) != ANY for rule in accounts.rules for name in OF_DOCUMENT):
+        kind, _, number = document.partition("/")
+        row = await one(connection, _DOCUMENT, merchant=merchant, kind=kind, number=number)
+        if row is not None:
+            zone = None if kind == PURCHASE_ORDER else vat_zone(row.home, row.country, row.vat_number).value
+            accounts = replace(accounts, about=About(row.order_type, zone, row.country))
+    return accounts
 
 
 def _entry(entry: Entry, posting: int | None, document: str, what: str, kind: str) -> dict[str, Any]:
@@ -172,7 +331,7 @@ def _entry(entry: Entry, posting: int | None, document: str, what: str, kind: st
     return row
 
 
-def _balance(place: Place, pool: Pool) -> dict[str, Any]:
+def _balance(place: Place, pool: AnyPool) -> dict[str, Any]:
     return {
         "article_number": place[0],
         "warehouse": place[1],
@@ -188,6 +347,6 @@ def _plain(number: Decimal) -> str:
     return f"{number:f}"
 
 
-def below_zero(pools: Mapping[Place, Pool]) -> list[str]:
+def below_zero(pools: Mapping[Place, AnyPool]) -> list[str]:
     """Articles of which more has left than our books held."""
     return [place[0] for place, pool in pools.items() if pool.quantity < ZERO]

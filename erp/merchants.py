@@ -72,6 +72,19 @@ _SAVE_SETTINGS = text(
       version = s.version + 1, updated_at = now() where s.settings <> excluded.settings
     """
 )
+_METHOD = text(
+    """
+    select coalesce(s.settings->>'costing_method', 'moving-average') as method
+    from erp.merchant m left join bridge.merchant_settings s using (merchant_id) where m.merchant_id = :merchant
+    """
+)
+_HEAD = text("select from bridge.ledger_head where merchant_id = :merchant for update")
+_IN_STOCK = text(
+    """
+    select article_number, quantity, value from erp.stock_balance
+    where merchant_id = :merchant and (quantity <> 0 or value <> 0) order by article_number limit 1
+    """
+)
 _STORED = text(
     """
     select coalesce(s.settings, '{}') as settings from erp.merchant m left join bridge.merchant_settings s using (merchant_id)
@@ -133,8 +146,19 @@ async def save_connection(
 
 
 async def save_settings(connection: Session, merchant: str, settings: dict[str, Any], by: str) -> None:
-    """Store a merchant's settings after checking them."""
-    MerchantSettings.of(settings)
+    """Store a merchant's settings after checking them. Another costing method is refused while anything is in stock."""
+    checked = MerchantSettings.of(settings)
+    head = await one(connection, _METHOD, merchant=merchant)
+    if head is not None and head.method != checked.costing_method:
+        await connection.execute(_HEAD, {"merchant": merchant})  # bookings under way end first, and the next see the new method
+        stocked = await one(connection, _IN_STOCK, merchant=merchant)
+        if stocked is not None:
+            raise Refused(
+                "settings-wrong",
+                f"setting costing_method is {head.method} and cannot become {checked.costing_method} while anything is in stock:"
+                f" article {stocked.article_number} has {stocked.quantity.normalize():f} pieces worth {stocked.value}. Change it"
+                " when every balance is zero, or begin a merchant of its own with an opening balance",
+            )
     await connection.execute(_SAVE_SETTINGS, {"merchant": merchant, "settings": json.dumps(settings), "by": by})
 
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from domain.money import rounded
-from domain.stock import Place, opening
+from domain.pools import AnyPool
+from domain.stock import Entry, Place, opening
 from erp import ledger
 from erp.database import Session, rows
 from erp.merchants import Merchant
@@ -39,15 +40,16 @@ async def book_opening(
     numbers = [balance.article_number for balance in balances]
     found = await rows(connection, _MOVED, merchant=merchant.merchant_id, warehouse=warehouse, numbers=numbers)
     moved = {row.article_number for row in found}
-    entries, after = [], {}
+    entries: list[Entry] = []
+    after: dict[Place, AnyPool] = {}
     for balance in sorted(balances, key=lambda balance: balance.article_number):
         if balance.article_number in moved:
             continue
         place: Place = (balance.article_number, warehouse)
         value = rounded(balance.quantity * balance.unit_cost)
         cause = f"opening/{balance.article_number}"
-        entry, after[place] = opening(place, balance.quantity, value, cause, at, merchant.day_of(at))
-        entries.append(entry)
+        made, after[place] = opening(place, balance.quantity, value, cause, at, merchant.day_of(at), pools[place])
+        entries += made
     if entries:
         await ledger.append(
             connection,
@@ -61,4 +63,4 @@ async def book_opening(
             actor=actor,
             code_version=code,
         )
-    return [entry.place[0] for entry in entries]
+    return [entry.place[0] for entry in entries if entry.kind == "opening"]

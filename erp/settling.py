@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from domain.adjusting import Change, change_stock
-from domain.costing import Pool
+from domain.adjusting import Change, account_of, change_stock
 from domain.money import ZERO
+from domain.pools import AnyPool
 from domain.reconciling import Adjusted, AdjustmentKey, AdjustmentStep, Explanation
 from domain.stock import Entry, Place
 from erp import ledger
@@ -730,8 +730,12 @@ async def book_changes(
     fresh = [(change, reason) for change, reason in zip(changes, reasons, strict=True) if change.cause not in have]
     if not fresh:
         return None
+    accounts = merchant.settings.stock_accounts
+    if accounts.rules:  # what is kept beside the entry is the account that it was booked on
+        accounts = await ledger.asked_for(connection, who, accounts, [change.place for change, _ in fresh], document)
+        fresh = [(replace(change, account=account_of(change, accounts)), reason) for change, reason in fresh]
     entries: list[Entry] = []
-    after: dict[Place, Pool] = {}
+    after: dict[Place, AnyPool] = {}
     values: list[Decimal] = []
     for change, _ in fresh:
         made, pool = change_stock(change, after.get(change.place, pools[change.place]))
@@ -743,7 +747,7 @@ async def book_changes(
         who,
         entries,
         after,
-        merchant.settings.stock_accounts,
+        accounts,
         merchant.currency,
         document,
         reasons[0],

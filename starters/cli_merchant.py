@@ -13,6 +13,7 @@ from domain.errors import Refused
 from domain.merchant import MerchantSettings
 from erp.database import Database
 from erp.merchants import change_settings, stored_settings
+from starters.cli_posting_rules import posting_rules
 from starters.command import MerchantId, print_json, run_command
 from worker.settings import Settings
 
@@ -22,6 +23,7 @@ settings = typer.Typer(
     help="How a merchant's warehouse numbers and names things, its accounts, its rules: one JSON document, checked as a whole.",
 )
 merchant.add_typer(settings, name="settings")
+merchant.add_typer(posting_rules, name="posting-rules")
 console = Console(soft_wrap=True)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON: names and values, only those that differ.")]

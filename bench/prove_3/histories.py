@@ -16,6 +16,7 @@ from random import Random
 from bench.prove_1.proof import Proof
 from domain.costing import Pool
 from domain.counting import Line, Step
+from domain.pools import AnyPool
 from domain.returns import Graded, ReturnMovement, move_returns
 from domain.stock import Earlier, Entry, Movement, Place, move_stock
 
@@ -77,7 +78,7 @@ class Product:
     """The product's rules, with the ledger kept as a list."""
 
     def __init__(self, pieces: int, worth: int) -> None:
-        self.pool = Pool(Decimal(pieces), Decimal(worth) / 100)
+        self.pool: AnyPool = Pool(Decimal(pieces), Decimal(worth) / 100)
         self.entries: list[Entry] = []
         self.steps = 0
 

@@ -99,7 +99,7 @@ CHECKS: list[Check | Probe] = [
         from (select merchant_id, posting_no from erp.posting where event in
                 ('goods-issue', 'goods-issue-reversed', 'goods-transferred', 'goods-transferred-reversed', 'cost-settled',
                  'opening-balance', 'goods-received', 'goods-receipt-undone', 'goods-returned', 'goods-return-undone',
-                 'goods-scrapped', 'goods-scrap-undone', 'stock-adjusted')) as p
+                 'goods-scrapped', 'goods-scrap-undone', 'stock-adjusted', 'stock-revalued', 'price-difference')) as p
         full join stock k using (merchant_id, posting_no) left join sums s using (merchant_id, posting_no)
         where p.posting_no is null or k.value is null or s.debit is distinct from abs(k.value)
         union all
@@ -116,15 +116,19 @@ CHECKS: list[Check | Probe] = [
         "V3",
         "Value follows quantity: an issue takes its share of the pool to half an öre, the last piece the rest; empty is worth 0",
         Stage.BOOKED,
-        "select merchant_id, count(*) as n from erp.stock_entry group by 1",
+        """
+        select merchant_id, count(*) as n from erp.stock_entry join erp.ledger_transaction using (merchant_id, transaction_no)
+        where rule_version like 'moving-average-%' group by 1
+        """,
         """
         with replay as (
           select merchant_id, entry_no, article_number, warehouse, kind, quantity, value, epoch, keep,
             coalesce(sum(quantity) over before, 0) as q, coalesce(sum(value) over before, 0) as v,
             coalesce(lag(keep) over place, 1) as kept, coalesce(lag(epoch) over place, 1) as former_epoch,
             lead(entry_no) over place as next_entry,
-            lead(kind) over place is distinct from 'true-up' and kind not in ('return-scrapped', 'scrap-reversal') as whole
-          from erp.stock_entry
+            lead(kind) over place is distinct from 'true-up' and kind not in ('return-scrapped', 'scrap-reversal') as whole,
+            rule_version
+          from erp.stock_entry join erp.ledger_transaction using (merchant_id, transaction_no)
           window place as (partition by merchant_id, article_number collate "C", warehouse order by entry_no),
             before as (place rows between unbounded preceding and 1 preceding))
         select merchant_id, 'entry ' || entry_no || ' (' || article_number || ')' as document,
@@ -140,16 +144,17 @@ CHECKS: list[Check | Probe] = [
               then 'leaves ' || q + quantity || ' pieces worth ' || v + value
           end as detail
         from replay
-        where (kind = 'pick' and -quantity < q and (abs(value * q - v * quantity) > 0.005 * q
+        where rule_version like 'moving-average-%'
+          and ((kind = 'pick' and -quantity < q and (abs(value * q - v * quantity) > 0.005 * q
                  or abs(keep * q - kept * (q + quantity)) > 1e-30 * q or epoch <> former_epoch))
           or (kind = 'pick' and -quantity = q and value <> -v)
           or (whole
-              and ((q + quantity = 0 and v + value <> 0) or (q + quantity > 0 and v + value < 0)))
+              and ((q + quantity = 0 and v + value <> 0) or (q + quantity > 0 and v + value < 0))))
         union all
         select r.merchant_id, r.article_number || ' in ' || r.warehouse,
           'balance keeps ' || b.keep || ' in epoch ' || b.epoch || ', its last entry ' || r.keep || ' in epoch ' || r.epoch
         from replay r join erp.stock_balance b using (merchant_id, article_number, warehouse)
-        where r.next_entry is null and (b.keep <> r.keep or b.epoch <> r.epoch)
+        where r.rule_version like 'moving-average-%' and r.next_entry is null and (b.keep <> r.keep or b.epoch <> r.epoch)
         union all
         select merchant_id, article_number || ' in ' || warehouse, 'balance ' || quantity || ' worth ' || value
         from erp.stock_balance where (quantity = 0 and value <> 0) or (quantity > 0 and value < 0)

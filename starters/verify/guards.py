@@ -28,6 +28,8 @@ APPEND_ONLY = (
     "bridge.audit",
     "bridge.status_move",
     "bridge.voucher_posting",
+    "erp.revaluation",
+    "erp.revaluation_line",
 )
 
 _TABLES = text(

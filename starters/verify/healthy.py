@@ -2,7 +2,8 @@
 
 Two merchants. One has an order delivered in two goes with an un-pick in between, one picked below zero and beyond what was
 ordered, one with goods back after its invoice, one that is still in the warehouse, one with a return, and a purchase in euro of
-which some was counted twice and taken back; the other a single order.
+which some was counted twice and taken back, and the rest revalued; the other a single order. Two small ones have stock costed by
+layers and at standard cost.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +24,8 @@ from domain.rates import Quote
 from domain.receiving import Cost, Receipt, receive_goods
 from domain.reconciling import Explanation, Part, Why
 from domain.returns import Graded, ReturnMovement, move_returns
-from domain.stock import Movement, move_stock
+from domain.revaluing import Asked
+from domain.stock import Entry, Movement, move_stock
 from erp import calls, counters, ledger, orders, purchases, returns, settling, shipping, watching
 from erp.articles import load_articles
 from erp.calls import CallKey
@@ -35,6 +37,7 @@ from erp.merchants import load_merchant, save_connection, save_settings
 from erp.opening import OpeningBalance, book_opening
 from erp.rates import Checked, database_now, store
 from erp.returns import Came
+from erp.revaluing import preview_revaluation, revalue
 from erp.visible import Shown
 
 MERCHANTS = ("alfa", "beta")
@@ -259,6 +262,8 @@ async def fill(engine: AsyncEngine) -> None:
     await _returned(alfa)
     await _received(alfa)
     await _reconciled(beta)
+    await _revalued(alfa, Asked(datetime.now(UTC).date(), {"EUR": Decimal("11.3")}))
+    await _by_other_methods(engine, numbers)
 
 
 async def _in_two_goes(shop: Shop) -> None:
@@ -418,3 +423,42 @@ async def _reconciled(shop: Shop) -> None:
         await settling.settlement_booked(session, shop.merchant, run.run_no, seen.settlement_no, number, "small", at, {})
         await settling.save_file(session, run, "csv", "run-1.csv", b"healthy")
         await settling.finish(session, run, at)
+
+
+async def _by_other_methods(engine: AsyncEngine, numbers: "count[int]") -> None:
+    """A merchant whose stock is costed by layers, and one at standard cost, which then becomes another."""
+    layered, standard = (Shop(engine, name, numbers) for name in ("gamma", "delta"))
+    for shop, method in ((layered, "fifo"), (standard, "standard")):
+        await shop.write("erp", "insert into erp.merchant (merchant_id, name) values (:m, 'Provhandel AB')")
+        await shop.write("erp", "insert into erp.article (merchant_id, article_number, name) values (:m, 'A', 'Spade')")
+        price = "insert into erp.standard_cost (merchant_id, article_number, valid_from, price) values (:m, 'A', '2020-01-01', 7)"
+        await shop.write("erp", price)
+        async with shop.role("app") as session:
+            settings = {"costing_method": method, "price_difference_account": 4980, "goods_received_not_invoiced_account": 2490}
+            await save_settings(session, shop.merchant, settings, "prove")
+        for n, value in ((3, "10.00"), (2, "7.01")):
+            await _came(shop, Decimal(n), Decimal(value), f"opening/A/{n}")
+    await standard.write("erp", "update erp.standard_cost set price = 8 where merchant_id = :m")
+    await _revalued(standard, Asked(datetime.now(UTC).date(), prices=True))
+
+
+async def _came(shop: Shop, quantity: Decimal, value: Decimal, cause: str) -> None:
+    at, place = datetime.now(UTC), ("A", "MAIN")
+    async with shop.role("app") as session:
+        merchant = await load_merchant(session, shop.merchant)
+        pool, true_up = (await ledger.lock_pools(session, shop.merchant, [place]))[place].receive(quantity, value)
+        base = Entry(place, "opening", quantity, value, None, at, merchant.day_of(at), cause, epoch=pool.epoch, keep=pool.keep)
+        entries = [base]
+        if true_up:
+            entries.append(replace(base, kind="true-up", quantity=Decimal(0), value=-true_up, cause=f"{cause}/difference"))
+        accounts = merchant.settings.receipt_accounts("PO-1", "normal")
+        await ledger.append(session, shop.merchant, entries, {place: pool}, accounts, "SEK", cause, "opening", ACTOR, CODE)
+
+
+async def _revalued(shop: Shop, asked: Asked) -> None:
+    """Previewed, and booked as previewed."""
+    async with shop.role("app") as session:
+        merchant = await load_merchant(session, shop.merchant)
+        merchant = replace(merchant, settings=replace(merchant.settings, goods_received_not_invoiced_account=2490))
+        seen = await preview_revaluation(session, merchant, asked)
+        await revalue(session, merchant, asked, None, seen.hash, ACTOR, "month's end", CODE)

@@ -809,7 +809,42 @@ RECONCILIATION = (
     ),
 )
 
+COSTING = (
+    Plant(
+        "C1",
+        "stock was said to be costed by layers and was not",
+        (TRANSACTION,),
+        (f"update {TRANSACTION} set rule_version = 'fifo-1' where merchant_id = 'alfa'",),
+    ),
+    Plant(
+        "C1",
+        "a layer is left of stock that has none",
+        (),
+        ("insert into erp.stock_layer values ('alfa', 'A', 'MAIN', 1, 5, 5, 5)",),
+    ),
+    Plant(
+        "C2",
+        "stock at standard cost is worth something else",
+        (),
+        (
+            'update bridge.merchant_settings set settings = settings || \'{"costing_method": "standard"}\''
+            " where merchant_id = 'alfa'",
+            "update erp.stock_balance set last_cost = 1 where merchant_id = 'alfa'",
+        ),
+    ),
+    Plant(
+        "C3",
+        "a revaluation was never booked",
+        (),
+        (
+            "insert into erp.revaluation values ('alfa', 1, 'x', current_date, '{}', 'x', 'y', 1)",
+            "insert into erp.revaluation_line values ('alfa', 1, 1, 'A', 'MAIN', null, null, null, 10, 5, 3, 2, 1, null)",
+        ),
+    ),
+)
+
 PLANTS: tuple[Plant, ...] = (
+    *COSTING,
     *COUNTERS,
     *RETURNS,
     *RECEIPTS,

@@ -496,3 +496,22 @@ async def test_a_type_that_the_mapping_does_not_know_is_named_before_anything_is
     with pytest.raises(Refused, match="konsignation") as refused:
         await send(shop, key)
     assert refused.value.code == "unknown-order-type"
+
+
+async def test_with_purchases_expensed_what_comes_in_waits_for_no_account(shop: Shop) -> None:
+    await shop.settings(posting_style="purchases-expensed")
+    key = await place(shop)
+    await send(shop, key)
+    await floor(shop, "receive", {1: 10})
+    await calm(shop, key)
+    assert await shop.read(POSTED) == [("goods-received", 1460, D("50.00")), ("goods-received", 4960, D("-50.00"))]
+
+
+async def test_a_receipt_is_booked_by_the_rule_of_its_supplier_country(shop: Shop) -> None:
+    rules = [{"priority": 1, "event": "goods-received", "debit": 1465, "credit": 2491, "country": "SE", "order_type": "normal"}]
+    await shop.settings(posting_rules=rules)
+    key = await place(shop)
+    await send(shop, key)
+    await floor(shop, "receive", {1: 10})
+    await calm(shop, key)
+    assert await shop.read(POSTED) == [("goods-received", 1465, D("50.00")), ("goods-received", 2491, D("-50.00"))]

@@ -12,6 +12,7 @@ from domain.costing import Pool
 from domain.counting import Step
 from domain.errors import Refused
 from domain.merchant import MerchantSettings
+from domain.pools import AnyPool
 from domain.receiving import Balance, Cost, Receipt, difference, is_closed, receive_goods
 from domain.stock import Earlier, Entry, Place, StockAccounts, postings
 
@@ -25,7 +26,7 @@ def receipt(quantity: Any, price: Any = 5, rate: Any = 1, before: Any = 0, numbe
     return Receipt(step, PLACE, AT, ON, Cost(D(price), "EUR", D(rate), ON), in_stock)
 
 
-def held(pools: dict[Place, Pool]) -> tuple[Any, ...]:
+def held(pools: dict[Place, AnyPool]) -> tuple[Any, ...]:
     return pools[PLACE].quantity, pools[PLACE].value
 
 
@@ -75,7 +76,7 @@ def test_goods_received_are_owed_on_the_account_of_the_setting_and_without_it_no
     entries, _, _ = receive_goods([receipt(10)], {PLACE: Pool()}, {})
     [posting], _ = postings(entries, StockAccounts(1460, 4960, 2099, received=2490))
     assert [(row.account, row.debit - row.credit) for row in posting.rows] == [(1460, D(50)), (2490, D(-50))]
-    with pytest.raises(ValueError, match="no account"):
+    with pytest.raises(Refused, match="no posting rule for goods-received; set goods_received_not_invoiced_account"):
         postings(entries, StockAccounts(1460, 4960, 2099))
     with pytest.raises(Refused, match="goods_received_not_invoiced_account"):
         MerchantSettings().receipt_accounts("PO-1", "normal")

@@ -61,7 +61,7 @@ def test_every_posting_balances_and_holds_its_entries() -> None:
 
 
 def test_an_opening_balance_lies_against_its_own_account() -> None:
-    entry, held = opening(PLACE, D(10), D("99.90"), "opening/A", AT, ON)
+    [entry], held = opening(PLACE, D(10), D("99.90"), "opening/A", AT, ON)
     booked, _ = postings([entry], ACCOUNTS)
     assert (held.quantity, held.value) == (D(10), D("99.90"))
     assert [(r.account, r.debit, r.credit) for r in booked[0].rows] == [(1460, D("99.90"), D(0)), (2099, D(0), D("99.90"))]

@@ -68,7 +68,7 @@ async def test_healthy_books_break_nothing_and_every_invariant_covers_rows(books
 
 async def test_every_invariant_of_the_issue_is_reported(books: TestDatabase) -> None:
     report = await verified(books)
-    assert {result.invariant for result in report.results} == {*NAMED_BY_THE_ISSUE.split(), "O7", "R1", "R6"}
+    assert {result.invariant for result in report.results} == {*NAMED_BY_THE_ISSUE.split(), "O7", "R1", "R6", "C1", "C2", "C3"}
 
 
 async def test_without_temporal_the_books_are_not_called_clean(books: TestDatabase) -> None:
