@@ -96,8 +96,8 @@ async def fetching(
 
 
 def new_worker(app: Database, address: str, clock: Callable[[], datetime], remember: float = 0.0) -> ExchangeRates:
-    riksbank = RiksbankClient(new_http(f"{address}/swea/v1"), deadline=2)
-    ecb = EcbClient(new_http(f"{address}/stats/eurofxref"), deadline=2)
+    riksbank = RiksbankClient(new_http(f"{address}/swea/v1"), deadline=6)
+    ecb = EcbClient(new_http(f"{address}/stats/eurofxref"), deadline=6)
     return ExchangeRates(app, Banks(riksbank, ecb, remember, clock))
 
 
@@ -289,7 +289,7 @@ async def test_a_rate_of_a_day_to_come_is_refused(fetching: Fetching) -> None:
 
 @pytest.mark.parametrize("kind", ["lost-answer", "truncated", "html-200", "empty-200", "rate-limited", "drip"])
 async def test_an_answer_that_is_spoiled_stores_nothing_and_the_repeat_everything(fetching: Fetching, kind: str) -> None:
-    async with fetching.bank.fault("GET /swea/v1/*", kind, seconds=5):
+    async with fetching.bank.fault("GET /swea/v1/*", kind, seconds=12):
         with pytest.raises(Unavailable):
             await fetching.fetch()
         assert await fetching.rows() == []

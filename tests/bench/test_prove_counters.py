@@ -17,7 +17,7 @@ from erp.database import Database
 from tests.conftest import Cluster, TestDatabase
 
 MERCHANT = "held-back"
-PATIENCE = timedelta(milliseconds=50)
+PATIENCE = timedelta(seconds=1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -8,7 +8,7 @@ from erp.database import DATABASE_ERRORS, Database
 from erp.links import links, save_link
 from tests.erp.data import add_merchant
 
-ROUNDS, AT_ONCE = 1500, 8  # with one key guarded only, some hundreds of rounds go wrong once
+ROUNDS, AT_ONCE = 600, 8  # with one key guarded only, some hundreds of rounds go wrong once
 
 
 async def save(app: Database, merchant: str, ours: str, theirs: str, version: int | None = 1) -> None:

@@ -70,7 +70,8 @@ def _named(text: str) -> set[str]:
 
 
 async def test_dashboard_and_alerts_name_only_figures_that_are_there(processes: Processes, shop: Shop) -> None:
-    assert processes
+    await processes.begin("SO-1", [line("X")])
+    await processes.blocked_by("unknown-article")
     page = (await exposition(shop.verify)).decode() + generate_latest(REGISTRY).decode()
     there = _named(page)
     dashboard = json.loads((DEPLOY / "grafana" / "lagerbro.json").read_text(encoding="utf-8"))
