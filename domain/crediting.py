@@ -12,13 +12,12 @@ last credit is what is left, and is right by itself.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import count
 
 from domain.errors import Refused
-from domain.invoicing import BasisPart, BasisRow, as_fortnox_takes_it, part_of, running_part, tax_on
-from domain.money import CENT, ZERO
+from domain.invoicing import BasisPart, BasisRow, as_fortnox_takes_it, part_of, tax_on
+from domain.money import CENT, ZERO, rounded
 from domain.text import cleaned
-
-MOST_ORE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,35 +105,6 @@ def creditable(invoices: Iterable[Invoiced], line: int) -> Decimal:
     return sum((row.left for each in invoices for row in each.rows if row.row.line_number == line), ZERO)
 
 
-def without_name(invoices: Sequence[Invoiced], negative: Mapping[int, tuple[Decimal, Decimal]]) -> list[Invoiced]:
-    """The invoices after credits that name none (goods un-picked after their invoice), shared over them, newest first.
-
-    `negative`: by line of the order, quantity and amount of those credits, positive.
-    """
-    left = {line: list(both) for line, both in negative.items()}
-    after = []
-    for invoice in sorted(invoices, key=lambda each: (each.basis_no, each.part), reverse=True):
-        rows, by_rate = [], dict[Decimal, Decimal]()
-        for row in reversed(invoice.rows):
-            owed = left.get(row.row.line_number) if row.row.line_number is not None else None
-            part = min(row.left, owed[0]) if owed else ZERO
-            if owed is None or part <= 0:
-                rows.append(row)
-                continue
-            amount = (
-                owed[1]
-                if part == owed[0]
-                else running_part(row.row.amount, row.row.billed, row.credited, part, row.credited_amount)
-            )
-            amount = min(amount, row.row.amount - row.credited_amount)
-            left[row.row.line_number or 0] = [owed[0] - part, owed[1] - amount]
-            by_rate[row.row.vat_rate] = by_rate.get(row.row.vat_rate, ZERO) + amount
-            rows.append(replace(row, credited=row.credited + part, credited_amount=row.credited_amount + amount))
-        credits = (*invoice.credits, by_rate) if by_rate else invoice.credits
-        after.append(replace(invoice, rows=tuple(reversed(rows)), credits=credits))
-    return after
-
-
 def _all_goods_back(invoices: Iterable[Invoiced], taken: Mapping[tuple[int, int], _Taken]) -> bool:
     return all(
         _all_of_it(row, taken[each.basis_no, each.part].quantities) or _money_left(each, row.row.vat_rate) <= 0
@@ -179,27 +149,34 @@ def _part_of_row(row: InvoicedRow, quantity: Decimal) -> Decimal:
     left = row.row.amount - row.credited_amount
     if left <= 0:
         return ZERO
-    part = running_part(row.row.amount, row.row.billed, row.credited, quantity, row.credited_amount)
+    part = _running_part(row.row.amount, row.row.billed, row.credited, quantity, row.credited_amount)
     return min(max(part, CENT), left)
+
+
+def _running_part(amount: Decimal, quantity: Decimal, before: Decimal, now: Decimal, amount_before: Decimal) -> Decimal:
+    """What `now` pieces of a row of `quantity` pieces over `amount` give back, after `before` gave back `amount_before`.
+
+    The parts add up to the amount, whatever each is rounded to; the last piece gives back the rest.
+    """
+    return amount - rounded(amount * (quantity - before - now) / quantity) - amount_before
 
 
 def _amount(invoice: Invoiced, rate: Decimal, quantities: Mapping[int, Decimal], wanted: Decimal) -> Decimal:
     """What to credit of one VAT rate: all that is left with the last pieces, else what is wanted, moved until VAT agrees.
 
-    Moved up to all that is left, there is always an answer.
+    There is always an answer: the VAT of all that is left agrees, because each credit before this one was chosen so.
     """
     of_rate = [row for row in invoice.rows if row.row.vat_rate == rate]
     left = _money_left(invoice, rate)
     if wanted >= left or all(_all_of_it(row, quantities) for row in of_rate):
         return left
-    vat_left = tax_on(invoice.price_basis, sum((row.row.amount for row in of_rate), ZERO), rate)
-    vat_left -= sum((tax_on(invoice.price_basis, each.get(rate, ZERO), rate) for each in invoice.credits), ZERO)
-    for ore in range(MOST_ORE):
+    vat_left = tax_on(invoice.price_basis, left, rate)
+    for ore in count():
         for amount in (wanted + ore * CENT, wanted - ore * CENT):
             fits = ZERO < amount <= left or amount == wanted == 0
             if fits and tax_on(invoice.price_basis, amount, rate) + tax_on(invoice.price_basis, left - amount, rate) == vat_left:
                 return amount
-    return wanted
+    raise AssertionError("unreachable")
 
 
 def _row(row: InvoicedRow, quantity: Decimal, amount: Decimal) -> BasisRow:

@@ -84,12 +84,8 @@ def invoice_basis(
     now: Mapping[int, Decimal],
     freight_due: bool,
     settings: MerchantSettings,
-    billed: Mapping[int, Decimal] | None = None,
 ) -> list[BasisPart]:
-    """The parts that bill `now` (quantity per line number, negative for what came back) on top of what was billed `before`.
-
-    `billed` is what was billed for each line so far: what comes back is credited as it was billed, whatever the price is now.
-    """
+    """The parts that bill `now` (quantity per line number) on top of what was billed `before`."""
     rows = []
     if freight_due and terms.freight:
         check_rate(terms.zone, terms.freight_vat_rate, "freight")
@@ -110,9 +106,7 @@ def invoice_basis(
             )
         )
     rows += [
-        _row(
-            terms, line, before.get(line.line_number, ZERO), now[line.line_number], settings, (billed or {}).get(line.line_number)
-        )
+        _row(terms, line, before.get(line.line_number, ZERO), now[line.line_number], settings)
         for line in lines
         if now.get(line.line_number)
     ]
@@ -135,16 +129,11 @@ def amount_for(quantity: Decimal, price: Decimal, discount: Decimal) -> Decimal:
     return rounded(quantity * price * (HUNDRED - discount) / HUNDRED)
 
 
-def _row(
-    terms: Terms, line: BillableLine, before: Decimal, now: Decimal, settings: MerchantSettings, billed: Decimal | None
-) -> BasisRow:
+def _row(terms: Terms, line: BillableLine, before: Decimal, now: Decimal, settings: MerchantSettings) -> BasisRow:
     name = f"line {line.line_number} ({line.article_number})"
     check_rate(terms.zone, line.vat_rate, name)
     discount = combined_discount(line.discount_percent, terms.discount_percent)
-    if now < 0 and before > 0 and billed is not None:
-        amount = -running_part(billed, before, ZERO, -now, ZERO)
-    else:
-        amount = amount_for(before + now, line.unit_price, discount) - amount_for(before, line.unit_price, discount)
+    amount = amount_for(before + now, line.unit_price, discount) - amount_for(before, line.unit_price, discount)
     row = BasisRow(
         "goods" if line.stock_article else "service",
         line.line_number,
@@ -160,14 +149,6 @@ def _row(
         now,
     )
     return as_fortnox_takes_it(row)
-
-
-def running_part(amount: Decimal, quantity: Decimal, before: Decimal, now: Decimal, amount_before: Decimal) -> Decimal:
-    """What `now` pieces of a row of `quantity` pieces over `amount` give back, after `before` gave back `amount_before`.
-
-    The parts add up to the amount, whatever each is rounded to; the last piece gives back the rest.
-    """
-    return amount - rounded(amount * (quantity - before - now) / quantity) - amount_before
 
 
 def as_fortnox_takes_it(row: BasisRow) -> BasisRow:

@@ -141,10 +141,10 @@ _STATE = text(
     select o.status, now() as now,
       (select coalesce(array_agg(b.basis_no order by b.basis_no, b.part), '{}') from erp.invoice_basis b
         where b.merchant_id = o.merchant_id and b.order_number = o.order_number and b.state = 'open'
-          and b.credits_basis_no is null) as bases,
+          and b.return_number is null) as bases,
       (select coalesce(array_agg(b.part order by b.basis_no, b.part), '{}') from erp.invoice_basis b
         where b.merchant_id = o.merchant_id and b.order_number = o.order_number and b.state = 'open'
-          and b.credits_basis_no is null) as parts,
+          and b.return_number is null) as parts,
       (select extract(epoch from greatest(s.unclear_until, s.sending_until) - clock_timestamp()) from bridge.order_sent s
         where s.merchant_id = o.merchant_id and s.order_number = o.order_number) as alive_for,
       w.statuses, coalesce(w.look_owed, false) as look_owed, w.short_since, w.doubt_at, w.booked, w.owed_shipping,

@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import text
 
 from domain.counting import Line
-from domain.crediting import Credit, Invoiced, InvoicedRow, without_name
+from domain.crediting import Credit, Invoiced
 from domain.errors import Refused
-from domain.invoicing import BasisRow, reference
 from domain.keys import BasisKey, ReturnKey, ReturnState
 from domain.money import ZERO
 from domain.returns import Announced, Graded, Reason
+from erp import bases
 from erp.counters import PICKED, RETURNED, SALES_ORDER
 from erp.database import Session, one, rows
 from erp.merchants import Merchant
@@ -86,7 +86,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """What was invoiced of the order, newest credits taken off, and what it needs before it can be credited."""
+    """What was invoiced of the order, with what was credited of it, and what it needs before it can be credited."""
 
     invoices: list[Invoiced]
     terms: dict[tuple[int, int], Any]
@@ -176,20 +176,6 @@ _CAUSES = text(
     group by 1 having sum(quantity) > 0 order by 1
     """
 )
-_BASES = text(
-    """
-    select basis_no, part, price_basis, state, currency, exchange_rate, credits_basis_no, credits_part from erp.invoice_basis
-    where merchant_id = :merchant and order_number = :order and state <> 'cancelled' order by basis_no, part
-    """
-)
-_ROWS = text(
-    """
-    select r.basis_no, r.part, r.row_no, r.credits_row_no, r.kind, r.line_number, r.article_number, r.description, r.quantity,
-      r.unit_price, r.discount_percent, r.amount, r.vat_rate, r.account, r.folded, coalesce(r.billed_quantity, r.quantity) as billed
-    from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
-    where b.merchant_id = :merchant and b.order_number = :order and b.state <> 'cancelled' order by r.basis_no, r.part, r.row_no
-    """
-)
 _DELIVERED = text(
     """
     select line_number, sum(quantity) as quantity from erp.shipment_line
@@ -201,26 +187,6 @@ _UNSHIPPED = text(
     select count(*) as n from bridge.counted c join bridge.watched w using (merchant_id, kind, doc_id)
     where w.merchant_id = :merchant and w.kind = :kind and w.document = :order and c.what = :what and c.line_number is not null
       and c.booked > c.shipped
-    """
-)
-_BASIS_NO = text("select nextval('erp.basis_no')")
-_CREDIT = text(
-    """
-    insert into erp.invoice_basis (merchant_id, basis_no, part, reference, kind, order_number, credits_basis_no, credits_part,
-      return_number, currency, exchange_rate, price_basis, invoice_date, amount, net, vat, tolerance)
-    values (:merchant, :basis_no, 1, :reference, 'credit', :order, :credits_basis_no, :credits_part, :number, :currency,
-      :exchange_rate, :price_basis, :invoice_date, :amount, :net, :vat, :tolerance)
-    """
-)
-_CREDIT_ROWS = text(
-    """
-    insert into erp.invoice_basis_row (merchant_id, basis_no, part, row_no, kind, line_number, article_number, description,
-      quantity, unit_price, discount_percent, amount, vat_rate, account, folded, billed_quantity, credits_row_no)
-    select :merchant, :basis_no, 1, row_no, k, l, a, d, q, p, dp, am, v, ac, f, b, cr
-    from unnest(cast(:kinds as text[]), cast(:lines as int[]), cast(:articles as text[]), cast(:texts as text[]),
-      cast(:quantities as numeric[]), cast(:prices as numeric[]), cast(:discounts as numeric[]), cast(:amounts as numeric[]),
-      cast(:vat_rates as numeric[]), cast(:accounts as int[]), cast(:folded as boolean[]), cast(:billed as numeric[]),
-      cast(:credited as int[])) with ordinality as u(k, l, a, d, q, p, dp, am, v, ac, f, b, cr, row_no)
     """
 )
 _SETTLE = text(
@@ -379,118 +345,35 @@ async def causes(connection: Session, merchant: str, number: str) -> list[str]:
 async def sale(connection: Session, merchant: str, order: str) -> Sale:
     """What was invoiced of the order and is left to credit. The caller holds the order's lock."""
     key = {"merchant": merchant, "order": order}
-    bases = {(b.basis_no, b.part): b for b in await rows(connection, _BASES, **key)}
-    found: dict[tuple[int, int], list[Any]] = {}
-    for r in await rows(connection, _ROWS, **key):
-        found.setdefault((r.basis_no, r.part), []).append(r)
-    credited: dict[tuple[int, int, int], tuple[Decimal, Decimal]] = {}
-    credits: dict[tuple[int, int], list[dict[Decimal, Decimal]]] = {}
-    negative: dict[int, tuple[Decimal, Decimal]] = {}
-    for at, basis in bases.items():
-        if basis.credits_basis_no is not None:
-            of = (basis.credits_basis_no, basis.credits_part)
-            by_rate: dict[Decimal, Decimal] = {}
-            for r in found.get(at, []):
-                quantity, amount = credited.get((*of, r.credits_row_no), (ZERO, ZERO))
-                credited[(*of, r.credits_row_no)] = (quantity - r.billed, amount - r.amount)
-                by_rate[r.vat_rate] = by_rate.get(r.vat_rate, ZERO) - r.amount
-            credits.setdefault(of, []).append(by_rate)
-        else:
-            for r in found.get(at, []):
-                if r.billed < 0 and r.line_number is not None:
-                    quantity, amount = negative.get(r.line_number, (ZERO, ZERO))
-                    negative[r.line_number] = (quantity - r.billed, amount - r.amount)
-    invoices = [
-        Invoiced(
-            *at,
-            basis.price_basis,
-            tuple(
-                InvoicedRow(r.row_no, _basis_row(r), *credited.get((*at, r.row_no), (ZERO, ZERO)))
-                for r in found.get(at, [])
-                if r.billed > 0
-            ),
-            tuple(credits.get(at, ())),
-        )
-        for at, basis in bases.items()
-        if basis.credits_basis_no is None
-    ]
+    sold = await bases.billed(connection, merchant, order)
     returned: dict[int, Decimal] = {}
     for (_, line), quantity in (await attributed_so_far(connection, merchant, order)).items():
         returned[line] = returned.get(line, ZERO) + quantity
     unshipped = await one(connection, _UNSHIPPED, **key, kind=SALES_ORDER, what=PICKED)
     return Sale(
-        without_name(invoices, negative) if negative else invoices,
-        bases,
-        any(basis.state == "open" and basis.credits_basis_no is None for basis in bases.values()),
+        sold.invoices,
+        sold.terms,
+        sold.unbooked,
         unshipped.n > 0,
         {r.line_number: r.quantity for r in await rows(connection, _DELIVERED, **key)},
         returned,
     )
 
 
-def _basis_row(r: Any) -> BasisRow:
-    return BasisRow(
-        r.kind,
-        r.line_number,
-        r.article_number,
-        r.description,
-        r.quantity,
-        r.unit_price,
-        r.discount_percent,
-        r.amount,
-        r.vat_rate,
-        r.account,
-        r.folded,
-        r.billed,
-    )
-
-
 async def write_credit(
     connection: Session, merchant: Merchant, document: ReturnDocument, what: Sale, credit: Credit, on: date
 ) -> None:
-    """One credit basis, with what it settles. Same currency and rate as the invoice it takes back."""
-    terms = what.terms[credit.basis_no, credit.part]
-    basis_no = int((await connection.execute(_BASIS_NO)).scalar_one())
-    key = {"merchant": merchant.merchant_id, "basis_no": basis_no}
-    basis, lines = credit.basis, [each.row for each in credit.rows]
-    await connection.execute(
-        _CREDIT,
-        key
-        | {
-            "reference": reference(merchant.merchant_id, basis_no, 1, 0),
-            "order": document.order_number,
-            "credits_basis_no": credit.basis_no,
-            "credits_part": credit.part,
-            "number": document.number,
-            "currency": terms.currency,
-            "exchange_rate": terms.exchange_rate,
-            "price_basis": terms.price_basis,
-            "invoice_date": on,
-            "amount": basis.amount,
-            "net": basis.net,
-            "vat": basis.vat,
-            "tolerance": basis.tolerance,
-        },
-    )
-    await connection.execute(
-        _CREDIT_ROWS,
-        key
-        | {
-            "kinds": [row.kind for row in lines],
-            "lines": [row.line_number for row in lines],
-            "articles": [row.article_number for row in lines],
-            "texts": [row.description for row in lines],
-            "quantities": [row.quantity for row in lines],
-            "prices": [row.unit_price for row in lines],
-            "discounts": [row.discount_percent for row in lines],
-            "amounts": [row.amount for row in lines],
-            "vat_rates": [row.vat_rate for row in lines],
-            "accounts": [row.account for row in lines],
-            "folded": [row.folded for row in lines],
-            "billed": [row.billed for row in lines],
-            "credited": [each.row_no for each in credit.rows],
-        },
-    )
+    """One credit basis, with what it settles."""
+    basis_no = await bases.new_basis_no(connection)
+    key = {
+        "merchant": merchant.merchant_id,
+        "order": document.order_number,
+        "basis_no": basis_no,
+        "part": 1,
+        "return_number": document.number,
+        "invoice_date": on,
+    }
+    await bases.write_credit(connection, key, what.terms[credit.basis_no, credit.part], credit)
     for each in credit.rows:
         if each.row.line_number is not None:
             await settle(

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import text
 
 from domain.counting import Line
+from domain.crediting import Credit, credit_bases, creditable
 from domain.errors import Refused
-from domain.invoicing import BasisPart, BillableLine, Terms, billable, invoice_basis, reference
+from domain.invoicing import BasisPart, BillableLine, Terms, billable, invoice_basis
 from domain.money import ZERO
 from domain.vat import VatZone, vat_zone
+from erp import bases
 from erp.counters import SALES_ORDER, shipped
 from erp.database import Session, one, rows
 from erp.exceptions import open_exception
@@ -35,14 +38,6 @@ _SHIPPED_BEFORE = text(
     where merchant_id = :merchant and order_number = :number group by line_number
     """
 )
-_BILLED_AND_LEFT = text(
-    """
-    select r.line_number, sum(coalesce(r.billed_quantity, r.quantity)) as quantity, sum(r.amount) as amount
-    from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
-    where b.merchant_id = :merchant and b.order_number = :number and b.state <> 'cancelled' and r.line_number is not null
-    group by r.line_number
-    """
-)
 _NEXT_SHIPMENT = text(
     """
     insert into erp.shipment (merchant_id, order_number, shipment_no, reason, shipped_at, shipped_on, billable)
@@ -57,26 +52,6 @@ _SHIPMENT_LINES = text(
     select :merchant, :number, :shipment_no, n, q from unnest(cast(:lines as int[]), cast(:quantities as numeric[])) as u(n, q)
     """
 )
-_BASIS = text(
-    """
-    insert into erp.invoice_basis (merchant_id, basis_no, part, reference, kind, order_number, shipment_no, currency,
-      exchange_rate, price_basis, invoice_date, amount, net, vat, tolerance)
-    values (:merchant, :basis_no, :part, :reference, :kind, :number, :shipment_no, :currency, :exchange_rate, :price_basis,
-      :invoice_date, :amount, :net, :vat, :tolerance)
-    """
-)
-_ROWS = text(
-    """
-    insert into erp.invoice_basis_row (merchant_id, basis_no, part, row_no, kind, line_number, article_number, description,
-      quantity, unit_price, discount_percent, amount, vat_rate, account, folded, billed_quantity)
-    select :merchant, :basis_no, :part, row_no, k, l, a, d, q, p, dp, am, v, ac, f, b
-    from unnest(cast(:kinds as text[]), cast(:lines as int[]), cast(:articles as text[]), cast(:texts as text[]),
-      cast(:quantities as numeric[]), cast(:prices as numeric[]), cast(:discounts as numeric[]), cast(:amounts as numeric[]),
-      cast(:vat_rates as numeric[]), cast(:accounts as int[]), cast(:folded as boolean[]),
-      cast(:billed as numeric[])) with ordinality as u(k, l, a, d, q, p, dp, am, v, ac, f, b, row_no)
-    """
-)
-_BASIS_NO = text("select nextval('erp.basis_no')")
 
 
 def terms_of(order: OrderDocument, merchant: Merchant) -> Terms:
@@ -150,10 +125,10 @@ async def close_shipment(connection: Session, merchant: Merchant, order: OrderDo
     quantities = {line: quantity for line, quantity in ship.quantities.items() if quantity}
     if ship.reason != "correction":
         quantities |= _services(order, before)
-    back = any(quantity < 0 for quantity in quantities.values())
-    left = {r.line_number: (r.quantity, r.amount) for r in await rows(connection, _BILLED_AND_LEFT, **key)} if back else {}
     billable_order = merchant.settings.is_invoiced(order.order_type)
-    parts, surplus = _parts(merchant, order, before, quantities, first, left) if billable_order else ([], [])
+    moved, surplus = _billable_moves(merchant, order, before, quantities) if billable_order else ({}, [])
+    parts = _invoices(merchant, order, before, moved, first) if billable_order else []
+    sold, credits = await _credits(connection, merchant, order, moved)
     rate = rate_of(order, merchant) if billable_order else Decimal(1)
 
     on = merchant.day_of(ship.at)
@@ -164,101 +139,62 @@ async def close_shipment(connection: Session, merchant: Merchant, order: OrderDo
         key | {"shipment_no": shipment.shipment_no, "lines": lines, "quantities": [quantities[n] for n in lines]},
     )
     await shipped(connection, merchant.merchant_id, ship.counted)
-    if parts:
-        basis_no = int((await connection.execute(_BASIS_NO)).scalar_one())
+    if parts or credits:
+        basis = {
+            "merchant": merchant.merchant_id,
+            "order": order.number,
+            "basis_no": await bases.new_basis_no(connection),
+            "shipment_no": shipment.shipment_no,
+            "invoice_date": on,
+        }
+        terms = {"currency": order.currency, "exchange_rate": rate, "price_basis": order.price_basis}
         for number, part in enumerate(parts, start=1):
-            await _write_part(
-                connection,
-                key
-                | {
-                    "basis_no": basis_no,
-                    "part": number,
-                    "reference": reference(merchant.merchant_id, basis_no, number, 0),
-                    "shipment_no": shipment.shipment_no,
-                    "currency": order.currency,
-                    "exchange_rate": rate,
-                    "price_basis": order.price_basis,
-                    "invoice_date": on,
-                },
-                part,
-            )
+            await bases.write_invoice(connection, basis | terms | {"part": number}, part)
+        for number, credit in enumerate(credits, start=len(parts) + 1):
+            await bases.write_credit(connection, basis | {"part": number}, sold[credit.basis_no, credit.part], credit)
     for line_number in surplus:
         detail = f"sales order {order.number} line {line_number}: more was delivered than ordered"
         await open_exception(connection, merchant.merchant_id, SALES_ORDER, order.number, "over-delivery", detail, False)
 
 
-def _parts(
-    merchant: Merchant,
-    order: OrderDocument,
-    before: Mapping[int, Decimal],
-    quantities: Mapping[int, Decimal],
-    first: bool,
-    left: Mapping[int, tuple[Decimal, Decimal]],
-) -> tuple[list[BasisPart], list[int]]:
-    """`left`: by line, quantity and amount that are billed and not credited. What came back takes no more than that."""
-    lines = billable_lines(order)
-    billed: dict[int, Decimal] = {}
-    now: dict[int, Decimal] = {}
+def _billable_moves(
+    merchant: Merchant, order: OrderDocument, before: Mapping[int, Decimal], quantities: Mapping[int, Decimal]
+) -> tuple[dict[int, Decimal], list[int]]:
+    """By line, how much more may be billed now, negative for what came back; and the lines that were delivered beyond the order."""
+    moved: dict[int, Decimal] = {}
     surplus = []
-    for line in lines:
+    for line in billable_lines(order):
         delivered = before.get(line.line_number, ZERO)
         after = delivered + quantities.get(line.line_number, ZERO)
-        billed[line.line_number] = billable(line, delivered, merchant.settings)
-        now[line.line_number] = billable(line, after, merchant.settings) - billed[line.line_number]
-        if now[line.line_number] < 0:
-            billed[line.line_number] = max(left.get(line.line_number, (ZERO, ZERO))[0], ZERO)
-            now[line.line_number] = max(now[line.line_number], -billed[line.line_number])
+        moved[line.line_number] = billable(line, after, merchant.settings) - billable(line, delivered, merchant.settings)
         if after > line.quantity_ordered and after > delivered:
             surplus.append(line.line_number)
-    amounts = _amounts_left(lines, now, left)
-    parts = invoice_basis(terms_of(order, merchant), lines, billed, now, first, merchant.settings, amounts)
-    return [part for part in parts if any(row.amount for row in part.rows)], surplus
+    return moved, surplus
 
 
-def _amounts_left(
-    lines: Sequence[BillableLine], now: Mapping[int, Decimal], left: Mapping[int, tuple[Decimal, Decimal]]
-) -> dict[int, Decimal]:
-    """By line, what is billed and not credited, with the öre of lines that have no pieces left: a credit that was moved until
-    its VAT agreed took them from another line of the rate, or left them there, and the last that comes back evens them out."""
-    amounts = {line: amount for line, (_, amount) in left.items()}
-    for rate in {line.vat_rate for line in lines if now[line.line_number] < 0}:
-        mine = [line.line_number for line in lines if line.vat_rate == rate]
-        stray = sum((left[n][1] for n in mine if n in left and left[n][0] <= 0), ZERO)
-        back = next(n for n in mine if now[n] < 0)
-        amounts[back] = max(amounts.get(back, ZERO) + stray, ZERO)
-    return amounts
+def _invoices(
+    merchant: Merchant, order: OrderDocument, before: Mapping[int, Decimal], moved: Mapping[int, Decimal], first: bool
+) -> list[BasisPart]:
+    """What was delivered, on top of what had been."""
+    lines = billable_lines(order)
+    billed = {n.line_number: billable(n, before.get(n.line_number, ZERO), merchant.settings) for n in lines}
+    now = {line: quantity for line, quantity in moved.items() if quantity > 0}
+    parts = invoice_basis(terms_of(order, merchant), lines, billed, now, first, merchant.settings)
+    return [part for part in parts if part.amount]
 
 
-async def _write_part(connection: Session, key: dict[str, object], part: BasisPart) -> None:
-    await connection.execute(
-        _BASIS,
-        key
-        | {
-            "kind": "credit" if part.amount < 0 else "invoice",
-            "amount": part.amount,
-            "net": part.net,
-            "vat": part.vat,
-            "tolerance": part.tolerance,
-        },
-    )
-    await connection.execute(
-        _ROWS,
-        {name: key[name] for name in ("merchant", "basis_no", "part")}
-        | {
-            "kinds": [row.kind for row in part.rows],
-            "lines": [row.line_number for row in part.rows],
-            "articles": [row.article_number for row in part.rows],
-            "texts": [row.description for row in part.rows],
-            "quantities": [row.quantity for row in part.rows],
-            "prices": [row.unit_price for row in part.rows],
-            "discounts": [row.discount_percent for row in part.rows],
-            "amounts": [row.amount for row in part.rows],
-            "vat_rates": [row.vat_rate for row in part.rows],
-            "accounts": [row.account for row in part.rows],
-            "folded": [row.folded for row in part.rows],
-            "billed": [row.billed for row in part.rows],
-        },
-    )
+async def _credits(
+    connection: Session, merchant: Merchant, order: OrderDocument, moved: Mapping[int, Decimal]
+) -> tuple[dict[tuple[int, int], Any], list[Credit]]:
+    """What was un-picked after its invoice is credited as any credit is, as far as it is not credited already. The freight of
+    the order stays: it is billed once, and a later pick does not bill it again."""
+    back = {line: -quantity for line, quantity in moved.items() if quantity < 0}
+    if not back:
+        return {}, []
+    sold = await bases.billed(connection, merchant.merchant_id, order.number)
+    wanted = {line: min(quantity, creditable(sold.invoices, line)) for line, quantity in back.items()}
+    wanted = {line: quantity for line, quantity in wanted.items() if quantity}
+    return sold.terms, credit_bases(sold.invoices, wanted, False, False)
 
 
 def due(reason: str, at: datetime, counted: Sequence[tuple[Line, int, Decimal, Decimal]]) -> ToShip | None:

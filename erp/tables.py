@@ -751,8 +751,12 @@ invoice_basis = Table(
     ),
     ForeignKeyConstraint(["merchant_id", "return_number"], ["erp.return_order.merchant_id", "erp.return_order.return_number"]),
     CheckConstraint(
-        "num_nonnulls(shipment_no, credits_basis_no) = 1 AND num_nonnulls(credits_basis_no, credits_part, return_number) IN (0, 3)",
+        "num_nonnulls(shipment_no, return_number) = 1 AND (shipment_no IS NOT NULL OR kind = 'credit')",
         name="follows_a_shipment_or_a_return",
+    ),
+    CheckConstraint(
+        "num_nonnulls(credits_basis_no, credits_part) = CASE WHEN kind = 'credit' THEN 2 ELSE 0 END",
+        name="a_credit_names_its_invoice",
     ),
     CheckConstraint("kind IN ('invoice','credit')", name="kind_is_known"),
     CheckConstraint("state IN ('open','booked','cancelled')", name="state_is_known"),

@@ -83,7 +83,7 @@ _NUDGE = text(
 _ORPHANS = text(
     """
     select distinct b.order_number from erp.invoice_basis b
-    where b.merchant_id = :merchant and b.state = 'open' and b.credits_basis_no is null and not exists (
+    where b.merchant_id = :merchant and b.state = 'open' and b.return_number is null and not exists (
       select from bridge.process p where p.merchant_id = b.merchant_id and p.kind = :kind and p.document = b.order_number
         and p.ended_at is null)
     """

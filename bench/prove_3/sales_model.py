@@ -1,8 +1,8 @@
 """A model of orders, shipments, returns and credits in whole pieces and whole öre. It shares no code with the product.
 
 Written from the rules: stock leaves at the pool's average, comes back at the cost it left with (the last first, the last piece
-the rest); a shipment bills running totals, freight on the first; what is taken back after its invoice is billed back as it was
-billed, as far as it is not credited; a credit names the invoice it takes from, the newest first, never takes more than is left,
+the rest); a shipment bills running totals, freight on the first; what is un-picked after its invoice is credited, without
+freight, as far as it is not credited; a credit names the invoice it takes from, the newest first, never takes more than is left,
 and is moved by as few öre as possible until its VAT and that of what is left make the VAT that was left.
 """
 
@@ -74,9 +74,6 @@ class Invoice:
 
     def money_left(self, rate: int) -> int:
         return sum(row.amount for row in self.rows if row.rate == rate) - sum(each.get(rate, 0) for each in self.given)
-
-    def copy(self) -> "Invoice":
-        return Invoice([Row(**vars(row)) for row in self.rows], [dict(each) for each in self.given])
 
 
 @dataclass
@@ -156,33 +153,20 @@ class Order:
         if self.first and self.freight:
             rows.append(Row(None, 1, self.freight, 25))
         self.first = False
-        evened = set[int]()
+        back = dict[int, int]()
         for number, n in moved.items():
             line = self.lines[number]
-            pieces, amount = n, self._cost_of(line, line.picked) - self._cost_of(line, line.shipped)
-            line.shipped = line.picked
             if n < 0:
-                left, worth = self._billed_and_left(number)
-                pieces = -min(-n, left)
-                if pieces and line.rate not in evened:
-                    evened.add(line.rate)
-                    worth = max(worth + self._stray(line.rate), 0)
-                amount = nearest(worth * (left + pieces), left) - worth if pieces else 0
-            if pieces:
-                rows.append(Row(number, pieces, amount, line.rate))
-        if any(row.amount for row in rows):
-            self.invoices.append(Invoice(rows))
+                back[number] = min(-n, self.creditable(number))
+            else:
+                rows.append(Row(number, n, self._cost_of(line, line.picked) - self._cost_of(line, line.shipped), line.rate))
+            line.shipped = line.picked
+        billed = any(row.amount for row in rows)
+        if billed:
             self._document(rows)
-
-    def _billed_and_left(self, number: int) -> tuple[int, int]:
-        """Pieces and öre of a line that are billed and neither billed back nor credited."""
-        rows = [row for invoice in self.invoices for row in invoice.rows if row.line == number]
-        return sum(row.pieces - row.gone for row in rows), sum(row.amount - row.given for row in rows)
-
-    def _stray(self, rate: int) -> int:
-        """Öre that are left of lines without pieces left: some credit was moved by them."""
-        lefts = [self._billed_and_left(number) for number, line in self.lines.items() if line.rate == rate]
-        return sum(amount for pieces, amount in lefts if pieces <= 0)
+        self.credit(back, freight=False)
+        if billed:
+            self.invoices.append(Invoice(rows))
 
     def _document(self, rows: list[Row], sign: int = 1) -> None:
         by_rate: dict[int, int] = {}
@@ -193,39 +177,13 @@ class Order:
     def vat(self, amount: int, rate: int) -> int:
         return nearest(amount * rate, 100 + rate if self.gross else 100)
 
-    def _standing(self) -> list[Invoice]:
-        """The invoices, the newest first, after what was billed back without naming one of them."""
-        nameless: dict[int, list[int]] = {}
-        for invoice in self.invoices:
-            for row in invoice.rows:
-                if row.pieces < 0 and row.line is not None:
-                    owed = nameless.setdefault(row.line, [0, 0])
-                    owed[0], owed[1] = owed[0] - row.pieces, owed[1] - row.amount
-        standing = []
-        for invoice in reversed(self.invoices):
-            now, gone = invoice.copy(), dict[int, int]()
-            now.rows = [row for row in now.rows if row.pieces > 0]
-            for row in reversed(now.rows):
-                owed = nameless.get(row.line, [0, 0]) if row.line is not None else [0, 0]
-                part = min(row.left, owed[0])
-                if part > 0:
-                    amount = owed[1] if part == owed[0] else _share(row, part)
-                    amount = min(amount, row.amount - row.given)
-                    owed[0], owed[1] = owed[0] - part, owed[1] - amount
-                    row.gone, row.given = row.gone + part, row.given + amount
-                    gone[row.rate] = gone.get(row.rate, 0) + amount
-            if gone:
-                now.given.append(gone)
-            standing.append(now)
-        return standing
-
     def creditable(self, number: int) -> int:
-        return sum(row.left for invoice in self._standing() for row in invoice.rows if row.line == number)
+        return sum(row.left for invoice in self.invoices for row in invoice.rows if row.line == number)
 
-    def credit(self, wanted: dict[int, int], freight: bool = False) -> None:
-        """Give back so many pieces by line; freight with them if it is asked for, or if these were the last goods."""
+    def credit(self, wanted: dict[int, int], freight: bool | None = None) -> None:
+        """Give back so many pieces by line; freight with them if it is asked for, or (None) if these were the last goods."""
         wanted = {number: n for number, n in wanted.items() if n}
-        standing = self._standing()
+        standing = self.invoices[::-1]
         takes: list[dict[int, int]] = [{} for _ in standing]
         for number, pieces in wanted.items():
             owed = pieces
@@ -234,12 +192,12 @@ class Order:
                     part = min(owed, row.left) if row.line == number else 0
                     if part > 0:
                         take[at], owed = part, owed - part
-        if freight or (wanted and self._nothing_left(standing, takes)):
+        if freight or (freight is None and wanted and self._nothing_left(standing, takes)):
             for invoice, take in zip(standing, takes, strict=True):
                 take |= {at: row.left for at, row in enumerate(invoice.rows) if row.line is None and row.left > 0}
-        for place in range(len(standing) - 1, -1, -1):
-            if takes[place]:
-                self._credit_one(self.invoices[len(standing) - 1 - place], standing[place], takes[place])
+        for invoice, take in reversed(list(zip(standing, takes, strict=True))):
+            if take:
+                self._credit_one(invoice, take)
 
     def _nothing_left(self, standing: list[Invoice], takes: list[dict[int, int]]) -> bool:
         return all(
@@ -249,7 +207,7 @@ class Order:
             if row.line is not None
         )
 
-    def _credit_one(self, kept: Invoice, now: Invoice, take: dict[int, int]) -> None:
+    def _credit_one(self, now: Invoice, take: dict[int, int]) -> None:
         amounts = {}
         for at, n in take.items():
             row = now.rows[at]
@@ -264,13 +222,12 @@ class Order:
                 amounts[at], off = amounts[at] + moved, off - moved
         if not any(amounts.values()):
             return
-        positive = [row for row in kept.rows if row.pieces > 0]
         given: dict[int, int] = {}
         for at, n in take.items():
-            row = positive[at]
+            row = now.rows[at]
             row.gone, row.given = row.gone + n, row.given + amounts[at]
             given[row.rate] = given.get(row.rate, 0) + amounts[at]
-        kept.given.append(given)
+        now.given.append(given)
         self._document([Row(now.rows[at].line, n, amounts[at], now.rows[at].rate) for at, n in take.items()], -1)
 
     def _fitting(self, now: Invoice, rate: int, take: dict[int, int], wanted: int) -> int:
@@ -279,12 +236,13 @@ class Order:
         if wanted >= left or all(_whole(row, take.get(at, 0)) for at, row in rows):
             return left
         vat_left = self.vat(sum(row.amount for _, row in rows), rate) - sum(self.vat(e.get(rate, 0), rate) for e in now.given)
-        for off in range(100):
+        off = 0
+        while True:
             for amount in (wanted + off, wanted - off):
                 fits = 0 < amount <= left or amount == wanted == 0
                 if fits and self.vat(amount, rate) + self.vat(left - amount, rate) == vat_left:
                     return amount
-        return wanted
+            off += 1
 
 
 def _share(row: Row, n: int) -> int:

@@ -126,7 +126,7 @@ class World:
             freight = self.rng.random() < 0.2
             key = await self._decide(number, at, n, freight)
             await self._ends(key)
-            order.credit({at: n}, freight)
+            order.credit({at: n}, freight or None)
         else:
             await self._comes_back(number, order, at, n, does == "scrap")
             order.back(at, n, shelf, does == "scrap")

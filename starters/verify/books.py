@@ -184,7 +184,7 @@ CHECKS: list[Check | Probe] = [
         select b.merchant_id, b.order_number as document,
           'is completed; basis ' || b.basis_no || '/' || b.part || ' over ' || b.amount || ' is ' || b.state as detail
         from erp.invoice_basis b join erp.sales_order o using (merchant_id, order_number)
-        where o.status = 'completed' and b.state = 'open' and b.credits_basis_no is null
+        where o.status = 'completed' and b.state = 'open' and b.return_number is null
         union all
         select b.merchant_id, b.return_number,
           'is completed; credit ' || b.basis_no || '/' || b.part || ' over ' || b.amount || ' is ' || b.state

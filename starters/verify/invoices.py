@@ -17,22 +17,21 @@ _DUE = """
     expected as (
       select l.merchant_id, l.order_number, l.shipment_no,
         sum(round(least(after, most) * unit_price * (100 - discount) / 100, 2)
-            - round(least(after - quantity, most) * unit_price * (100 - discount) / 100, 2)) as goods,
-        bool_or(quantity < 0) as came_back
-      from lines l group by 1, 2, 3),
+            - round(least(after - quantity, most) * unit_price * (100 - discount) / 100, 2)) as goods
+      from lines l where quantity > 0 group by 1, 2, 3),
     due as (
-      select e.merchant_id, e.order_number, e.shipment_no, o.version, e.came_back,
+      select e.merchant_id, e.order_number, e.shipment_no, o.version,
         e.goods + case when e.shipment_no = 1 then o.freight else 0 end as amount
       from expected e join erp.sales_order o using (merchant_id, order_number))
 """
-# What each shipment is worth by the agreed prices; for a shipment without basis alone, or for all of them. Goods that were taken
-# back are billed back as they were billed and as far as they are not credited: the line's sums say whether that is right.
+# What the goods that left on each shipment are worth by the agreed prices; for a shipment without invoice alone, or for all of
+# them. What was taken back is credited, and a credit names its invoice.
 _UNBILLED = (
     """
     with unbilled as (
       select merchant_id, order_number, shipment_no from erp.shipment where billable
       except select merchant_id, order_number, shipment_no from erp.invoice_basis
-      where state <> 'cancelled' and shipment_no is not null),
+      where state <> 'cancelled' and kind = 'invoice'),
     lines as (
 """
     + _LINES
@@ -46,7 +45,7 @@ _ALL = (
     + """,
     billed as (
       select merchant_id, order_number, shipment_no, sum(amount) as amount from erp.invoice_basis
-      where state <> 'cancelled' group by 1, 2, 3)
+      where state <> 'cancelled' and kind = 'invoice' group by 1, 2, 3)
 """
 )
 
@@ -63,17 +62,18 @@ CHECKS: list[Check | Probe] = [
         + """
         select d.merchant_id, d.order_number as document,
           'shipment ' || d.shipment_no || ' is worth ' || d.amount || ' and has no invoice basis' as detail
-        from due d join unbilled using (merchant_id, order_number, shipment_no) where d.amount <> 0 and not d.came_back
+        from due d join unbilled using (merchant_id, order_number, shipment_no) where d.amount <> 0
         union all
         select s.merchant_id, s.order_number, 'line ' || s.line_number || ': ' || s.quantity || ' are delivered, ' || b.quantity
           || ' are billed and not credited'
         from (select merchant_id, order_number, line_number, sum(quantity) as quantity from erp.shipment_line
               group by 1, 2, 3) as s
-        join (select b.merchant_id, b.order_number, r.line_number, sum(coalesce(r.billed_quantity, r.quantity)) as quantity
+        join (select b.merchant_id, b.order_number, r.line_number, sum(coalesce(r.billed_quantity, r.quantity)) as quantity,
+                sum(r.amount) as amount
               from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
               where b.state <> 'cancelled' and r.line_number is not null group by 1, 2, 3) as b
           using (merchant_id, order_number, line_number)
-        where b.quantity > greatest(s.quantity, 0)
+        where b.quantity > greatest(s.quantity, 0) and b.amount > 0
         union all
         select merchant_id, order_number, 'shipment ' || shipment_no || ' has ' || count(distinct basis_no) || ' bases, part '
           || part || ' stands ' || count(*) || ' times'
@@ -154,53 +154,54 @@ CHECKS: list[Check | Probe] = [
         select d.merchant_id, d.order_number,
           'shipment ' || d.shipment_no || ' is worth ' || d.amount || ' by the agreed prices, billed were ' || b.amount
         from due d join billed b using (merchant_id, order_number, shipment_no)
-        where d.version = 1 and d.amount <> b.amount and not d.came_back
+        where d.version = 1 and d.amount <> b.amount
         """,
     ),
     Check(
         "I3",
-        "Credits never exceed what was invoiced (order, invoice, row) and have one cause; credited whole, an invoice is zero",
+        "Credits never exceed what was invoiced (order, invoice, VAT rate, row) and have one cause; what is left has its own VAT",
         Stage.BILLED,
         "select merchant_id, count(distinct order_number) as n from erp.invoice_basis group by 1",
         """
         with bases as (
           select merchant_id, order_number, basis_no, sum(amount) as amount from erp.invoice_basis
           where state <> 'cancelled' group by 1, 2, 3),
-        credited as (
-          select r.merchant_id, r.basis_no, r.part, sum(r.amount) filter (where r.amount > 0) as amount,
-            bool_or(r.amount < 0) as mixed
-          from erp.invoice_basis_row r
-          where (r.merchant_id, r.basis_no, r.part) in (
-            select merchant_id, credits_basis_no, credits_part from erp.invoice_basis where credits_basis_no is not null)
-          group by 1, 2, 3),
         running as (
-          select *, sum(amount) over (partition by merchant_id, order_number order by basis_no) as so_far from bases)
+          select *, sum(amount) over (partition by merchant_id, order_number order by basis_no) as so_far from bases),
+        rates as (
+          select b.merchant_id, b.order_number, coalesce(b.credits_basis_no, b.basis_no) as basis_no,
+            coalesce(b.credits_part, b.part) as part, b.kind, b.price_basis, r.vat_rate, sum(r.amount) as amount,
+            round(sum(r.amount) * r.vat_rate / (100 + case when b.price_basis = 'net' then 0 else r.vat_rate end), 2) as vat
+          from erp.invoice_basis b join erp.invoice_basis_row r using (merchant_id, basis_no, part)
+          where b.state <> 'cancelled' and exists (
+            select from erp.invoice_basis c where c.merchant_id = b.merchant_id and c.state <> 'cancelled'
+              and c.credits_basis_no = coalesce(b.credits_basis_no, b.basis_no)
+              and c.credits_part = coalesce(b.credits_part, b.part))
+          group by b.merchant_id, b.order_number, b.basis_no, b.part, r.vat_rate),
+        lefts as (
+          select merchant_id, order_number, basis_no, part, price_basis, vat_rate, sum(amount) as amount, sum(vat) as vat,
+            sum(amount) filter (where kind = 'invoice') as invoiced
+          from rates group by 1, 2, 3, 4, 5, 6)
         select merchant_id, order_number as document, 'basis ' || basis_no || ' over ' || amount || ' leaves ' || so_far as detail
         from running where so_far < 0
         union all
         select merchant_id, order_number, 'basis ' || basis_no || '/' || part || ' over ' || amount || ' is called ' || kind
         from erp.invoice_basis where (kind = 'credit') <> (amount < 0)
         union all
-        select b.merchant_id, b.order_number, 'basis ' || b.basis_no || '/' || b.part || ' credits ' || b.amount
-          || ', and nothing came back on shipment ' || b.shipment_no
-        from erp.invoice_basis b
-        where b.amount < 0 and b.credits_basis_no is null and not exists (
-          select from erp.shipment_line s where s.merchant_id = b.merchant_id and s.order_number = b.order_number
-            and s.shipment_no = b.shipment_no and s.quantity < 0)
+        select b.merchant_id, b.order_number, 'line ' || r.line_number || ' of shipment ' || b.shipment_no || ': '
+          || greatest(-coalesce(max(s.quantity), 0), 0) || ' were taken back, credited ' || -sum(r.billed_quantity)
+        from erp.invoice_basis b join erp.invoice_basis_row r using (merchant_id, basis_no, part)
+        left join erp.shipment_line s on s.merchant_id = b.merchant_id and s.order_number = b.order_number
+          and s.shipment_no = b.shipment_no and s.line_number = r.line_number
+        where b.kind = 'credit' and b.shipment_no is not null and b.state <> 'cancelled'
+        group by b.merchant_id, b.order_number, b.shipment_no, r.line_number
+        having -sum(r.billed_quantity) > greatest(-coalesce(max(s.quantity), 0), 0)
         union all
-        select i.merchant_id, 'basis ' || i.basis_no || '/' || i.part, 'over ' || i.amount || ' is credited ' || sum(b.amount)
-        from credited i join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
-          and b.credits_part = i.part and b.state <> 'cancelled'
-        group by i.merchant_id, i.basis_no, i.part, i.amount having sum(b.amount) < -coalesce(i.amount, 0)
-        union all
-        select i.merchant_id, 'basis ' || i.basis_no || '/' || i.part, 'is credited whole, and leaves net ' || i.net + sum(b.net)
-          || ' and VAT ' || i.vat + sum(b.vat)
-        from erp.invoice_basis i join credited c using (merchant_id, basis_no, part)
-        join erp.invoice_basis b on b.merchant_id = i.merchant_id and b.credits_basis_no = i.basis_no
-          and b.credits_part = i.part and b.state <> 'cancelled'
-        where not c.mixed
-        group by i.merchant_id, i.basis_no, i.part, i.amount, i.net, i.vat
-        having sum(b.amount) = -i.amount and (sum(b.net) <> -i.net or sum(b.vat) <> -i.vat)
+        select merchant_id, order_number, 'basis ' || basis_no || '/' || part || ' at ' || vat_rate || ' % over ' || invoiced
+          || ': credits leave ' || amount || ' with VAT ' || vat
+        from lefts
+        where invoiced is not null and (amount < 0
+          or vat <> round(amount * vat_rate / (100 + case when price_basis = 'net' then 0 else vat_rate end), 2))
         union all
         select r.merchant_id, 'basis ' || b.credits_basis_no || '/' || b.credits_part || ' row ' || r.credits_row_no,
           'billed ' || coalesce(max(o.billed_quantity), 0) || ', credited ' || -sum(r.billed_quantity)
@@ -215,8 +216,8 @@ CHECKS: list[Check | Probe] = [
           || i.order_number || ' in ' || i.currency || ' at ' || i.exchange_rate
         from erp.invoice_basis b join erp.invoice_basis i on i.merchant_id = b.merchant_id and i.basis_no = b.credits_basis_no
           and i.part = b.credits_part
-        where (i.order_number, i.currency, i.exchange_rate, i.price_basis, i.credits_basis_no is null) is distinct from
-          (b.order_number, b.currency, b.exchange_rate, b.price_basis, true)
+        where (i.order_number, i.currency, i.exchange_rate, i.price_basis, i.kind) is distinct from
+          (b.order_number, b.currency, b.exchange_rate, b.price_basis, 'invoice')
         """,
     ),
     Check(

@@ -86,11 +86,17 @@ RETURNS = (
     ),
     Plant(
         "I3",
-        "an invoice credited whole leaves an öre of VAT",
-        (BASIS,),
+        "more of a VAT rate is credited than was invoiced",
+        (BASIS_ROW,),
+        ("update erp.invoice_basis_row set amount = -120.01 where basis_no = 7",),
+    ),
+    Plant(
+        "I3",
+        "what a credit leaves of its invoice has an öre too much VAT",
+        (BASIS_ROW,),
         (
-            "update erp.invoice_basis b set amount = -i.amount, net = -i.net, vat = -i.vat + 0.01 from erp.invoice_basis i"
-            " where i.merchant_id = b.merchant_id and i.basis_no = b.credits_basis_no",
+            "update erp.invoice_basis_row set amount = 10.02 where basis_no = 6",
+            "update erp.invoice_basis_row set amount = -5.01 where basis_no = 7",
         ),
     ),
     Plant(
@@ -250,7 +256,7 @@ STOCK = (
         "L5",
         "a reversal was reversed",
         (ENTRY,),
-        ("update erp.stock_entry set reverses_entry_no = 6 where merchant_id = 'alfa' and entry_no = 10",),
+        ("update erp.stock_entry set reverses_entry_no = 6 where merchant_id = 'alfa' and entry_no = 11",),
     ),
 )
 BOOKS = (
@@ -528,6 +534,26 @@ INVOICES = (
     ),
     Plant(
         "I1",
+        "goods were un-picked after their invoice and never credited",
+        (BASIS, BASIS_ROW),
+        (
+            "delete from erp.invoice_basis_row where basis_no = 4 and part = 2",
+            "delete from erp.invoice_basis where basis_no = 4 and part = 2",
+        ),
+    ),
+    Plant(
+        "I1",
+        "a shipment that took goods back too was never billed for those that left",
+        (BASIS, BASIS_ROW),
+        (
+            "delete from erp.invoice_basis_row where basis_no = 4 and part = 1",
+            "delete from erp.invoice_basis where basis_no = 4 and part = 1",
+            "update erp.invoice_basis_row set part = 1 where basis_no = 4",
+            "update erp.invoice_basis set part = 1, reference = left(reference, -7) || '001-000' where basis_no = 4",
+        ),
+    ),
+    Plant(
+        "I1",
         "an invoice has more than 500 rows",
         (BASIS_ROW,),
         (
@@ -567,6 +593,16 @@ INVOICES = (
     ),
     Plant(
         "I2",
+        "goods were billed at another price on a shipment that took goods back too",
+        (BASIS_ROW,),
+        (
+            "update erp.invoice_basis_row set unit_price = 1, amount = quantity where basis_no = 4 and part = 1",
+            "update erp.invoice_basis set amount = 1, net = 1, vat = 0.25, fortnox_net = 1, fortnox_vat = 0.25"
+            " where basis_no = 4 and part = 1",
+        ),
+    ),
+    Plant(
+        "I2",
         "an invoice is not the sum of its rows",
         (),
         ("update erp.invoice_basis set vat = vat + 0.01 where basis_no = 1",),
@@ -582,6 +618,18 @@ INVOICES = (
         "a credit without goods that came back",
         (SHIPMENT_LINE,),
         ("update erp.shipment_line set quantity = 1 where order_number = 'SO-3' and shipment_no = 2",),
+    ),
+    Plant(
+        "I3",
+        "more pieces were credited than were un-picked",
+        (BASIS_ROW,),
+        ("update erp.invoice_basis_row set billed_quantity = -2 where basis_no = 4 and part = 2",),
+    ),
+    Plant(
+        "I3",
+        "an un-pick is credited, and its credit names another order's invoice",
+        (BASIS,),
+        ("update erp.invoice_basis set credits_basis_no = 1 where basis_no = 4 and part = 2",),
     ),
     Plant(
         "I4", "a booked invoice has no voucher", (), ("update erp.invoice_basis set fortnox_voucher = null where basis_no = 1",)

@@ -77,19 +77,6 @@ def test_a_row_that_two_decimals_would_change_goes_as_one_at_its_amount() -> Non
     assert "3 st" in row.description
 
 
-def test_what_comes_back_is_billed_back_to_the_ore() -> None:
-    there = invoice_basis(terms("gross", "10"), [line(quantity="5", price="33.33")], {}, {1: D(5)}, False, SETTINGS)
-    back = invoice_basis(terms("gross", "10"), [line(quantity="5", price="33.33")], {1: D(5)}, {1: D(-5)}, False, SETTINGS)
-    assert (there[0].amount + back[0].amount, there[0].vat + back[0].vat) == (D(0), D(0))
-
-
-def test_what_comes_back_is_credited_as_it_was_billed_whatever_the_price_is_now() -> None:
-    now_cheaper = line(quantity="5", price="60")
-    back = invoice_basis(terms(), [now_cheaper], {1: D(5)}, {1: D(-2)}, False, SETTINGS, {1: D("500.00")})
-    rest = invoice_basis(terms(), [now_cheaper], {1: D(3)}, {1: D(-3)}, False, SETTINGS, {1: D("300.00")})
-    assert (back[0].amount, rest[0].amount) == (D("-200.00"), D("-300.00"))
-
-
 def test_freight_rides_on_the_first_shipment_only() -> None:
     first = invoice_basis(terms(freight="49"), [line()], {}, {1: D(1)}, True, SETTINGS)[0]
     second = invoice_basis(terms(freight="49"), [line()], {1: D(1)}, {1: D(2)}, False, SETTINGS)[0]
