@@ -138,6 +138,11 @@ class Returns:
                         await open_exception(
                             session, key.merchant, returns.RETURN, key.number, "too-late-to-cancel-return", text, False
                         )
+        if document.origin == "credit":
+            async with self._database.merchant(key.merchant) as session:
+                await lock_order(session, OrderKey(key.merchant, document.order_number))
+                if not await returns.has_credit(session, key.merchant, key.number):
+                    return await returns.end_return(session, key, CANCELLED)
         state = await self._look(client, merchant, key)
         if held is None and document.origin == "announced" and state.outcome is None:
             async with self._database.merchant(key.merchant) as session:

@@ -379,7 +379,9 @@ REASONS: dict[str, Reason] = {
         "See whether the supplier delivered late; nothing else is to be done.",
     ),
     "credit-more-than-invoiced": Reason(
-        "More is to be credited than was invoiced and is left.", "person", "Correct the lines, or credit less."
+        "More is to be credited than was invoiced and is left.",
+        "person",
+        "Correct the lines of erp.return_order_line, or cancel the credit (lagerbro return cancel).",
     ),
     "stock-below-zero": Reason(
         "More was picked than our books hold; valued at the last known cost.", "person", "Book the missing receipt."

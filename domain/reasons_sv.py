@@ -313,7 +313,8 @@ SWEDISH: dict[str, Swedish] = {
         "Lagret har redan en returorder med detta nummer för en annan order.", "Byt nummer på en av de två, försök sedan igen."
     ),
     "credit-more-than-invoiced": Swedish(
-        "Mer ska krediteras än som är fakturerat och finns kvar.", "Rätta raderna, eller kreditera mindre."
+        "Mer ska krediteras än som är fakturerat och finns kvar.",
+        "Rätta raderna i erp.return_order_line, eller avbryt krediten (lagerbro return cancel).",
     ),
     "reconciliation-held": Swedish(
         "En avstämning skulle tömma lagret eller ändra för mycket av dess värde: den har inte bokat något okänt.",

@@ -189,6 +189,12 @@ _UNSHIPPED = text(
       and c.booked > c.shipped
     """
 )
+_HAS_CREDIT = text(
+    """
+    select exists (select from erp.invoice_basis b where b.merchant_id = :merchant and b.return_number = :number
+      and b.state <> 'cancelled') as credited
+    """
+)
 _SETTLE = text(
     """
     insert into erp.return_settlement (merchant_id, return_number, line_number, settlement_no, quantity, outcome, basis_no, part)
@@ -379,6 +385,11 @@ async def write_credit(
             await settle(
                 connection, merchant.merchant_id, document.number, each.row.line_number, each.quantity, "credited", basis_no
             )
+
+
+async def has_credit(connection: Session, merchant: str, number: str) -> bool:
+    """Whether anything was credited on the return."""
+    return bool((await one(connection, _HAS_CREDIT, merchant=merchant, number=number)).credited)
 
 
 async def settle(

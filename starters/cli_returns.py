@@ -1,6 +1,6 @@
 """Commands about returns: announce one as the ERP would, see one, see all that are under way; and credit without goods."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -8,9 +8,10 @@ from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
+from domain.corrections import quantity_of
 from domain.keys import ReturnKey
 from domain.reasons import REASONS
-from erp.database import DATABASE_ERRORS, Database, one
+from erp.database import DATABASE_ERRORS, Database, Session, one, rows
 from erp.return_overview import return_list, return_overview
 from starters.cli_orders import orders
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
@@ -23,20 +24,38 @@ returns = typer.Typer(no_args_is_help=True, help="Returns: announce one, see one
 
 Lines = Annotated[
     list[str] | None,
-    typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line; all that was sent without it."),
+    typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line; without it all that was sent and is not back."),
 ]
+Credited = Annotated[list[str] | None, typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line.")]
 
 _ORDER = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :order")
 _SENT = text(
     """
-    select s.line_number, sum(s.quantity) as quantity from erp.shipment_line s
-    where s.merchant_id = :merchant and s.order_number = :order group by 1 having sum(s.quantity) > 0 order by 1
+    select line_number, sum(quantity) as quantity from (
+      select line_number, quantity from erp.shipment_line where merchant_id = :merchant and order_number = :order
+      union all
+      select line_number, -quantity from erp.returned_goods where merchant_id = :merchant and order_number = :order) as moved
+    where line_number is not null group by 1 having sum(quantity) > 0 order by 1
     """
 )
 _RETURN = text(
     """
-    insert into erp.return_order (merchant_id, return_number, order_number, origin, status, credit_freight, decided_by, decision)
-    values (:merchant, :number, :order, :origin, 'announced', :freight, :by, :reason) on conflict do nothing returning 1
+    insert into erp.return_order (merchant_id, return_number, order_number, origin, status, credit, credit_freight, decided_by,
+      decision)
+    values (:merchant, :number, :order, :origin, 'announced', :credit, :freight, :by, :reason) on conflict do nothing returning 1
+    """
+)
+_BEFORE = text(
+    """
+    select r.order_number, r.origin, l.line_number, l.quantity
+    from erp.return_order r left join erp.return_order_line l using (merchant_id, return_number)
+    where r.merchant_id = :merchant and r.return_number = :number
+    """
+)
+_CANCEL = text(
+    """
+    update erp.return_order set cancel_requested_at = coalesce(cancel_requested_at, now())
+    where merchant_id = :merchant and return_number = :number returning status
     """
 )
 _LINE = text(
@@ -53,13 +72,49 @@ def start(
     order: Annotated[str, typer.Option("--order", "-o", help="The sales order it comes from.")],
     line: Lines = None,
     cause: Annotated[str | None, typer.Option("--cause", help="Why: a cause of the warehouse.")] = None,
+    credit: Annotated[
+        bool, typer.Option("--credit/--without-credit", help="Whether what comes back is credited; without: --by and --reason.")
+    ] = True,
+    by: Annotated[str | None, typer.Option("--by", help="Who decided to credit nothing; it is kept.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why: an exchange, a claim; it is kept.")] = None,
     merchant: MerchantId = "demo",
 ) -> None:
     """Announce a return, as the ERP would: its process starts by itself within a second.
 
-    Exit code 0: announced, or it was before. 1: there is no such order or line, or nothing of it was sent.
+    Exit code 0: announced, or it was before. 1: there is no such order or line, nothing of it was sent, or the number is taken.
     """
-    run_command(_write(merchant, number, order, line, "announced", cause=cause))
+    if not credit:
+        _decided(by, reason)
+    run_command(_write(merchant, number, order, line, "announced", credit=credit, by=by, reason=reason, cause=cause))
+
+
+@returns.command("cancel")
+def cancel(number: Annotated[str, typer.Argument(help="Return number.")], merchant: MerchantId = "demo") -> None:
+    """Ask that a return, or a credit that stands still, is expected no more. What has come back stays booked.
+
+    Exit code 0: it is asked for; `lagerbro return show` says what came of it. 1: there is no such return, or it has ended.
+    """
+    run_command(_cancel(merchant, number))
+
+
+async def _cancel(merchant: str, number: str) -> int:
+    database = Database(Settings.from_environment().database("erp"))
+    try:
+        async with database.everyone() as session:
+            found = await one(session, _CANCEL, merchant=merchant, number=number)
+    except DATABASE_ERRORS as refused:
+        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        return 1
+    finally:
+        await database.close()
+    if found is None:
+        console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
+        return 1
+    if found.status in ("completed", "cancelled"):
+        console.print(f"[red]Return {number} of {merchant} is {found.status} already.[/]")
+        return 1
+    console.print(f"{number} is asked to be cancelled: `lagerbro return show {number}` says what came of it.")
+    return 0
 
 
 @orders.command("credit")
@@ -68,7 +123,7 @@ def credit(
     number: Annotated[str, typer.Option("--number", "-n", help="A number of its own for this credit: a repeat does nothing.")],
     by: By,
     reason: Reason,
-    line: Lines = None,
+    line: Credited = None,
     freight: Annotated[bool, typer.Option("--freight", help="Credit the freight too.")] = False,
     merchant: MerchantId = "demo",
 ) -> None:
@@ -78,13 +133,17 @@ def credit(
 
     Exit code 0: it is under way, or was before. 1: refused, and the text says why.
     """
-    if not (by.strip() and reason.strip()):
-        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
-        raise typer.Exit(1)
+    _decided(by, reason)
     if not line and not freight:
         console.print("[red]Name what is credited: --line LINE:QUANTITY, --freight, or both.[/]")
         raise typer.Exit(1)
-    run_command(_write(merchant, number, order, line or [], "credit", freight or None, by, reason))
+    run_command(_write(merchant, number, order, line or [], "credit", freight=freight or None, by=by, reason=reason))
+
+
+def _decided(by: str | None, reason: str | None) -> None:
+    if not ((by or "").strip() and (reason or "").strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        raise typer.Exit(1)
 
 
 async def _write(
@@ -93,6 +152,8 @@ async def _write(
     order: str,
     lines: list[str] | None,
     origin: str,
+    *,
+    credit: bool = True,
     freight: bool | None = None,
     by: str | None = None,
     reason: str | None = None,
@@ -110,12 +171,11 @@ async def _write(
                 found = (await session.execute(_SENT, {"merchant": merchant, "order": order})).all()
                 wanted = {row.line_number: row.quantity for row in found}
                 if not wanted:
-                    console.print(f"[red]Nothing of sales order {order} was sent yet: name what comes back with --line.[/]")
+                    console.print(f"[red]Nothing of sales order {order} is out: name what comes back with --line.[/]")
                     return 1
-            header = key | {"origin": origin, "freight": freight, "by": by, "reason": reason}
+            header = key | {"origin": origin, "credit": credit, "freight": freight, "by": by, "reason": reason}
             if (await session.execute(_RETURN, header)).one_or_none() is None:
-                console.print(f"{number} was there before: `lagerbro return show {number}` shows it.")
-                return 0
+                return await _there_before(session, key, origin, wanted if lines is not None else None)
             for line, quantity in wanted.items():
                 values = {"merchant": merchant, "number": number, "line": line, "quantity": quantity, "cause": cause}
                 await session.execute(_LINE, values)
@@ -124,19 +184,40 @@ async def _write(
         return 1
     finally:
         await database.close()
-    console.print(f"{number} is announced." if origin == "announced" else f"{number} is decided: the credit is under way.")
+    said = "is announced" if origin == "announced" else "is decided, and the credit under way"
+    console.print(f"{number} {said}: `lagerbro return show {number}` shows how it goes.")
     return 0
+
+
+async def _there_before(session: Session, key: dict[str, Any], origin: str, wanted: dict[int, Decimal] | None) -> int:
+    """The number is taken: by this very return, or by another, which the person must know."""
+    number = key["number"]
+    found = await rows(session, _BEFORE, merchant=key["merchant"], number=number)
+    lines = {row.line_number: row.quantity for row in found if row.line_number is not None}
+    if (found[0].order_number, found[0].origin) == (key["order"], origin) and wanted in (None, lines):
+        console.print(f"{number} was there before: `lagerbro return show {number}` shows it.")
+        return 0
+    what = "a credit" if found[0].origin == "credit" else "a return"
+    console.print(
+        f"[red]{number} is {what} of order {found[0].order_number} already, not this one. Take a new number;"
+        f" `lagerbro return show {number}` shows the other.[/]"
+    )
+    return 1
 
 
 def _quantities(lines: list[str]) -> dict[int, Decimal]:
     wanted: dict[int, Decimal] = {}
     for each in lines:
         line, _, quantity = each.partition(":")
-        try:
-            wanted[int(line)] = Decimal(quantity)
-        except (ValueError, InvalidOperation):
-            console.print(f"[red]--line {each!r}: write LINE:QUANTITY, as in 1:2.[/]")
-            raise typer.Exit(1) from None
+        pieces = quantity_of(quantity)
+        if not line.strip().isdecimal() or not pieces:
+            console.print(f"[red]--line {each!r}: write LINE:QUANTITY, as in 1:2; a quantity above zero, at most 4 decimals.[/]")
+            raise typer.Exit(1)
+        number = int(line)
+        if number in wanted:
+            console.print(f"[red]--line {each!r}: line {number} is named twice. Say its whole quantity once.[/]")
+            raise typer.Exit(1)
+        wanted[number] = pieces
     return wanted
 
 

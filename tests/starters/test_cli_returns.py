@@ -66,6 +66,12 @@ async def test_a_credit_is_a_decision_with_actor_and_reason(database: TestDataba
         (["return", "start", "R-9", "--order", "SO-1", "--line", "7:1"], "sales order SO-1 has no line 7"),
         (["return", "start", "R-9", "--order", "SO-1"], "name what comes back with --line"),
         (["return", "start", "R-9", "--order", "SO-1", "--line", "one"], "write LINE:QUANTITY"),
+        (["return", "start", "R-9", "--order", "SO-1", "--line", "1:NaN"], "a quantity above zero"),
+        (["return", "start", "R-9", "--order", "SO-1", "--line", "1:-1"], "a quantity above zero"),
+        (["return", "start", "R-9", "--order", "SO-1", "--line", "1:1", "--line", "1:2"], "line 1 is named twice"),
+        (["return", "start", "R-9", "--order", "SO-1", "--line", "1:1", "--without-credit"], "--by and --reason must say"),
+        (["return", "cancel", "R-9"], "There is no return R-9"),
+        (["order", "credit", "SO-1", "--number", "K", "--by", "K", "--reason", "claim", "--line", "7:1"], "SO-1 has no line 7"),
         (["return", "show", "R-9"], "There is no return R-9"),
         (["order", "credit", "SO-1", "--number", "K", "--by", "Kim", "--reason", "claim"], "Name what is credited"),
     ],
@@ -77,3 +83,50 @@ async def test_what_cannot_be_is_said_in_a_sentence(database: TestDatabase, type
     result = await typed(*words, "-m", merchant)
     assert (result.exit_code, says in " ".join(result.output.split())) == (1, True), result.output
     await erp.close()
+
+
+async def test_a_return_that_is_not_credited_is_a_decision_too(database: TestDatabase, typed: Says) -> None:
+    erp, verify = Database(database.url("erp")), Database(database.url("verify"))
+    merchant = await add_merchant(erp)
+    await add_order(erp, merchant)
+    words = ["return", "start", "R-1", "--order", "SO-1", "--line", "1:1", "--without-credit", "--by", "Kim", "-m", merchant]
+    assert (await typed(*words, "--reason", "exchange 4")).exit_code == 0
+    audit = await read(verify, "select actor, action, document, reason from bridge.audit where merchant_id = :m", m=merchant)
+    assert audit == [("Kim", "return-without-credit", "R-1", "exchange 4")]
+    await erp.close()
+    await verify.close()
+
+
+async def test_a_number_that_is_taken_by_something_else_is_not_taken_for_it(database: TestDatabase, typed: Says) -> None:
+    erp = Database(database.url("erp"))
+    merchant = await add_merchant(erp)
+    for number in ("SO-1", "SO-2"):
+        await add_order(erp, merchant, number)
+    start = ["return", "start", "R-1", "-m", merchant, "--line"]
+    assert (await typed(*start, "1:1", "--order", "SO-1")).exit_code == 0
+    for words in (
+        [*start, "1:1", "--order", "SO-2"],
+        [*start, "1:0.5", "--order", "SO-1"],
+        ["order", "credit", "SO-1", "--number", "R-1", "--by", "Kim", "--reason", "claim", "--line", "1:1", "-m", merchant],
+    ):
+        said = await typed(*words)
+        assert (said.exit_code, "R-1 is a return of order SO-1 already" in " ".join(said.output.split())) == (1, True), (
+            said.output
+        )
+    await erp.close()
+
+
+async def test_a_return_that_was_announced_by_mistake_is_asked_to_be_cancelled(database: TestDatabase, typed: Says) -> None:
+    erp, verify = Database(database.url("erp")), Database(database.url("verify"))
+    merchant = await add_merchant(erp)
+    await add_order(erp, merchant)
+    await typed("return", "start", "R-1", "--order", "SO-1", "--line", "1:1", "-m", merchant)
+    for _ in range(2):
+        said = await typed("return", "cancel", "R-1", "-m", merchant)
+        assert (said.exit_code, "asked to be cancelled" in said.output) == (0, True)
+    topics = await read(
+        verify, "select topic from bridge.outbox where merchant_id = :m and document = 'R-1' order by 1", m=merchant
+    )
+    assert topics == [("return.announced",), ("return.cancel",)]
+    await erp.close()
+    await verify.close()
