@@ -25,6 +25,7 @@ from domain.money import ZERO
 from domain.returns import SCRAPPED, Graded, Reason, ReturnMovement, attributed, grade_of, graded, move_returns
 from erp import counters, ledger, returns, watching
 from erp.articles import stock_articles
+from erp.bases import invoiced_outside
 from erp.counters import RETURNED, CountedLine, Look, Watched
 from erp.database import Database, Session
 from erp.exceptions import open_exception
@@ -439,6 +440,7 @@ class Returns:
             return WAIT_FOR_INVOICE
         await self._write(session, merchant, document, what, {line: quantity for line, quantity in wanted.items() if quantity})
         surplus = {line: quantity - wanted[line] for line, quantity in owed.items() if quantity > wanted[line]}
+        outside = await invoiced_outside(session, who, document.order_number) if surplus else {}
         for line, quantity in surplus.items():
             if what.returned.get(line, ZERO) > what.delivered.get(line, ZERO):
                 back, sent = what.returned[line].normalize(), what.delivered.get(line, ZERO).normalize()
@@ -447,6 +449,9 @@ class Returns:
                 )
                 text += f"; {quantity.normalize():f} are not credited"
                 raise Refused("returned-more-than-sent", text)
+            if line in outside:
+                text = f"return {number} line {line} of sales order {document.order_number}: {quantity.normalize():f} came back"
+                raise Refused("invoiced-outside", f"{text} whose invoice was made outside")
             await returns.settle(session, who, number, line, quantity, "not-invoiced")
         return None
 

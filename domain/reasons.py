@@ -284,6 +284,11 @@ REASONS: dict[str, Reason] = {
         "person",
         "Count with the warehouse; correct it there, or settle the return without credit (lagerbro return settle).",
     ),
+    "invoiced-outside": Reason(
+        "What came back was invoiced outside Lagerbro; the goods are booked, nothing is credited.",
+        "person",
+        "Credit it by hand where it was invoiced; a return is settled then (lagerbro return settle).",
+    ),
     "unknown-return-cause": Reason(
         "Goods came back for a cause that the merchant's map does not know; they are booked, the credit waits.",
         "person",

@@ -290,6 +290,10 @@ SWEDISH: dict[str, Swedish] = {
         "Mer kom tillbaka än som skickats eller fakturerats; godset är bokfört, överskottet krediteras inte.",
         "Räkna med lagret; rätta där, eller avsluta returen utan kredit (lagerbro return settle).",
     ),
+    "invoiced-outside": Swedish(
+        "Det som kom tillbaka är fakturerat utanför Lagerbro; godset är bokfört, inget krediteras.",
+        "Kreditera för hand där det fakturerades; en retur avslutas sedan (lagerbro return settle).",
+    ),
     "unknown-return-cause": Swedish(
         "Gods kom tillbaka av en orsak som saknas i översättningen; det är bokfört, krediten väntar.",
         "Lägg till orsaken i handlarens inställningar (return_causes), försök sedan igen.",

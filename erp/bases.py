@@ -36,6 +36,15 @@ _ROWS = text(
     where b.merchant_id = :merchant and b.order_number = :order and b.state <> 'cancelled' order by r.basis_no, r.part, r.row_no
     """
 )
+_OUTSIDE = text(
+    """
+    select r.line_number, sum(coalesce(r.billed_quantity, r.quantity)) as quantity
+    from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
+    where b.merchant_id = :merchant and b.order_number = :order and b.state = 'cancelled' and b.kind = 'invoice'
+      and r.line_number is not null and r.amount <> 0
+    group by 1
+    """
+)
 _BASIS_NO = text("select nextval('erp.basis_no')")
 _BASIS = text(
     """
@@ -88,6 +97,11 @@ async def billed(connection: Session, merchant: str, order: str) -> Billed:
     ]
     unbooked = any(basis.state == "open" and basis.credits_basis_no is None for basis in bases.values())
     return Billed(invoices, bases, unbooked)
+
+
+async def invoiced_outside(connection: Session, merchant: str, order: str) -> dict[int, Decimal]:
+    """By line, pieces whose invoice a person has made outside: only a person can credit them."""
+    return {r.line_number: r.quantity for r in await rows(connection, _OUTSIDE, merchant=merchant, order=order)}
 
 
 def _basis_row(r: Any) -> BasisRow:

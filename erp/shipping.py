@@ -193,6 +193,14 @@ async def _credits(
         return {}, []
     sold = await bases.billed(connection, merchant.merchant_id, order.number)
     wanted = {line: min(quantity, creditable(sold.invoices, line)) for line, quantity in back.items()}
+    outside = await bases.invoiced_outside(connection, merchant.merchant_id, order.number) if wanted != back else {}
+    for line in sorted(outside.keys() & back.keys()):
+        if back[line] > wanted[line]:
+            detail = f"sales order {order.number} line {line}: {(back[line] - wanted[line]).normalize():f} were un-picked"
+            detail += " whose invoice was made outside"
+            await open_exception(
+                connection, merchant.merchant_id, SALES_ORDER, order.number, "invoiced-outside", detail, blocking=False
+            )
     wanted = {line: quantity for line, quantity in wanted.items() if quantity}
     return sold.terms, credit_bases(sold.invoices, wanted, False, False)
 
