@@ -236,13 +236,12 @@ class Order:
         if wanted >= left or all(_whole(row, take.get(at, 0)) for at, row in rows):
             return left
         vat_left = self.vat(sum(row.amount for _, row in rows), rate) - sum(self.vat(e.get(rate, 0), rate) for e in now.given)
-        off = 0
-        while True:
+        for off in range(left):
             for amount in (wanted + off, wanted - off):
                 fits = 0 < amount <= left or amount == wanted == 0
                 if fits and self.vat(amount, rate) + self.vat(left - amount, rate) == vat_left:
                     return amount
-            off += 1
+        return left
 
 
 def _share(row: Row, n: int) -> int:
