@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +39,11 @@ async def test_goods_unpicked_after_two_invoices_are_credited_on_both_the_newest
     await shop.invoice(await shop.look_until_calm())
     assert await shop.read(CREDITS) == [(first, D("-20.00"), 3, None), (second, D("-20.00"), 3, None)]
     assert await nets(shop) == [D("30.00"), D("20.00"), D("-20.00"), D("-20.00")]
+    held = [
+        json.loads((await shop.call_fortnox("GET", f"invoices/{n}")).content)["Invoice"]
+        for n in (int(second) + 1, int(second) + 2)
+    ]
+    assert [each["Remarks"] for each in held] == [f"Kredit av faktura {first}", f"Kredit av faktura {second}"]
     progress = "select invoiced from erp.sales_order_line_progress where merchant_id = :m"
     assert await shop.read(progress) == [(1,)]
 
@@ -191,3 +197,48 @@ async def test_what_the_warehouse_put_on_the_order_by_itself_and_gets_back_is_bo
     assert ("return-not-ours", False) in await shop.exceptions()
     assert (await shop.balances())["C"][0] == 1000
     assert all(net > 0 for net in await nets(shop))
+
+
+async def test_an_announced_return_follows_the_erp_until_the_warehouse_has_begun(shop: Shop) -> None:
+    async def expected() -> dict[str, Any]:
+        answer = await shop.call_ongoing("GET", f"returnOrders?goodsOwnerId={shop.goods_owner}&returnOrderNumber=R-1")
+        [held] = json.loads(answer.content)
+        return {row["returnOrderRowNumber"]: row["toBeReturnedNumberOfItems"] for row in held["returnOrderLines"]}
+
+    async def expects(quantity: int) -> None:
+        async with shop.erp.everyone() as session:
+            await session.execute(
+                text("update erp.return_order_line set quantity = :q where merchant_id = :m"), {"m": shop.merchant, "q": quantity}
+            )
+
+    await sold(shop)
+    key = await announced(shop, {1: 1})
+    await expects(2)
+    await again(shop.worker.returns.announce_return, key)
+    assert await expected() == {"1": 2}
+    await receive(shop, {1: 1}, keepStatus=True)
+    await look(shop, key)
+    await expects(3)
+    with pytest.raises(Refused) as refused:
+        await again(shop.worker.returns.announce_return, key)
+    assert refused.value.code == "return-refused"
+    assert await expected() == {"1": 2}
+    await receive(shop, {1: 2}, over=True)
+    with contextlib.suppress(Refused):
+        await goes_on(shop, key)
+    assert (await shop.balances())["A"][0] == 1000, "goods that come all the same are booked"
+    assert sum(await nets(shop)) == D("11.00")
+
+
+async def test_a_stale_answer_of_the_warehouse_takes_no_return_back(shop: Shop) -> None:
+    await sold(shop)
+    key = await announced(shop, {1: 2})
+    for _ in range(2):
+        await receive(shop, {1: 1}, keepStatus=True)
+        await goes_on(shop, key)
+    async with shop.ongoing.fault("GET /orders/*", "stale-read"):
+        await look(shop, key)
+    await goes_on(shop, key)
+    entries = "select kind, quantity from erp.stock_entry where merchant_id = :m and kind like '%return%'"
+    assert await shop.read(entries) == [("return", 1), ("return", 1)]
+    assert await nets(shop) == [D("41.00"), D("-10.00"), D("-10.00")]

@@ -276,6 +276,21 @@ async def test_a_pick_after_the_end_starts_another_run(processes: Processes) -> 
     assert await shop.read(runs) == [(1, "completed"), (2, "completed")]
 
 
+async def test_an_unpick_after_the_end_starts_another_run_that_credits(processes: Processes) -> None:
+    shop = processes.shop
+    await at_warehouse(processes)
+    await shop.floor("pick")
+    await shop.floor("send")
+    await processes.look()
+    assert await processes.result() == "completed"
+    await shop.floor("undo-pick", lines={1: 2})
+    await again(shop.worker.watch.find_changes, shop.merchant)
+    await processes.deliver()
+    async with asyncio.timeout(20):
+        assert await processes.of("SO-1", run=2).result() == "completed"
+    assert [net for net, _, _ in await invoiced(shop)] == [D("41.00"), D("-20.00")]
+
+
 async def test_a_change_that_comes_too_late_is_answered_and_the_order_runs_to_its_end(processes: Processes) -> None:
     shop = processes.shop
     await processes.begin(lines=[line("A", 3, 10)])
