@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from bench.prove_3 import histories, table_histories
+from bench.prove_3 import histories, sales_model, sales_rules, table_histories
 from bench.prove_3.sales_model import Line, Order, Shelf, nearest
 from domain.costing import Pool
 from tests.conftest import Cluster
@@ -37,6 +37,16 @@ def test_the_model_of_sales_gives_back_what_it_took_to_the_ore() -> None:
             order.back(n, rng.randint(1, lines[n].out), shelf, scrapped=False)
         assert (shelf.worth, shelf.sold) == (before, 0)
         assert [sum(each) for each in zip(*order.documents, strict=True)] == [0, 0]
+
+
+def test_histories_of_invoices_and_credits_equal_the_model_and_an_ore_that_went_astray_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proof = sales_rules.prove(500)
+    assert proof.ok, proof.line()
+    share = sales_model._share
+    monkeypatch.setattr(sales_model, "_share", lambda row, n: share(row, n) + (n == 2))
+    assert not sales_rules.prove(50).ok
 
 
 async def test_histories_on_the_tables_equal_the_model_and_a_model_that_errs_by_an_ore_is_seen(
