@@ -55,9 +55,10 @@ _BEFORE = text(
 _CANCEL = text(
     """
     update erp.return_order set cancel_requested_at = coalesce(cancel_requested_at, now())
-    where merchant_id = :merchant and return_number = :number returning status
+    where merchant_id = :merchant and return_number = :number and status not in ('completed', 'cancelled') returning 1
     """
 )
+_STATUS = text("select status from erp.return_order where merchant_id = :merchant and return_number = :number")
 _LINE = text(
     """
     insert into erp.return_order_line (merchant_id, return_number, line_number, quantity, cause_code)
@@ -101,17 +102,18 @@ async def _cancel(merchant: str, number: str) -> int:
     database = Database(Settings.from_environment().database("erp"))
     try:
         async with database.everyone() as session:
-            found = await one(session, _CANCEL, merchant=merchant, number=number)
+            asked = await one(session, _CANCEL, merchant=merchant, number=number)
+            there = await one(session, _STATUS, merchant=merchant, number=number)
     except DATABASE_ERRORS as refused:
         console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
         return 1
     finally:
         await database.close()
-    if found is None:
+    if there is None:
         console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
         return 1
-    if found.status in ("completed", "cancelled"):
-        console.print(f"[red]Return {number} of {merchant} is {found.status} already.[/]")
+    if asked is None:
+        console.print(f"[red]Return {number} of {merchant} is {there.status} already.[/]")
         return 1
     console.print(f"{number} is asked to be cancelled: `lagerbro return show {number}` says what came of it.")
     return 0
