@@ -63,7 +63,7 @@ async def test_a_shipment_that_goes_both_ways_is_an_invoice_and_a_credit(shop: S
 async def test_what_is_unpicked_is_credited_at_the_rate_and_price_of_its_invoice_whatever_they_are_now(shop: Shop) -> None:
     async with shop.erp.everyone() as session:
         await insert(session, "erp.customer", customer(shop.merchant, "TYSK", country="DE", vat_number="DE123456789"))
-    terms = {"currency": "EUR", "exchange_rate": "11.25", "customer_number": "TYSK", "freight_vat_rate": 0}
+    terms: dict[str, Any] = {"currency": "EUR", "exchange_rate": "11.25", "customer_number": "TYSK", "freight_vat_rate": 0}
     await shop.sent(lines=[line("A", 3, 10, vat_rate=0)], **terms)
     await shop.pick_and_send(lines={1: 2})
     await shop.invoice(await shop.look_until_calm())
