@@ -129,7 +129,7 @@ async def close_shipment(connection: Session, merchant: Merchant, order: OrderDo
     moved, surplus = _billable_moves(merchant, order, before, quantities) if billable_order else ({}, [])
     parts = _invoices(merchant, order, before, moved, first) if billable_order else []
     sold, credits = await _credits(connection, merchant, order, moved)
-    rate = rate_of(order, merchant) if billable_order else Decimal(1)
+    rate = rate_of(order, merchant) if parts else Decimal(1)
 
     on = merchant.day_of(ship.at)
     shipment = await one(connection, _NEXT_SHIPMENT, **key, reason=ship.reason, at=ship.at, on=on, billable=billable_order)

@@ -60,7 +60,8 @@ async def test_a_shipment_that_goes_both_ways_is_an_invoice_and_a_credit(shop: S
     assert sorted(await nets(shop)) == [D("-10.00"), D("11.00"), D("30.00")]
 
 
-async def test_what_is_unpicked_is_credited_at_the_rate_and_price_of_its_invoice_whatever_they_are_now(shop: Shop) -> None:
+@pytest.mark.parametrize("now", ["12", None], ids=["another", "none"])
+async def test_what_is_unpicked_is_credited_at_the_rate_of_its_invoice_whatever_it_is_now(shop: Shop, now: str | None) -> None:
     async with shop.erp.everyone() as session:
         await insert(session, "erp.customer", customer(shop.merchant, "TYSK", country="DE", vat_number="DE123456789"))
     terms: dict[str, Any] = {"currency": "EUR", "exchange_rate": "11.25", "customer_number": "TYSK", "freight_vat_rate": 0}
@@ -68,7 +69,8 @@ async def test_what_is_unpicked_is_credited_at_the_rate_and_price_of_its_invoice
     await shop.pick_and_send(lines={1: 2})
     await shop.invoice(await shop.look_until_calm())
     async with shop.erp.everyone() as session:
-        await session.execute(text("update erp.sales_order set exchange_rate = 12 where merchant_id = :m"), {"m": shop.merchant})
+        changed = text("update erp.sales_order set exchange_rate = cast(:now as numeric) where merchant_id = :m")
+        await session.execute(changed, {"m": shop.merchant, "now": now})
     await shop.floor("undo-pick", lines={1: 1})
     await shop.invoice(await shop.look_until_calm())
     rates = await shop.read("select kind, amount, exchange_rate from erp.invoice_basis where merchant_id = :m order by basis_no")
