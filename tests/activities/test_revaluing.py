@@ -119,13 +119,8 @@ async def test_received_and_not_invoiced_at_a_new_rate_is_split_between_stock_an
     found = await seen(shop, RATE)
     assert (found.stock, found.result) == (D("-150.00"), D("-100.00"))
     [x] = found.articles
-    assert (x.quantity, x.value_before, x.value_after, x.cost_before, x.cost_after) == (
-        60,
-        D("6720.00"),
-        D("6570.00"),
-        D("112"),
-        D("109.5"),
-    )
+    assert (x.quantity, x.value_before, x.value_after) == (D(60), D("6720.00"), D("6570.00"))
+    assert (x.cost_before, x.cost_after) == (D("112"), D("109.5"))
     number, fresh = await book(shop, RATE, found.hash)
     assert (number, fresh) == (1, True)
     assert await stock(shop) == (60, D("6570.00"))
@@ -222,7 +217,7 @@ async def test_at_standard_cost_a_new_rate_is_a_price_difference_and_a_new_price
     await sold(shop, 40)
     assert await stock(shop) == (60, D("6000.00"))
     found = await seen(shop, RATE)
-    assert (found.stock, found.result) == (0, D("-250.00"))
+    assert (found.stock, found.result) == (D(0), D("-250.00"))
     await book(shop, RATE, found.hash)
     assert await stock(shop) == (60, D("6000.00"))
     async with shop.erp.everyone() as session:
