@@ -90,7 +90,7 @@ async def run(server: str, days: int) -> tuple[str, list[str]]:
             by_hand = await _by_hand(stand, first, days, locked, rng)
             short, late, foreign = await _judge(stand, beside, first, days)
     figure = (
-        f"{days + 1} days tied of a stock list of {len(beside.values)} movements in any order; {late} of them with something booked"
+        f"{days + 1} days tied of a stock list of {len(beside.values)} movements in any order; {late} with something booked"
         f" later because the day was locked, {foreign} with vouchers by hand ({by_hand} in all) listed"
     )
     if not late or not foreign:
