@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from domain.adjusting import Change, change_stock
 from domain.errors import Refused
-from domain.pools import AT_SET_PRICE
+from domain.pools import AT_SET_PRICE, METHODS
 from domain.rates import Quote
 from domain.revaluing import Asked, Preview
 from erp import ledger
@@ -252,8 +252,9 @@ async def test_the_latest_price_follows_the_rate_of_the_latest_purchase(shop: Sh
     await sound(shop)
 
 
-async def test_a_receipt_that_was_revalued_and_taken_back_leaves_nothing_owed(shop: Shop) -> None:
-    await opened(shop)
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_receipt_that_was_revalued_and_taken_back_leaves_nothing_owed(shop: Shop, method: str) -> None:
+    await opened(shop, method)
     key = await place(shop, [ordered("X", 10, "10")], currency="USD")
     await send(shop, key)
     await floor(shop, "receive", {1: 12})
