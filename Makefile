@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint up down bench prove-1 prove-2 prove-3 prove-5 prove-6 clean
+.PHONY: help demo test check lint up down bench prove-1 prove-2 prove-3 prove-4 prove-5 prove-6 clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ prove-2: $(READY) ## articles and orders in step, both ways: the promises at ful
 
 prove-3: $(READY) ## returns and credits: the promises at full size
 	$(RUN) -m bench.prove_3
+
+prove-4: $(READY) ## from purchase to stock value, to the öre: the promises at full size
+	$(RUN) -m bench.prove_4
 
 prove-5: $(READY) ## the daily reconciliation: the promises at full size
 	$(RUN) -m bench.prove_5

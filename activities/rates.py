@@ -21,6 +21,7 @@ from domain.errors import Refused
 from domain.money import rounded
 from domain.rates import OLDEST, PUBLISHED, Limits, Quote, ambiguous, doubt, expected_day
 from erp import rates
+from erp.article_costs import recalculate
 from erp.database import Database
 from erp.merchants import Merchant, load_merchant
 from erp.rates import Checked
@@ -91,7 +92,8 @@ class ExchangeRates:
 
     @activity.defn
     async def fetch_exchange_rates(self, asked: FetchRates) -> RatesFetched:
-        """Store every rate up to today that is believed. Refuses naming each currency that is not; waits for one that is late."""
+        """Store every rate up to today that is believed, and the calculated costs that follow. Refuses naming each currency that
+        is not; waits for one that is late."""
         now = self._banks.clock().astimezone(STOCKHOLM)
         due = expected_day(now)
         async with self._database.merchant(asked.merchant) as session:
@@ -107,6 +109,8 @@ class ExchangeRates:
             refused += doubts
             if not doubts and (newest is None or newest < due):
                 late.append(f"{currency} {due}: not published; the last is of {newest or 'no day at all'}")
+        async with self._database.merchant(asked.merchant) as session:
+            await recalculate(session, merchant, now.date())
         if refused:
             raise Refused("exchange-rate-implausible", "; ".join(refused + late))
         if late:

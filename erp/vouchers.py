@@ -30,7 +30,8 @@ class StoredVoucher:
 
 @dataclass(frozen=True, slots=True)
 class TieOut:
-    """What must be one figure: the stock ledger, the balances, the postings on the stock account, and what of it is vouchered."""
+    """What must be one figure: the stock ledger, the balances, the postings on the stock accounts, and what of it is vouchered.
+    `later`: in Fortnox by a voucher of a later day than the one asked for."""
 
     ledger: Decimal
     balances: Decimal
@@ -39,6 +40,7 @@ class TieOut:
     waiting: Decimal
     waiting_postings: int
     opening: Decimal
+    later: Decimal = Decimal(0)
 
 
 _LOCK = text("select 1 from bridge.entity where merchant_id = :merchant and flow = 'vouchers' for update")
@@ -100,15 +102,25 @@ _BOOKED = text(
 _TIE_OUT = text(
     """
     with stock as (
-      select p.posting_no, p.event, sum(r.debit - r.credit) as value, v.state = 'booked' as booked
+      select p.posting_no, p.event, sum(r.debit - r.credit) as value, v.state = 'booked' as booked,
+        v.booked_on > cast(:on as date) as later
       from erp.posting p join erp.posting_row r using (merchant_id, posting_no)
       left join bridge.voucher_posting vp using (merchant_id, posting_no)
       left join bridge.voucher v using (merchant_id, voucher_no)
-      where p.merchant_id = :merchant and r.account = :account group by p.posting_no, p.event, v.state)
-    select (select coalesce(sum(value), 0) from erp.stock_entry where merchant_id = :merchant) as ledger,
-      (select coalesce(sum(value), 0) from erp.stock_balance where merchant_id = :merchant) as balances,
+      where p.merchant_id = :merchant and r.account = any(cast(:accounts as int[]))
+        and (cast(:on as date) is null or p.accounting_date <= :on)
+      group by p.posting_no, p.event, v.state, v.booked_on),
+    listed as (
+      select coalesce(sum(e.value), 0) as value from erp.stock_entry e left join erp.posting p using (merchant_id, posting_no)
+      where e.merchant_id = :merchant
+        and (cast(:on as date) is null or coalesce(p.accounting_date, (e.occurred_at at time zone :zone)::date) <= :on))
+    select (select value from listed) as ledger,
+      case when cast(:on as date) is null
+        then (select coalesce(sum(value), 0) from erp.stock_balance where merchant_id = :merchant)
+        else (select value from listed) end as balances,
       coalesce(sum(value), 0) as posted,
-      coalesce(sum(value) filter (where booked), 0) as vouchered,
+      coalesce(sum(value) filter (where booked and later is not true), 0) as vouchered,
+      coalesce(sum(value) filter (where booked and later), 0) as later,
       coalesce(sum(value) filter (where booked is not true and (:opening or event <> 'opening-balance')), 0) as waiting,
       count(*) filter (where booked is not true and (:opening or event <> 'opening-balance')) as waiting_postings,
       coalesce(sum(value) filter (where event = 'opening-balance' and not :opening), 0) as opening
@@ -176,20 +188,33 @@ async def voucher_booked(connection: Session, merchant: str, number: int, fortno
     await connection.execute(_BOOKED, {"merchant": merchant, "voucher": number, "number": fortnox_number})
 
 
-async def tie_out(connection: Session, merchant: str, account: int, with_opening: bool) -> TieOut:
-    """Our side of the tie-out (avstämning) of the stock account."""
-    row = await one(connection, _TIE_OUT, merchant=merchant, account=account, opening=with_opening)
-    return TieOut(row.ledger, row.balances, row.posted, row.vouchered, row.waiting, row.waiting_postings, row.opening)
+async def tie_out(
+    connection: Session,
+    merchant: str,
+    accounts: Sequence[int],
+    with_opening: bool,
+    as_of: date | None = None,
+    zone: str = "Europe/Stockholm",
+) -> TieOut:
+    """Our side of the tie-out (avstämning) of the stock accounts, as of an accounting day or now."""
+    key = {"merchant": merchant, "accounts": list(accounts), "opening": with_opening, "on": as_of, "zone": zone}
+    row = await one(connection, _TIE_OUT, **key)
+    parts = (row.ledger, row.balances, row.posted, row.vouchered, row.waiting, row.waiting_postings, row.opening, row.later)
+    return TieOut(*parts)
 
 
 _BOOKED_VOUCHERS = text(
     """
-    select voucher_no, fortnox_series, fortnox_year, fortnox_number, booked_on from bridge.voucher
-    where merchant_id = :merchant and state = 'booked' order by voucher_no
+    select v.voucher_no, v.fortnox_series, v.fortnox_year, v.fortnox_number, v.booked_on, coalesce(s.stock, 0) as stock
+    from bridge.voucher v
+    left join lateral (
+      select sum(r.debit - r.credit) as stock from bridge.voucher_posting p join erp.posting_row r using (merchant_id, posting_no)
+      where p.merchant_id = v.merchant_id and p.voucher_no = v.voucher_no and r.account = any(cast(:accounts as int[]))) as s on true
+    where v.merchant_id = :merchant and v.state = 'booked' order by v.voucher_no
     """
 )
 
 
-async def booked_vouchers(connection: Session, merchant: str) -> Sequence[Any]:
-    """Every voucher of ours that is in Fortnox, with where it is."""
-    return await rows(connection, _BOOKED_VOUCHERS, merchant=merchant)
+async def booked_vouchers(connection: Session, merchant: str, accounts: Sequence[int] = ()) -> Sequence[Any]:
+    """Every voucher of ours that is in Fortnox, with where it is, and what it moves on these accounts."""
+    return await rows(connection, _BOOKED_VOUCHERS, merchant=merchant, accounts=list(accounts))

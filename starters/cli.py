@@ -15,6 +15,7 @@ from starters.cli_articles import articles
 from starters.cli_connect import connect_command
 from starters.cli_connection import connection
 from starters.cli_correct import correct_command, corrections_command, park_command, token
+from starters.cli_cost import cost
 from starters.cli_doctor import doctor_command
 from starters.cli_entities import entity
 from starters.cli_keys import keys
@@ -85,6 +86,7 @@ app.add_typer(returns, name="return")
 app.add_typer(purchases, name="purchase")
 app.add_typer(erp, name="erp")
 app.add_typer(rates, name="rates")
+app.add_typer(cost, name="cost")
 app.add_typer(connection, name="connection")
 app.add_typer(entity, name="entity")
 app.add_typer(merchant, name="merchant")

@@ -1,10 +1,9 @@
 """Commands for the accountant: vouchers (verifikationer), and whether stock, ledger and Fortnox are one figure."""
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,18 +11,12 @@ from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.vouchers import totals
-from clients.errors import NotFound
-from clients.fortnox import FortnoxClient
-from domain.money import ZERO
 from domain.vouchers import voucher_key
 from erp.database import Database, one, rows
-from erp.merchants import Merchant, load_merchant
-from erp.vouchers import TieOut, booked_vouchers, tie_out
 from starters.command import AsJson, MerchantId, console, print_json, run_command
+from starters.tie_out import Tied, tied_out
 from worker.settings import Settings
 from worker.temporal import connect
-from worker.wiring import fortnox_connections
 from workflows import attributes, options
 from workflows.post_vouchers import PostVouchers
 
@@ -128,48 +121,26 @@ async def _show(merchant: str, number: int) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """A voucher in Fortnox that moves the stock account and is not ours."""
-
-    voucher: str
-    on: date
-    amount: Decimal
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tied:
-    """Both sides of the tie-out. `gap` is what nothing explains: 0.00 or somebody must look."""
-
-    account: int
-    ours: TieOut
-    fortnox: Decimal
-    brought_forward: Decimal
-    foreign: list[Foreign] = field(default_factory=list)
-
-    @property
-    def gap(self) -> Decimal:
-        """Fortnox's balance, less what is explained: our vouchers, what it brought forward, and the foreign vouchers listed."""
-        foreign = sum((each.amount for each in self.foreign), ZERO)
-        before = ZERO if self.ours.opening else self.brought_forward
-        return self.fortnox - self.ours.vouchered - self.ours.opening - before - foreign
-
-    @property
-    def agrees(self) -> bool:
-        return self.ours.ledger == self.ours.balances == self.ours.posted and self.gap == 0
-
-
-def tie_out_command(merchant: MerchantId = "demo", as_json: AsJson = False) -> None:
+def tie_out_command(
+    merchant: MerchantId = "demo",
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="At the end of that accounting day; now without it."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Stock ledger, balances and Fortnox's stock account side by side (avstämning), every gap named.
+
+    As of a day it is the stock list of that day (lagerbro cost list) against what Fortnox has booked up to it: what it brought
+    into the year, our vouchers, and others that move the account. Each of them is read there, so it takes its time.
 
     Exit code 0: one figure, apart from what is listed as waiting or foreign. 1: something does not tie.
     """
-    run_command(_tie_out(merchant, as_json))
+    run_command(_tie_out(merchant, as_of and as_of.date(), as_json))
 
 
-async def _tie_out(merchant_id: str, as_json: bool) -> int:
-    tied = await tied_out(Settings.from_environment(), merchant_id)
+async def _tie_out(merchant_id: str, as_of: date | None, as_json: bool) -> int:
+    tied = await tied_out(Settings.from_environment(), merchant_id, as_of)
     if as_json:
         told = asdict(tied) | {"gap": tied.gap, "agrees": tied.agrees}
         print_json(told)
@@ -178,69 +149,24 @@ async def _tie_out(merchant_id: str, as_json: bool) -> int:
     return 0 if tied.agrees else 1
 
 
-async def tied_out(settings: Settings, merchant_id: str) -> Tied:
-    """The tie-out by connections of its own."""
-    database = Database(settings.database("app"), pool_size=2)
-    connections = fortnox_connections(database, settings.key_ring(), settings)
-    try:
-        async with connections.using(merchant_id) as (_, client):
-            return await tie(database, client, merchant_id)
-    finally:
-        await connections.aclose()
-        await database.close()
-
-
-async def tie(database: Database, client: FortnoxClient, merchant_id: str) -> Tied:
-    """Read both sides. Vouchers that are not ours are looked for only when the figures differ: each costs a request."""
-    async with database.merchant(merchant_id) as session:
-        merchant = await load_merchant(session, merchant_id)
-        account = merchant.settings.stock_account
-        ours = await tie_out(session, merchant_id, account, not merchant.settings.opening_is_in_fortnox)
-        known = {
-            (row.fortnox_series, row.fortnox_number, row.fortnox_year) for row in await booked_vouchers(session, merchant_id)
-        }
-    today = merchant.day_of(datetime.now(UTC))
-    brought, balance = ZERO, ZERO
-    years = await client.financial_years(today)
-    for year in years:
-        try:
-            held = await client.get_account(account, year.year_id)
-        except NotFound:
-            continue
-        brought, balance = held.balance_brought_forward or ZERO, held.balance_carried_forward or ZERO
-    tied = Tied(account, ours, balance, brought)
-    if tied.gap and years:
-        return Tied(account, ours, balance, brought, await _foreign(client, merchant, account, years[0], known))
-    return tied
-
-
-async def _foreign(
-    client: FortnoxClient, merchant: Merchant, account: int, year: Any, known: set[tuple[str, int, int]]
-) -> list[Foreign]:
-    found = []
-    for series in await client.voucher_series(year.year_id):
-        for hit in await client.list_vouchers(series.code, year.year_id, year.from_date, year.to_date):
-            if (hit.voucher_series, hit.voucher_number, year.year_id) in known:
-                continue
-            voucher = await client.get_voucher(hit.voucher_series, hit.voucher_number, year.year_id)
-            debit, credit = totals(voucher).get(account, (ZERO, ZERO))
-            if debit != credit:
-                name = f"{hit.voucher_series}{hit.voucher_number}"
-                found.append(Foreign(name, hit.transaction_date, debit - credit, hit.description or ""))
-    return found
-
-
 def print_tied(tied: Tied) -> None:
-    table = Table("what", "value", title=f"Tie-out of account {tied.account}")
+    accounts = ", ".join(map(str, tied.accounts))
+    when = f" at the end of {tied.as_of}" if tied.as_of else ""
+    table = Table("what", "value", title=f"Tie-out of account {accounts}{when}")
     ours = tied.ours
-    table.add_row("stock ledger, every entry", f"{ours.ledger:.2f}")
-    table.add_row("balances per article", f"{ours.balances:.2f}")
+    table.add_row("stock ledger, every entry" if tied.as_of is None else "stock list", f"{ours.ledger:.2f}")
+    if tied.as_of is None:
+        table.add_row("balances per article", f"{ours.balances:.2f}")
     table.add_row("posted to the account", f"{ours.posted:.2f}")
     table.add_row("  of it in Fortnox, by our vouchers", f"{ours.vouchered:.2f}")
     table.add_row(f"  waiting for a voucher ({ours.waiting_postings} postings)", f"{ours.waiting:.2f}")
+    if ours.later:
+        table.add_row("  booked on a later day, its own was locked", f"{ours.later:.2f}")
     if ours.opening:
         table.add_row("  opening, held by Fortnox before", f"{ours.opening:.2f}")
     table.add_row("Fortnox, balance of the account", f"{tied.fortnox:.2f}")
+    if tied.before and not ours.opening:
+        table.add_row("  held before our vouchers", f"{tied.before:.2f}")
     for each in tied.foreign:
         table.add_row(f"  not ours: {each.voucher} of {each.on}, {each.text[:40]}", f"{each.amount:.2f}")
     table.add_row("gap that nothing explains", f"{tied.gap:.2f}")

@@ -23,9 +23,10 @@ from erp.database import Database
 from erp.opening import OpeningBalance
 from erp.overview import moving, open_exceptions, totals
 from starters.cli_orders import open_stock
-from starters.cli_vouchers import post_now, print_tied, tied_out
+from starters.cli_vouchers import post_now, print_tied
 from starters.connect import GOODS_OWNER_ID, MERCHANT
 from starters.stack import Stack
+from starters.tie_out import tied_out
 from starters.verify import open_online, print_report, verify
 from worker.settings import Settings
 from worker.temporal import connect

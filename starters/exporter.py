@@ -68,7 +68,7 @@ async def families(database: Database) -> list[Metric]:
                 settings = MerchantSettings.of(row["settings"] or {})
             except Refused:
                 continue  # doctor and verify say what is wrong with them
-            sums = await tie_out(session, who, settings.stock_account, not settings.opening_is_in_fortnox)
+            sums = await tie_out(session, who, settings.stock_account_numbers, not settings.opening_is_in_fortnox)
             tied.add_metric([who, "balances"], float(sums.ledger - sums.balances))
             tied.add_metric([who, "postings"], float(sums.posted - sums.vouchered - sums.waiting))
             waiting.add_metric([who], float(sums.waiting))

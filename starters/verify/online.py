@@ -26,6 +26,7 @@ from domain.errors import Refused
 from erp.counters import PICKED, RETURNED, SALES_ORDER
 from erp.database import Database, Session, one, rows
 from erp.merchants import load_connection, load_merchant
+from starters.tie_out import tie
 from starters.verify.check import SAMPLES, CannotCheck, Found, Violation
 from starters.verify.online_purchases import compare_purchases
 from starters.verify.report import Result, Verdict
@@ -66,7 +67,8 @@ _MERCHANTS = text(
     select merchant_id,
       exists (select from bridge.watched w where w.merchant_id = m.merchant_id and w.kind = 'sales-order') as at_warehouse,
       exists (select from bridge.watched w where w.merchant_id = m.merchant_id and w.kind = 'purchase-order') as bought,
-      exists (select from erp.invoice_basis b where b.merchant_id = m.merchant_id) as billed
+      exists (select from erp.invoice_basis b where b.merchant_id = m.merchant_id) as billed,
+      exists (select from bridge.voucher v where v.merchant_id = m.merchant_id) as vouchered
     from erp.merchant m where coalesce(cast(:merchant as text), merchant_id) = merchant_id order by 1
     """
 )
@@ -136,6 +138,9 @@ async def compare(connection: AsyncConnection, online: Online, merchant: str | N
         if who.billed:
             says = f"Online: Fortnox holds exactly one live invoice for each basis of {who.merchant_id}, with our figures"
             results.append(await _with("I1", says, connection, online.fortnox, who.merchant_id, online, with_fortnox))
+        if who.vouchered:
+            says = f"Online: the stock of {who.merchant_id} ties to Fortnox's stock account: our vouchers and listed foreign ones"
+            results.append(await _with("C4", says, connection, online.fortnox, who.merchant_id, online, with_stock_account))
     return results
 
 
@@ -360,6 +365,30 @@ async def with_fortnox(connection: AsyncConnection, client: FortnoxClient, merch
             if live and await one(session, _BASIS_NOW, merchant=merchant, reference=reference) is None:
                 wrong.append(Violation(merchant, f"Fortnox invoice {live[0]}", f"carries {reference}, and we have no such basis"))
     return Compared(Found.of(len(bases) + len(surplus), wrong), on_its_way[:SAMPLES])
+
+
+async def with_stock_account(connection: AsyncConnection, client: FortnoxClient, merchant: str, online: Online) -> Compared:
+    """The tie-out. A gap is read again: a voucher may have been booked between the two sides. Foreign vouchers are listed."""
+    tied = await tie(online.database, client, merchant)
+    if not tied.agrees:
+        tied = await tie(online.database, client, merchant)
+    where = f"account {', '.join(map(str, tied.accounts))}"
+    wrong = []
+    if tied.gap:
+        text_ = f"Fortnox has {tied.fortnox}, our vouchers {tied.ours.vouchered}: {tied.gap} is explained by nothing"
+        wrong.append(Violation(merchant, where, text_))
+    if tied.unexplained_here:
+        ours = tied.ours
+        text_ = f"the ledger is worth {ours.ledger}, balances {ours.balances}, posted are {ours.posted}"
+        wrong.append(Violation(merchant, where, text_))
+    listed = [
+        Violation(merchant, f"Fortnox voucher {each.voucher}", f"not ours: {each.amount} of {each.on}") for each in tied.foreign
+    ]
+    if tied.ours.waiting_postings:
+        listed.append(
+            Violation(merchant, where, f"{tied.ours.waiting_postings} postings wait for a voucher: {tied.ours.waiting}")
+        )
+    return Compared(Found.of(1, wrong), listed[:SAMPLES])
 
 
 def _mark(merchant: str) -> str:

@@ -885,8 +885,8 @@ COSTING = (
         "a revaluation was never booked",
         (),
         (
-            "insert into erp.revaluation values ('alfa', 1, 'x', current_date, '{}', 'x', 'y', 1)",
-            "insert into erp.revaluation_line values ('alfa', 1, 1, 'A', 'MAIN', null, null, null, 10, 5, 3, 2, 1, null)",
+            "insert into erp.revaluation values ('alfa', 7, 'x', current_date, '{}', 'x', 'y', 1)",
+            "insert into erp.revaluation_line values ('alfa', 7, 1, 'A', 'MAIN', null, null, null, 10, 5, 3, 2, 1, null)",
         ),
     ),
 )

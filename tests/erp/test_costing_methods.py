@@ -17,7 +17,8 @@ from erp import ledger
 from erp.database import DATABASE_ERRORS, Database
 from erp.merchants import load_merchant, save_settings
 from starters.verify import verify as check_books
-from tests.erp.data import add_merchant, insert, open_stock, read
+from tests.erp.books import count
+from tests.erp.data import add_merchant, add_order, insert, line, open_stock, read
 
 D = Decimal
 PLACE = ("A", "MAIN")
@@ -270,3 +271,31 @@ async def test_an_opening_balance_at_standard_cost_shows_its_difference(app: Dat
         ("B", D("20.00"), D(2)),
         ("C", D("20.00"), D(2)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "left", "taken_back", "worth"),
+    [
+        ("fifo", "-180.00", "77.14", "197.14"),
+        ("moving-average", "-210.00", "90.00", "180.00"),
+        ("latest-price", "-280.00", "120.00", "240.00"),
+        ("standard", "-86.42", "37.04", "74.07"),
+    ],
+)
+async def test_a_pick_that_is_taken_back_returns_at_the_value_it_left_with(
+    app: Database, erp: Database, verify: Database, method: str, left: str, taken_back: str, worth: str
+) -> None:
+    merchant = await costed(app, erp, method)
+    await receive(app, merchant, 5, 10_000, "r1")
+    await receive(app, merchant, 5, 20_000, "r2")
+    await add_order(erp, merchant, lines=[line("A", 7)])
+    await count(app, merchant, "SO-1", 7, {1: 7})
+    for _ in range(2):
+        await count(app, merchant, "SO-1", 7, {1: 4})
+    moved = "select kind, value from erp.stock_entry where merchant_id = :m and booking_step is not null and kind <> 'true-up'"
+    assert await read(verify, f"{moved} order by entry_no", m=merchant) == [("pick", D(left)), ("pick-reversal", D(taken_back))]
+    assert await read(verify, HELD, m=merchant) == [(D(6), D(worth))]
+    if method == "fifo":
+        layers = "select layer_no, quantity, value from erp.stock_layer where merchant_id = :m order by 1"
+        assert await read(verify, layers, m=merchant) == [(2, D(3), D("120.00")), (3, D(3), D("77.14"))]
+    assert await broken(verify, merchant) == []

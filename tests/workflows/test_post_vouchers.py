@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from temporalio.client import WorkflowHandle
 
-from starters.cli_vouchers import tie
+from starters.tie_out import tie
 from tests.workflows.process import Processes, becomes
 from worker.settings import Settings
 from worker.wiring import fortnox_connections
