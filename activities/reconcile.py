@@ -19,12 +19,14 @@ from temporalio import activity
 
 from activities.compare_stock import Comparer, Corrections, Looked, Unmatched
 from activities.connections import Connections
+from activities.how_it_counts import prove_counting, settings_of
 from activities.spreadsheets import as_xlsx, read_stock_file
 from clients.errors import Rejected
 from clients.ongoing import GetOrder, OngoingClient, OrderFilter
 from domain.adjusting import Change
 from domain.errors import LookAgain, Refused
 from domain.flows import BALANCES
+from domain.how_it_counts import in_the_way
 from domain.money import ZERO, rounded
 from domain.reconciliation_report import Booking, Day, Report, Row, as_csv, as_html
 from domain.reconciliation_report import Unmatched as UnmatchedRow
@@ -358,8 +360,11 @@ class Reconcile:
             comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(run.run_no))
             adjusted = await self._book_adjustments(comparer, run)
             taken_back = await self._take_back(comparer, run)
-            unknown, waiting, held = await self._settle_unknown(comparer, run)
-            await self._note(run, held)
+            unproved = (
+                None if comparer.rules.counting_is_known else in_the_way(await prove_counting(comparer), settings_of(comparer))
+            )
+            unknown, waiting, held = await self._settle_unknown(comparer, run, unproved)
+            await self._note(run, held, "counting-not-proved" if held and held == unproved else "reconciliation-held")
             return Settlement(adjusted, taken_back, unknown, waiting, held)
 
     async def _tie(self, run: Run) -> None:
@@ -371,7 +376,7 @@ class Reconcile:
             for article, (why, other) in sorted(found.items()):
                 await settling.tie(session, run, article, places[article], why.value, other)
 
-    async def _note(self, run: Run, held: str | None) -> None:
+    async def _note(self, run: Run, held: str | None, code: str) -> None:
         """What a person must mend is listed beside everything else that waits for people, as long as it is so."""
         if run.kind == "file":
             return
@@ -384,8 +389,9 @@ class Reconcile:
                         to_mend[row.article] = f"{words} (run {run.run_no})"
             who, by = run.merchant, f"run {run.run_no}"
             await keep_notes(session, who, "article", "difference-to-mend", to_mend, by)
-            note = {} if held is None else {who: f"run {run.run_no}: {held}"}
-            await keep_notes(session, who, "reconciliation", "reconciliation-held", note, by)
+            for each in ("reconciliation-held", "counting-not-proved"):
+                note = {who: f"run {run.run_no}: {held}"} if held and each == code else {}
+                await keep_notes(session, who, "reconciliation", each, note, by)
 
     async def _book_adjustments(self, comparer: Comparer, run: Run | None) -> int:
         """Book the warehouse's own corrections under their causes' accounts, and tell it so. Returns how many were booked."""
@@ -513,8 +519,11 @@ class Reconcile:
         found = await reconciling.late(session, merchant.merchant_id, merchant.settings.warehouse, {article: looked.happened})
         return found.get(article, ())
 
-    async def _settle_unknown(self, comparer: Comparer, run: Run) -> tuple[int, int, str | None]:
-        """Note what nobody can explain, judge it, and book what may be booked. Returns booked, waiting, and why held."""
+    async def _settle_unknown(self, comparer: Comparer, run: Run, unproved: str | None) -> tuple[int, int, str | None]:
+        """Note what nobody can explain, judge it, and book what may be booked. Returns booked, waiting, and why held.
+
+        `unproved`: why it is not certain how the warehouse counts; the next run may book what this one must not.
+        """
         merchant, tolerances = comparer.merchant, comparer.rules.tolerances
         now = comparer.now()
         async with self._database.merchant(run.merchant) as session:
@@ -547,10 +556,15 @@ class Reconcile:
                 ZERO,
             )
             held = too_much(stocked, gone, change, stock_value, tolerances.run_share)
+            if held is None and any(verdict is Verdict.BOOK and why != "approved" for _, verdict, why in standing):
+                held = unproved
             if held:
                 await settling.hold(session, run, held)
             for each, verdict, why in standing:
-                if held and verdict is Verdict.BOOK and why != "approved":
+                if held and held == unproved and verdict is Verdict.BOOK and why != "approved":
+                    if each.state == "seen":
+                        await settling.move_settlement(session, run.merchant, each.settlement_no, "seen", held)
+                elif held and verdict is Verdict.BOOK and why != "approved":
                     await settling.move_settlement(session, run.merchant, each.settlement_no, "waiting", f"run held: {held}")
                 elif verdict is Verdict.ASK:
                     await settling.move_settlement(session, run.merchant, each.settlement_no, "waiting", why)

@@ -119,6 +119,12 @@ _MAKE_PAST = text(
     where merchant_id = :merchant and run_no = :run_no
     """
 )
+_COUNTING = text("select counting from bridge.reconciling where merchant_id = :merchant")
+_KEEP_COUNTING = text(
+    """
+    update bridge.reconciling set counting = counting || cast(:fresh as jsonb) where merchant_id = :merchant returning counting
+    """
+)
 _ADVANCE = text(
     """
     update erp.reconciliation_run set position = :position, articles_read = articles_read + :read,
@@ -858,6 +864,19 @@ def _key(merchant: str, key: AdjustmentKey) -> dict[str, Any]:
         "cause": key.cause,
         "up": key.up,
     }
+
+
+async def counting(connection: Session, merchant: str) -> dict[str, Any]:
+    """What is proved of how the warehouse counts: setting to its value, the article that showed it, and when."""
+    found = await one(connection, _COUNTING, merchant=merchant)
+    return {} if found is None else dict(found.counting)
+
+
+async def keep_counting(connection: Session, merchant: str, fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what is proved now over what was; gives all of it."""
+    await connection.execute(_ENSURE, {"merchant": merchant})
+    row = await one(connection, _KEEP_COUNTING, merchant=merchant, fresh=json.dumps(fresh))
+    return dict(row.counting)
 
 
 async def unreported(connection: Session, merchant: str) -> list[tuple[int, int]]:

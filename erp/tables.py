@@ -1753,6 +1753,7 @@ reconciling = Table(
     Column("settlement_no", BigInteger, nullable=False, server_default="0"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("watermark", Date),
+    Column("counting", JSONB, nullable=False, server_default="{}"),
     PrimaryKeyConstraint("merchant_id"),
     of_merchant(),
     schema="bridge",

@@ -1,4 +1,4 @@
-"""The reconciliation outlives everybody: killed -9 in the middle of a run, five minutes without a warehouse, sixty hours without one.
+"""The reconciliation outlives everybody: killed -9 in the middle, five minutes without a warehouse, sixty hours without one.
 
     python -m bench.prove_5.outages [--minutes M]
 
@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
+from activities.compare_stock import SAVE_SECONDS
 from bench.prove_1.proof import Proof
 from bench.prove_1.stand import REPOSITORY
 from erp.database import Database, rows
@@ -42,14 +43,14 @@ from worker.settings import Settings
 from worker.temporal import connect
 from workflows.reconcile_stock import ToReconcile
 
-ARTICLES, FEW = 1500, 300
+ARTICLES, FEW = 3000, 600
 PAGE = 10
 STOCK = 100
 PAGE_SECONDS = 0.05
 KILLED = ("worker", "postgres", "temporal")
 MINUTES = 5.0
 PATIENCE_SECONDS = 240.0
-RULES = {"page_size": PAGE, "looks_apart_hours": 0, "most_percent_of_stock_value": 100}
+RULES = {"counting_is_known": True, "page_size": PAGE, "looks_apart_hours": 0, "most_percent_of_stock_value": 100}
 PAGES = "GET /articles/inventoryPerWarehouse"
 
 AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
@@ -197,8 +198,8 @@ async def _killed(made: Stand, name: str) -> int:
         made.short.append(f"{name} killed: the run is {ended.state} after {PATIENCE_SECONDS:g} s")
     if ended.articles_read != many:
         made.short.append(f"{name} killed: {ended.articles_read} articles counted of {many}")
-    # Begun anew it would ask for a third of the pages once more; what was read and not saved is five pages and one ahead.
-    if asked > pages + 25:
+    # Begun anew it would ask for a third of the pages once more; read and not saved are those of two seconds at most.
+    if asked > pages + 2 + SAVE_SECONDS / PAGE_SECONDS:
         made.short.append(f"{name} killed: {asked} pages asked for, of {pages}")
     return int(caught.articles_read)
 

@@ -12,6 +12,7 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
+from activities import compare_stock
 from clients.errors import Unavailable
 from starters.cli_reconcile import begin, decide, look_only
 from tests.activities.test_reconciling import ENTRIES, Clock, lose, stocked
@@ -145,8 +146,9 @@ async def test_a_preview_writes_nothing(processes: Processes) -> None:
     assert await shop.read(f"select {count}, (select max(updated_at) from bridge.link where merchant_id = :m)") == before
 
 
-async def test_a_comparison_that_is_cut_off_goes_on_where_it_was(processes: Processes) -> None:
+async def test_a_comparison_that_is_cut_off_goes_on_where_it_was(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when its worker is killed: the next attempt begins behind the pages that are saved, and counts nothing twice."""
+    monkeypatch.setattr(compare_stock, "SAVE_SECONDS", 0.0)
     shop = processes.shop
     numbers = [f"N{n:03}" for n in range(75)]
     async with shop.erp.everyone() as session:
