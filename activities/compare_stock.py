@@ -84,6 +84,7 @@ class Corrections:
     numbers: dict[int, str]
     booked: dict[AdjustmentKey, Adjusted]
     waiting: set[AdjustmentKey] = field(default_factory=set)
+    causes: dict[str, str] = field(default_factory=dict)
 
     def unbooked(self, article_id: int) -> dict[AdjustmentKey, Decimal]:
         """Signed pieces that are not booked, by counter."""
@@ -328,7 +329,7 @@ class Comparer:
                 position = some[-1].their_id or position
                 self.beat()
             while True:
-                names = await reconciling.unlinked(session, self.who, self.warehouse, number, 1000)
+                names = await reconciling.unlinked(session, self.who, self.warehouse, number, 20_000)
                 if not names:
                     break
                 closely += names
@@ -767,6 +768,8 @@ def sum_up(
                 continue
             cause = (row.cause.code if row.cause else NO_CAUSE)[:100]
             key = AdjustmentKey(row.inventory_id, article.article_system_id, house, cause, row.number_of_items > 0)
+            if row.cause and row.cause.name:
+                corrections.causes[cause] = row.cause.name
             corrections.seen[key] = corrections.seen.get(key, ZERO) + abs(row.number_of_items)
             corrections.rows.setdefault(article.article_system_id, []).append((key, row.number_of_items, row.inventory_time))
             corrections.numbers[article.article_system_id] = article.article_number

@@ -9,7 +9,7 @@ way is ever booked here.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
@@ -426,7 +426,9 @@ class Reconcile:
                 cause = f"adjustment/{of.inventory_id}/{of.article_id}/{of.warehouse_id}/{way}/{one.step}/{of.cause}"
                 place = (article, merchant.settings.warehouse)
                 changes.append(Change(place, one.quantity, cause, rules.account_of(one.key.cause), at, merchant.day_of(at)))
-                reasons.append(f"stock-taking {one.key.inventory_id} in the warehouse: {one.key.cause}")
+                named = listed.causes.get(one.key.cause)
+                cause = f"{one.key.cause}, {named}" if named and named != one.key.cause else one.key.cause
+                reasons.append(f"the warehouse corrected it in its stock-taking {one.key.inventory_id}: {cause}")
             if changes:
                 await settling.book_changes(
                     session,
@@ -612,7 +614,8 @@ class Reconcile:
                 merchant.day_of(looked.read_at),
                 looked.unit_cost if each.quantity > 0 else None,
             )
-            reason = f"unknown difference, {why}"
+            seen = f"first seen {each.first_seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            reason = f"nobody can explain it; {seen}, {why}"
             number = await settling.book_changes(
                 session,
                 merchant,
@@ -698,11 +701,14 @@ class Reconcile:
                     if run.kind == "past" and run.held is None:
                         await self._worth_then(session, merchant, run)
                     covered_by = await _covering(session, run)
-                    report = await report_of(session, merchant, run, step.at, covered_by)
+                    _, booked_to = await settling.listed(
+                        session, run
+                    )  # before the bookings are read: a later one is in the next file
+                    report = await report_of(session, merchant, run, step.at, covered_by, booked_to)
                     name = f"{report.on}-{step.merchant}-run-{run.run_no}"
                     for kind, content in (("csv", as_csv(report)), ("xlsx", as_xlsx(report)), ("html", as_html(report))):
                         await settling.save_file(session, run, kind, f"{name}.{kind}", content)
-                    await settling.finish(session, run, run.cut_at or step.at, covered_by)
+                    await settling.finish(session, run, run.cut_at or step.at, covered_by, booked_to or None)
                     if run.kind == "daily":
                         await ran(session, step.merchant, BALANCES.name)
                 kept = {row.format: row for row in await settling.files(session, step.merchant, run.run_no)}
@@ -734,8 +740,10 @@ async def _leave_scrap(comparer: Comparer, corrections: Corrections) -> None:
     await comparer.scrap(orders.values(), corrections)
 
 
-async def report_of(session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None) -> Report:
-    """Everything that the file of a run says, from the tables."""
+async def report_of(
+    session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None, booked_to: int | None = None
+) -> Report:
+    """Everything that the file of a run says, from the tables. `booked_to`: the newest ledger transaction that it may list."""
     found = await settling.found_in(session, run)
     rows = [
         Row(
@@ -788,7 +796,7 @@ async def report_of(session: Session, merchant: Merchant, run: Run, at: datetime
         tuple(rows),
         tuple(
             Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no)
-            for row in await settling.bookings_in(session, run)
+            for row in await settling.bookings_in(session, run, booked_to)
         ),
         tuple(UnmatchedRow(row.side, row.number, row.quantity, row.action) for row in await settling.unmatched_in(session, run)),
         tuple(
@@ -807,7 +815,28 @@ async def report_of(session: Session, merchant: Merchant, run: Run, at: datetime
         tuple(sorted(days, key=lambda day: day.on)[-30:]),
         run.held if covered_by is None else None,
         tuple(notes),
+        tuple(_rules(merchant)),
     )
+
+
+def _rules(merchant: Merchant) -> list[str]:
+    """By which rules this run booked, for whoever reads the file years later."""
+    rules, currency = merchant.settings.reconciling, merchant.currency
+    accounts = ", ".join(f"{cause} {account}" for cause, account in sorted(rules.adjustment_accounts.items()))
+    stock = merchant.settings.stock_account
+    if not rules.settles:
+        return ["This merchant's settings say that a reconciliation books nothing."]
+    return [
+        "What the warehouse has corrected and given a cause is booked between the stock account"
+        f" {stock} and account {rules.adjustment_account}{f' ({accounts})' if accounts else ''}.",
+        f"What nobody can explain is booked between {stock} and {rules.unknown_difference_account} when the same figure stood"
+        f" in two runs at least {rules.looks_apart_hours} hours apart, is at most {rules.tolerated_pieces} pieces and"
+        f" {rules.tolerated_value} {currency}, and at most {rules.tolerated_pieces_per_month} pieces and"
+        f" {rules.tolerated_value_per_month} {currency} of that article in a month.",
+        f"A run that would change more than {rules.most_percent_of_stock_value} % of the stock value, or find every article gone,"
+        " books nothing unknown and asks.",
+        f"The rest waits for a person; above {rules.second_person_above_value} {currency} for two.",
+    ]
 
 
 async def _covering(session: Session, run: Run) -> int | None:

@@ -110,10 +110,11 @@ _BY_NUMBER = text(
 _UNLINKED = text(
     """
     select b.article_number as article from erp.stock_balance b
-    left join bridge.link l on l.merchant_id = b.merchant_id and l.system = 'ongoing' and l.kind = 'article'
-      and l.our_key = b.article_number
-    where b.merchant_id = :merchant and b.warehouse = :warehouse and b.quantity <> 0 and l.their_article_id is null
-      and b.article_number > :after order by b.article_number limit :most
+    where b.merchant_id = :merchant and b.warehouse = :warehouse and b.quantity <> 0 and b.article_number > :after
+    except  -- never a probe for each balance, whatever the planner thinks of the tables
+    select l.our_key from bridge.link l where l.merchant_id = :merchant and l.system = 'ongoing' and l.kind = 'article'
+      and l.their_article_id is not null and l.our_key > :after
+    order by article limit :most
     """
 )
 _STOCKED = text(

@@ -1558,6 +1558,7 @@ reconciliation_run = Table(
     Column("stock_value", VALUE, nullable=False, server_default="0"),
     Column("held", Text),
     Column("covered_by", BigInteger),
+    Column("booked_to", BigInteger),
     instant("started_at", default=True),
     instant("finished_at", nullable=True),
     PrimaryKeyConstraint("merchant_id", "run_no"),

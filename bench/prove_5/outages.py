@@ -151,8 +151,8 @@ async def _fill(made: Stand, settings: Settings) -> None:
     await erp.close()
     await open_stock(settings, MERCHANT, [OpeningBalance(number, Decimal(STOCK), Decimal(10)) for number in made.numbers])
     [held] = await made.read(text("select settings from bridge.merchant_settings where merchant_id = :m"))
-    async with made.app.merchant(MERCHANT) as session:
-        await save_settings(session, MERCHANT, dict(held.settings) | {"reconciliation": RULES}, "proof")
+    async with made.app.merchant(MERCHANT) as held_by_us:
+        await save_settings(held_by_us, MERCHANT, dict(held.settings) | {"reconciliation": RULES}, "proof")
     password = json.loads((made.stack.home.folder / SECRETS_FILE).read_text(encoding="utf-8"))["ongoing_password"]
     gate = asyncio.Semaphore(4)
 

@@ -1,4 +1,4 @@
-"""How a merchant's warehouse counts, as real picks and receipts have shown it."""
+"""How a merchant's warehouse counts, as real picks and receipts have shown it; up to which transaction a run's file has listed approvals."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("reconciling", sa.Column("counting", JSONB(), server_default="{}", nullable=False), schema="bridge")
+    op.add_column("reconciliation_run", sa.Column("booked_to", sa.BigInteger(), nullable=True), schema="erp")
 
 
 def downgrade() -> None:
