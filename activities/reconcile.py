@@ -614,6 +614,8 @@ class Reconcile:
                 merchant.day_of(looked.read_at),
                 looked.unit_cost if each.quantity > 0 else None,
             )
+            people = await settling.approvals(session, who, each.settlement_no)
+            why = f"approved by {people}" if people else why
             seen = f"first seen {each.first_seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
             reason = f"nobody can explain it; {seen}, {why}"
             number = await settling.book_changes(
@@ -675,8 +677,7 @@ class Reconcile:
             looked = await comparer.look([each.article])
             if not looked:
                 return Decided("later", f"{each.article}: the warehouse does not show it now; the next run tries again")
-            why = f"approved by {', '.join(each.approved_by)}"
-            return await self._book_unknown(comparer, None, each, looked[0], why)
+            return await self._book_unknown(comparer, None, each, looked[0], "approved")
 
     @activity.defn
     async def waiting_differences(self, merchant_id: str) -> list[str]:

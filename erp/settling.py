@@ -282,6 +282,12 @@ _BOOKING = text(
 _HAVE = text(
     "select cause from erp.reconciliation_booking where merchant_id = :merchant and cause = any(cast(:causes as text[]))"
 )
+_APPROVALS = text(
+    """
+    select actor, reason from erp.settlement_approval
+    where merchant_id = :merchant and settlement_no = :number and decision = 'approve' order by decided_at, actor
+    """
+)
 _LISTED = text(
     """
     select coalesce(r.booked_to, h.transaction_no) as up_to, (select coalesce(max(o.booked_to), 0) from erp.reconciliation_run o
@@ -813,6 +819,12 @@ async def settled_at(connection: Session, merchant: str, number: int) -> tuple[D
 
 async def times_absorbed(connection: Session, merchant: str, number: int, key: str) -> int:
     return int((await one(connection, _ABSORBED_TIMES, merchant=merchant, number=str(number), key=key)).n)
+
+
+async def approvals(connection: Session, merchant: str, number: int) -> str:
+    """Who has approved an unknown difference, and why, in words; empty when nobody had to."""
+    found = await rows(connection, _APPROVALS, merchant=merchant, number=number)
+    return " and ".join(f"{row.actor} ({row.reason})" for row in found)
 
 
 async def listed(connection: Session, run: Run) -> tuple[int, int]:
