@@ -53,7 +53,7 @@ from erp.merchants import Merchant
 from erp.settling import Found, Open, Run
 from erp.watching import ran
 
-SLICE_SECONDS = 20.0
+SLICE_SECONDS, FIRST_SLICE_SECONDS = 20.0, 3.0
 PATIENCE = timedelta(minutes=30)
 ACTOR = "reconciliation"
 MOST_SHOWN = 10
@@ -92,11 +92,12 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a comparison is."""
+    """How far a comparison is: articles read, of about how many, and how many of them differ so far."""
 
     done: bool
     read: int
     differing: int
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,8 @@ class Reconcile:
                     raise
                 # This warehouse has no figures of the past: the day is covered by the next run, and its file says so.
                 return await self._cover(run, str(refusal))
-            ends_at = time.monotonic() + SLICE_SECONDS
+            # The first is short: whoever looks sees soon that it moves, and how long it will take.
+            ends_at = time.monotonic() + (SLICE_SECONDS if run.position else FIRST_SLICE_SECONDS)
             read = run.articles_read
             comparer = Comparer(
                 self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given, run.kind != "file"
@@ -267,7 +269,9 @@ class Reconcile:
             await comparer.sweep(run.position, save)
             if run.swept:
                 await self._tie(run)
-            return Progress(run.swept, run.articles_read, await self._differing(run))
+            async with self._database.merchant(step.merchant) as session:
+                of = max(await reconciling.matched(session, step.merchant), run.articles_read)
+            return Progress(run.swept, run.articles_read, await self._differing(run), of)
 
     async def _given(
         self, merchant: Merchant, client: OngoingClient, run: Run, at: datetime

@@ -251,6 +251,7 @@ _MOVED_SINCE = text(
     where merchant_id = :merchant and warehouse = :warehouse and occurred_at >= :cut and quantity <> 0
     """
 )
+_MATCHED = text("select count(*) as n from bridge.link where merchant_id = :merchant and their_article_id is not null")
 _WORTH = text(
     """
     select count(*) filter (where quantity > 0) as stocked, coalesce(sum(value), 0) as value from erp.stock_balance
@@ -410,6 +411,11 @@ async def booked_since(
 async def moved_since(connection: Session, merchant: str, warehouse: str, cut: datetime) -> set[str]:
     """Articles of which we have booked something that happened at the cut or later."""
     return {r.article for r in await rows(connection, _MOVED_SINCE, merchant=merchant, warehouse=warehouse, cut=cut)}
+
+
+async def matched(connection: Session, merchant: str) -> int:
+    """How many articles both sides have: about as many a run will compare."""
+    return int((await one(connection, _MATCHED, merchant=merchant)).n)
 
 
 async def worth(connection: Session, merchant: str, warehouse: str) -> tuple[int, Decimal]:

@@ -1,5 +1,6 @@
 """The daily reconciliation as a process: a file for every day, however long the warehouse was away; people decide the rest."""
 
+import asyncio
 import contextlib
 import os
 from datetime import timedelta
@@ -12,9 +13,9 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
-from activities import compare_stock
+from activities import compare_stock, reconcile
 from clients.errors import Unavailable
-from starters.cli_reconcile import begin, decide, look_only
+from starters.cli_reconcile import _follow, begin, decide, look_only
 from tests.activities.test_reconciling import ENTRIES, Clock, lose, stocked
 from tests.activities.world import again
 from tests.erp.data import article, insert, open_stock
@@ -166,3 +167,26 @@ async def test_a_comparison_that_is_cut_off_goes_on_where_it_was(processes: Proc
     progress = await again(shop.worker.reconcile.compare_stock, step)
     assert (progress.done, progress.read, progress.differing) == (True, 78, 2)
     assert await shop.read(far) == [(78, True)]
+
+
+async def test_while_it_compares_the_ui_and_the_command_say_how_far_it_is(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = processes.shop
+    monkeypatch.setattr(reconcile, "FIRST_SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(compare_stock, "SAVE_SECONDS", 0.0)
+    numbers = [f"N{n:03}" for n in range(30)]
+    async with shop.erp.everyone() as session:
+        await insert(session, "erp.article", *(article(shop.merchant, number) for number in numbers))
+    await stocked(shop, page_size=10)
+    async with shop.ongoing.fault("GET /articles/inventoryPerWarehouse", "delay", None, after=2, seconds=1.5):
+        handle: Any = await reconciling(processes)
+        following = asyncio.create_task(_follow(handle, shop.worker.database, shop.merchant, 30))
+
+        async def told() -> bool:
+            details = str(await handle.query("__temporal_workflow_metadata", result_type=dict))
+            return "10 of about 34 articles compared, 0 differ" in details
+
+        await becomes(told, True)
+        await following
+    assert "10 of about 34 articles read and compared, 0 differ" in " ".join(capsys.readouterr().out.split())
