@@ -56,7 +56,8 @@ AT_ONCE = 40
 LONGEST_NUMBERS = 1200
 SAME_MOMENT = timedelta(minutes=2)
 NO_CAUSE = "no cause"
-PAGES_AT_ONCE = 5
+SAVE_SECONDS = 2.0
+"""What a killed worker may lose of its reading."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 Unmatched = tuple[str, str, Decimal, str]
@@ -83,6 +84,7 @@ class Corrections:
     numbers: dict[int, str]
     booked: dict[AdjustmentKey, Adjusted]
     waiting: set[AdjustmentKey] = field(default_factory=set)
+    causes: dict[str, str] = field(default_factory=dict)
 
     def unbooked(self, article_id: int) -> dict[AdjustmentKey, Decimal]:
         """Signed pieces that are not booked, by counter."""
@@ -204,7 +206,7 @@ class Comparer:
         async with self.database.merchant(self.who) as session:
             head, _ = await reconciling.head(session, self.who)
         available = self.rules.compare_available and self.cut is None
-        closely, unmatched, read, pages = list[str](), list[Unmatched](), 0, 0
+        closely, unmatched, read, saved_at = list[str](), list[Unmatched](), 0, time.monotonic()
         async with _ahead(self._pages(after)) as next_page:
             page = await next_page()
             before = head
@@ -222,15 +224,15 @@ class Comparer:
                 suspects, lonely = self._screen(page, ours, before, touched, numbers, available)
                 closely += suspects
                 unmatched += lonely
-                read, pages, after = read + len(page), pages + 1, last
-                if len(closely) >= AT_ONCE or pages == PAGES_AT_ONCE:
+                read, after = read + len(page), last
+                if len(closely) >= AT_ONCE or time.monotonic() - saved_at >= SAVE_SECONDS:
                     found = await self._close(closely, unmatched)
                     if not await save(found, unmatched, after, read, False):
                         return
-                    closely, unmatched, read, pages = [], [], 0, 0
+                    closely, unmatched, read, saved_at = [], [], 0, time.monotonic()
                 self.beat()
                 page, before = await coming, before_coming
-        if pages:
+        if read:
             found = await self._close(closely, unmatched)
             if not await save(found, unmatched, after, read, False):
                 return
@@ -327,7 +329,7 @@ class Comparer:
                 position = some[-1].their_id or position
                 self.beat()
             while True:
-                names = await reconciling.unlinked(session, self.who, self.warehouse, number, 1000)
+                names = await reconciling.unlinked(session, self.who, self.warehouse, number, 20_000)
                 if not names:
                     break
                 closely += names
@@ -766,6 +768,8 @@ def sum_up(
                 continue
             cause = (row.cause.code if row.cause else NO_CAUSE)[:100]
             key = AdjustmentKey(row.inventory_id, article.article_system_id, house, cause, row.number_of_items > 0)
+            if row.cause and row.cause.name:
+                corrections.causes[cause] = row.cause.name
             corrections.seen[key] = corrections.seen.get(key, ZERO) + abs(row.number_of_items)
             corrections.rows.setdefault(article.article_system_id, []).append((key, row.number_of_items, row.inventory_time))
             corrections.numbers[article.article_system_id] = article.article_number

@@ -9,7 +9,7 @@ way is ever booked here.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +19,14 @@ from temporalio import activity
 
 from activities.compare_stock import Comparer, Corrections, Looked, Unmatched
 from activities.connections import Connections
+from activities.how_it_counts import prove_counting, settings_of
 from activities.spreadsheets import as_xlsx, read_stock_file
 from clients.errors import Rejected
 from clients.ongoing import GetOrder, OngoingClient, OrderFilter
 from domain.adjusting import Change
 from domain.errors import LookAgain, Refused
 from domain.flows import BALANCES
+from domain.how_it_counts import in_the_way
 from domain.money import ZERO, rounded
 from domain.reconciliation_report import Booking, Day, Report, Row, as_csv, as_html
 from domain.reconciliation_report import Unmatched as UnmatchedRow
@@ -51,7 +53,7 @@ from erp.merchants import Merchant
 from erp.settling import Found, Open, Run
 from erp.watching import ran
 
-SLICE_SECONDS = 20.0
+SLICE_SECONDS, FIRST_SLICE_SECONDS = 20.0, 3.0
 PATIENCE = timedelta(minutes=30)
 ACTOR = "reconciliation"
 MOST_SHOWN = 10
@@ -90,11 +92,12 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a comparison is."""
+    """How far a comparison is: articles read, of about how many, and how many of them differ so far."""
 
     done: bool
     read: int
     differing: int
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +251,8 @@ class Reconcile:
                     raise
                 # This warehouse has no figures of the past: the day is covered by the next run, and its file says so.
                 return await self._cover(run, str(refusal))
-            ends_at = time.monotonic() + SLICE_SECONDS
+            # The first is short: whoever looks sees soon that it moves, and how long it will take.
+            ends_at = time.monotonic() + (SLICE_SECONDS if run.position else FIRST_SLICE_SECONDS)
             read = run.articles_read
             comparer = Comparer(
                 self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given, run.kind != "file"
@@ -265,7 +269,9 @@ class Reconcile:
             await comparer.sweep(run.position, save)
             if run.swept:
                 await self._tie(run)
-            return Progress(run.swept, run.articles_read, await self._differing(run))
+            async with self._database.merchant(step.merchant) as session:
+                of = max(await reconciling.matched(session, step.merchant), run.articles_read)
+            return Progress(run.swept, run.articles_read, await self._differing(run), of)
 
     async def _given(
         self, merchant: Merchant, client: OngoingClient, run: Run, at: datetime
@@ -358,8 +364,11 @@ class Reconcile:
             comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(run.run_no))
             adjusted = await self._book_adjustments(comparer, run)
             taken_back = await self._take_back(comparer, run)
-            unknown, waiting, held = await self._settle_unknown(comparer, run)
-            await self._note(run, held)
+            unproved = (
+                None if comparer.rules.counting_is_known else in_the_way(await prove_counting(comparer), settings_of(comparer))
+            )
+            unknown, waiting, held = await self._settle_unknown(comparer, run, unproved)
+            await self._note(run, held, "counting-not-proved" if held and held == unproved else "reconciliation-held")
             return Settlement(adjusted, taken_back, unknown, waiting, held)
 
     async def _tie(self, run: Run) -> None:
@@ -371,7 +380,7 @@ class Reconcile:
             for article, (why, other) in sorted(found.items()):
                 await settling.tie(session, run, article, places[article], why.value, other)
 
-    async def _note(self, run: Run, held: str | None) -> None:
+    async def _note(self, run: Run, held: str | None, code: str) -> None:
         """What a person must mend is listed beside everything else that waits for people, as long as it is so."""
         if run.kind == "file":
             return
@@ -384,8 +393,9 @@ class Reconcile:
                         to_mend[row.article] = f"{words} (run {run.run_no})"
             who, by = run.merchant, f"run {run.run_no}"
             await keep_notes(session, who, "article", "difference-to-mend", to_mend, by)
-            note = {} if held is None else {who: f"run {run.run_no}: {held}"}
-            await keep_notes(session, who, "reconciliation", "reconciliation-held", note, by)
+            for each in ("reconciliation-held", "counting-not-proved"):
+                note = {who: f"run {run.run_no}: {held}"} if held and each == code else {}
+                await keep_notes(session, who, "reconciliation", each, note, by)
 
     async def _book_adjustments(self, comparer: Comparer, run: Run | None) -> int:
         """Book the warehouse's own corrections under their causes' accounts, and tell it so. Returns how many were booked."""
@@ -420,7 +430,9 @@ class Reconcile:
                 cause = f"adjustment/{of.inventory_id}/{of.article_id}/{of.warehouse_id}/{way}/{one.step}/{of.cause}"
                 place = (article, merchant.settings.warehouse)
                 changes.append(Change(place, one.quantity, cause, rules.account_of(one.key.cause), at, merchant.day_of(at)))
-                reasons.append(f"stock-taking {one.key.inventory_id} in the warehouse: {one.key.cause}")
+                named = listed.causes.get(one.key.cause)
+                cause = f"{one.key.cause}, {named}" if named and named != one.key.cause else one.key.cause
+                reasons.append(f"the warehouse corrected it in its stock-taking {one.key.inventory_id}: {cause}")
             if changes:
                 await settling.book_changes(
                     session,
@@ -513,8 +525,11 @@ class Reconcile:
         found = await reconciling.late(session, merchant.merchant_id, merchant.settings.warehouse, {article: looked.happened})
         return found.get(article, ())
 
-    async def _settle_unknown(self, comparer: Comparer, run: Run) -> tuple[int, int, str | None]:
-        """Note what nobody can explain, judge it, and book what may be booked. Returns booked, waiting, and why held."""
+    async def _settle_unknown(self, comparer: Comparer, run: Run, unproved: str | None) -> tuple[int, int, str | None]:
+        """Note what nobody can explain, judge it, and book what may be booked. Returns booked, waiting, and why held.
+
+        `unproved`: why it is not certain how the warehouse counts; the next run may book what this one must not.
+        """
         merchant, tolerances = comparer.merchant, comparer.rules.tolerances
         now = comparer.now()
         async with self._database.merchant(run.merchant) as session:
@@ -547,10 +562,15 @@ class Reconcile:
                 ZERO,
             )
             held = too_much(stocked, gone, change, stock_value, tolerances.run_share)
+            if held is None and any(verdict is Verdict.BOOK and why != "approved" for _, verdict, why in standing):
+                held = unproved
             if held:
                 await settling.hold(session, run, held)
             for each, verdict, why in standing:
-                if held and verdict is Verdict.BOOK and why != "approved":
+                if held and held == unproved and verdict is Verdict.BOOK and why != "approved":
+                    if each.state == "seen":
+                        await settling.move_settlement(session, run.merchant, each.settlement_no, "seen", held)
+                elif held and verdict is Verdict.BOOK and why != "approved":
                     await settling.move_settlement(session, run.merchant, each.settlement_no, "waiting", f"run held: {held}")
                 elif verdict is Verdict.ASK:
                     await settling.move_settlement(session, run.merchant, each.settlement_no, "waiting", why)
@@ -598,7 +618,10 @@ class Reconcile:
                 merchant.day_of(looked.read_at),
                 looked.unit_cost if each.quantity > 0 else None,
             )
-            reason = f"unknown difference, {why}"
+            people = await settling.approvals(session, who, each.settlement_no)
+            why = f"approved by {people}" if people else why
+            seen = f"first seen {each.first_seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            reason = f"nobody can explain it; {seen}, {why}"
             number = await settling.book_changes(
                 session,
                 merchant,
@@ -658,8 +681,7 @@ class Reconcile:
             looked = await comparer.look([each.article])
             if not looked:
                 return Decided("later", f"{each.article}: the warehouse does not show it now; the next run tries again")
-            why = f"approved by {', '.join(each.approved_by)}"
-            return await self._book_unknown(comparer, None, each, looked[0], why)
+            return await self._book_unknown(comparer, None, each, looked[0], "approved")
 
     @activity.defn
     async def waiting_differences(self, merchant_id: str) -> list[str]:
@@ -684,11 +706,14 @@ class Reconcile:
                     if run.kind == "past" and run.held is None:
                         await self._worth_then(session, merchant, run)
                     covered_by = await _covering(session, run)
-                    report = await report_of(session, merchant, run, step.at, covered_by)
+                    _, booked_to = await settling.listed(
+                        session, run
+                    )  # before the bookings are read: a later one is in the next file
+                    report = await report_of(session, merchant, run, step.at, covered_by, booked_to)
                     name = f"{report.on}-{step.merchant}-run-{run.run_no}"
                     for kind, content in (("csv", as_csv(report)), ("xlsx", as_xlsx(report)), ("html", as_html(report))):
                         await settling.save_file(session, run, kind, f"{name}.{kind}", content)
-                    await settling.finish(session, run, run.cut_at or step.at, covered_by)
+                    await settling.finish(session, run, run.cut_at or step.at, covered_by, booked_to or None)
                     if run.kind == "daily":
                         await ran(session, step.merchant, BALANCES.name)
                 kept = {row.format: row for row in await settling.files(session, step.merchant, run.run_no)}
@@ -720,8 +745,10 @@ async def _leave_scrap(comparer: Comparer, corrections: Corrections) -> None:
     await comparer.scrap(orders.values(), corrections)
 
 
-async def report_of(session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None) -> Report:
-    """Everything that the file of a run says, from the tables."""
+async def report_of(
+    session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None, booked_to: int | None = None
+) -> Report:
+    """Everything that the file of a run says, from the tables. `booked_to`: the newest ledger transaction that it may list."""
     found = await settling.found_in(session, run)
     rows = [
         Row(
@@ -774,7 +801,7 @@ async def report_of(session: Session, merchant: Merchant, run: Run, at: datetime
         tuple(rows),
         tuple(
             Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no)
-            for row in await settling.bookings_in(session, run)
+            for row in await settling.bookings_in(session, run, booked_to)
         ),
         tuple(UnmatchedRow(row.side, row.number, row.quantity, row.action) for row in await settling.unmatched_in(session, run)),
         tuple(
@@ -793,7 +820,28 @@ async def report_of(session: Session, merchant: Merchant, run: Run, at: datetime
         tuple(sorted(days, key=lambda day: day.on)[-30:]),
         run.held if covered_by is None else None,
         tuple(notes),
+        tuple(_rules(merchant)),
     )
+
+
+def _rules(merchant: Merchant) -> list[str]:
+    """By which rules this run booked, for whoever reads the file years later."""
+    rules, currency = merchant.settings.reconciling, merchant.currency
+    accounts = ", ".join(f"{cause} {account}" for cause, account in sorted(rules.adjustment_accounts.items()))
+    stock = merchant.settings.stock_account
+    if not rules.settles:
+        return ["This merchant's settings say that a reconciliation books nothing."]
+    return [
+        "What the warehouse has corrected and given a cause is booked between the stock account"
+        f" {stock} and account {rules.adjustment_account}{f' ({accounts})' if accounts else ''}.",
+        f"What nobody can explain is booked between {stock} and {rules.unknown_difference_account} when the same figure stood"
+        f" in two runs at least {rules.looks_apart_hours} hours apart, is at most {rules.tolerated_pieces} pieces and"
+        f" {rules.tolerated_value} {currency}, and at most {rules.tolerated_pieces_per_month} pieces and"
+        f" {rules.tolerated_value_per_month} {currency} of that article in a month.",
+        f"A run that would change more than {rules.most_percent_of_stock_value} % of the stock value, or find every article gone,"
+        " books nothing unknown and asks.",
+        f"The rest waits for a person; above {rules.second_person_above_value} {currency} for two.",
+    ]
 
 
 async def _covering(session: Session, run: Run) -> int | None:

@@ -404,6 +404,11 @@ REASONS: dict[str, Reason] = {
         "person",
         "Look at its file; if the warehouse is right, approve the differences, else ask it what happened.",
     ),
+    "counting-not-proved": Reason(
+        "No real pick and receipt has shown yet how the warehouse counts: nothing unknown is booked before that.",
+        "person",
+        "See lagerbro doctor; it says what must be seen. If you know it, set reconciliation.counting_is_known.",
+    ),
     "difference-to-mend": Reason(
         "A difference has a cause that somebody must mend: a unit factor, a near-twin or renamed article, a foreign document.",
         "person",

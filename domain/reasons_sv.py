@@ -324,6 +324,10 @@ SWEDISH: dict[str, Swedish] = {
         "En avstämning skulle tömma lagret eller ändra för mycket av dess värde: den har inte bokat något okänt.",
         "Se dess fil; har lagret rätt, godkänn differenserna, fråga annars lagret vad som hänt.",
     ),
+    "counting-not-proved": Swedish(
+        "Inget verkligt plock och ingen inleverans har ännu visat hur lagret räknar: inget okänt bokas före det.",
+        "Se lagerbro doctor; den säger vad som måste ses. Vet du det, sätt reconciliation.counting_is_known.",
+    ),
     "difference-to-mend": Swedish(
         "En differens har en orsak som någon måste rätta: fel enhet, förväxlat eller bytt artikelnummer, främmande dokument.",
         "Se avstämningsfilen: den namnger artikeln och vad som ska göras.",

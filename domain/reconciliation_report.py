@@ -38,6 +38,12 @@ MEANING: dict[str, str] = {
     Why.OPEN_ORDER: "Reserved differently on an order: look at the order",
 }
 
+STATE = {
+    "waiting": "waits for a person",
+    "approved": "approved, booked when it stands still",
+    "seen": "seen, looked at again in the next run",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -130,6 +136,7 @@ class Report:
     days: tuple[Day, ...] = ()
     held: str | None = None
     notes: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
     def physical(self) -> list[Row]:
         return [row for row in self.rows if row.comparison == "physical"]
@@ -159,7 +166,7 @@ def sheets(report: Report) -> list[Sheet]:
         f"value {report.currency}",
         "document",
         "cause",
-        "happened",
+        "happened (UTC)",
         "meaning",
     )
     on_its_way = [row for row in report.rows if row.why in (Why.IN_FLIGHT, Why.NOT_POLLED, Why.STUCK)]
@@ -191,15 +198,19 @@ def sheets(report: Report) -> list[Sheet]:
         ),
         Sheet(
             "Booked",
-            "What this run booked, each with its ledger transaction.",
+            "What this run booked, and what people have approved since the run before; each on the account named, against the"
+            " stock account, with its ledger transaction.",
             ("what", "article", "quantity", f"value {report.currency}", "account", "reason", "ledger transaction"),
             [(b.what, b.article, b.quantity, b.value, b.account, b.reason, b.transaction_no) for b in report.booked],
         ),
         Sheet(
             "Approvals",
             "Unknown differences that are not booked, and what each waits for.",
-            ("number", "article", "quantity", f"value {report.currency}", "since", "state", "why", "approved by"),
-            [(w.number, w.article, w.quantity, w.value, w.since, w.state, w.why, ", ".join(w.approvals)) for w in report.waiting],
+            ("number", "article", "quantity", f"value {report.currency}", "since (UTC)", "state", "why", "approved by"),
+            [
+                (w.number, w.article, w.quantity, w.value, w.since, STATE.get(w.state, w.state), w.why, ", ".join(w.approvals))
+                for w in report.waiting
+            ],
         ),
         Sheet(
             "Thirty days",
@@ -252,15 +263,18 @@ def _summary(report: Report) -> list[tuple[Cell, ...]]:
         ("day", report.on),
         ("covers", days),
         ("source", report.source),
-        ("instant of the warehouse's figures", report.cut),
+        ("instant of the warehouse's figures (UTC)", report.cut),
         ("articles compared", report.compared),
         ("articles only in our books", report.ours_only),
         ("articles only in the warehouse", report.theirs_only),
         (f"stock value {report.currency}", report.stock_value),
     ]
+    for account in sorted({booking.account for booking in report.booked}):
+        mine = [booking.value for booking in report.booked if booking.account == account]
+        rows.append((f"stock value booked against account {account} {report.currency}", sum(mine, ZERO)))
     if report.held:
         rows.append(("booked nothing of the unknown, because", report.held))
-    return rows + [("note", note) for note in report.notes]
+    return rows + [("note", note) for note in report.notes] + [("rule", rule) for rule in report.rules]
 
 
 def _classes(report: Report) -> list[tuple[Cell, ...]]:
@@ -348,7 +362,8 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .2rem}p.says{colo
 p.short{font-size:1.1rem;background:#f2f5fa;border-left:4px solid #2f5fb3;padding:.7rem 1rem}
 p.held{background:#fdeeee;border-left:4px solid #b3382f;padding:.7rem 1rem}
 table{border-collapse:collapse;width:100%;font-size:13px}th{text-align:left;border-bottom:2px solid #c6cfdd;padding:.25rem .5rem}
-td{border-bottom:1px solid #e4e9f1;padding:.25rem .5rem;vertical-align:top}td.n{text-align:right;white-space:nowrap}
+td{border-bottom:1px solid #e4e9f1;padding:.25rem .5rem;vertical-align:top}td.n,th.n{text-align:right;white-space:nowrap}
+td.k{white-space:nowrap}
 svg{width:100%;height:auto}figcaption{color:#5a6478;font-size:13px}figure{margin:1rem 0}
 """
 
@@ -366,19 +381,40 @@ def as_html(report: Report, most_rows: int = 500) -> bytes:
         parts.append(f"<p class=held><b>Held:</b> {html.escape(report.held)}. A person looks first; see Approvals.</p>")
     parts.append(_picture(report))
     tables = {sheet.name: sheet for sheet in sheets(report)}
-    for name in ("Booked", "Approvals", "Classes", "Differences", "Unmatched", "Summary"):
-        parts.append(_table(tables[name], most_rows))
+    for sheet in (
+        tables["Booked"],
+        tables["Approvals"],
+        tables["Classes"],
+        _of(tables["Differences"], "physical", "What lies there", "the warehouse's shelves against our books, in parts"),
+        _of(
+            tables["Differences"],
+            "available",
+            "What can be sold",
+            "what the warehouse would sell against what we would; never booked",
+        ),
+        tables["Unmatched"],
+        tables["Summary"],
+    ):
+        parts.append(_table(sheet, most_rows))
     return "\n".join(parts).encode()
 
 
+def _of(sheet: Sheet, comparison: str, name: str, says: str) -> Sheet:
+    """The differences of one comparison, without the columns that are the same in each row or said among the classes."""
+    kept = [n for n, column in enumerate(sheet.columns) if column not in ("comparison", "warehouse", "meaning")]
+    rows = [tuple(row[n] for n in kept) for row in sheet.rows if row[0] == comparison]
+    return Sheet(f"Differences: {name}", f"{says[0].upper()}{says[1:]}.", tuple(sheet.columns[n] for n in kept), rows)
+
+
 def _table(sheet: Sheet, most_rows: int) -> str:
-    head = "".join(f"<th>{html.escape(column)}" for column in sheet.columns)
+    figures = {n for row in sheet.rows[:most_rows] for n, cell in enumerate(row) if isinstance(cell, Decimal | int)}
+    head = "".join(
+        f"<th{' class=n' if n in figures and sheet.name != 'Summary' else ''}>{html.escape(column)}"
+        for n, column in enumerate(sheet.columns)
+    )
     rows = []
     for row in sheet.rows[:most_rows]:
-        cells = "".join(
-            f"<td{' class=n' if isinstance(cell, Decimal | int) else ''}>{html.escape(plain(cell).removeprefix(chr(39)))}"
-            for cell in row
-        )
+        cells = "".join(f"<td{_kind(cell, sheet)}>{html.escape(plain(cell).removeprefix(chr(39)))}" for cell in row)
         rows.append(f"<tr>{cells}")
     if len(sheet.rows) > most_rows:
         left = len(sheet.rows) - most_rows
@@ -387,13 +423,25 @@ def _table(sheet: Sheet, most_rows: int) -> str:
     return f"<h2>{sheet.name}</h2><p class=says>{html.escape(sheet.says)}</p><table><tr>{head}{body}</table>"
 
 
+def _kind(cell: Cell, sheet: Sheet) -> str:
+    if isinstance(cell, Decimal | int):
+        return "" if sheet.name == "Summary" else " class=n"
+    return " class=k" if isinstance(cell, datetime) or (isinstance(cell, str) and len(cell) <= 22) else ""
+
+
+def _nice(most: Decimal) -> Decimal:
+    """The end of an axis that is cut in four: the next round number."""
+    step = Decimal(10) ** (len(str(int(most))) - 1)
+    return next((end for times in (1, 2, 4, 6, 8, 10, 20) if (end := step * times) >= most), step * 20)
+
+
 def _picture(report: Report) -> str:
     """Bars: the value of each day's differences, its explained part filled; a line: the explained share."""
     days: Sequence[Day] = report.days[-30:]
     if not days:
         return "<figure><figcaption>The picture of the last thirty days begins tomorrow.</figcaption></figure>"
     width, height, left, bottom, top = 960, 300, 70, 40, 24
-    most = max((day.differing for day in days), default=ZERO) or Decimal(1)
+    most = _nice(max((day.differing for day in days), default=ZERO) or Decimal(1))
     step = (width - left - 60) / len(days)
     inner = height - bottom - top
 

@@ -39,6 +39,8 @@ class ReconciliationSettings:
     (f): received goods are inside it only when their receipt is finished. `trust_reported_block`: Ongoing's own figures of what
     is not reported may tell which articles to read closely. `scrapped_return_is_one_fact`: the warehouse's adjustment that throws
     a return away is part of that return. `past_is_an_instant`: `historicalInventory` answers for an instant, not for a day.
+    `counting_is_known`: somebody answers for the first two; without it nothing unknown is booked before a real pick and a real
+    receipt have shown them.
 
     `settles`: differences may be booked at all. Tolerances are absolute, per article and per article and month. Values are in the
     books' currency. `adjustment_accounts`: cause code to account. Folders are this computer's (or mounted); empty means none.
@@ -50,6 +52,7 @@ class ReconciliationSettings:
     trust_reported_block: bool = True
     scrapped_return_is_one_fact: bool = True
     past_is_an_instant: bool = True
+    counting_is_known: bool = False
     warehouse_ids: tuple[int, ...] = ()
     compare_available: bool = True
     settles: bool = True

@@ -456,12 +456,12 @@ def judge(standing: Standing, now: datetime, tolerances: Tolerances) -> tuple[Ve
     value = abs(value)
     for what, is_, most in (
         ("pieces", pieces, tolerances.pieces),
-        ("value", value, tolerances.value),
-        ("pieces this month", standing.month_pieces + pieces, tolerances.month_pieces),
-        ("value this month", standing.month_value + value, tolerances.month_value),
+        ("in value", value, tolerances.value),
+        ("pieces of this article this month", standing.month_pieces + pieces, tolerances.month_pieces),
+        ("in value of this article this month", standing.month_value + value, tolerances.month_value),
     ):
         if is_ > most:
-            return Verdict.ASK, f"{what} {is_.normalize():f} is above {most.normalize():f}"
+            return Verdict.ASK, f"{is_.normalize():f} {what}: more than the {most.normalize():f} that are booked unasked"
     return Verdict.BOOK, "it stood in two looks and is under every tolerance"
 
 

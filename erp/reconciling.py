@@ -4,7 +4,7 @@ Balances come by ranges of the warehouse's article ids, ascending, so that two s
 range comes with the ledger's head, by which the caller knows whether an article has moved while the warehouse was asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -110,10 +110,11 @@ _BY_NUMBER = text(
 _UNLINKED = text(
     """
     select b.article_number as article from erp.stock_balance b
-    left join bridge.link l on l.merchant_id = b.merchant_id and l.system = 'ongoing' and l.kind = 'article'
-      and l.our_key = b.article_number
-    where b.merchant_id = :merchant and b.warehouse = :warehouse and b.quantity <> 0 and l.their_article_id is null
-      and b.article_number > :after order by b.article_number limit :most
+    where b.merchant_id = :merchant and b.warehouse = :warehouse and b.quantity <> 0 and b.article_number > :after
+    except  -- never a probe for each balance, whatever the planner thinks of the tables
+    select l.our_key from bridge.link l where l.merchant_id = :merchant and l.system = 'ongoing' and l.kind = 'article'
+      and l.their_article_id is not null and l.our_key > :after
+    order by article limit :most
     """
 )
 _STOCKED = text(
@@ -123,17 +124,24 @@ _STOCKED = text(
       and b.article_number > :after order by b.article_number limit :most
     """
 )
-_RESERVED = text(
-    """
+_OPEN_LINES = """
     select l.article_number as article, l.order_number, l.line_number,
       greatest(l.quantity - coalesce(c.booked, 0), 0) as quantity
     from erp.sales_order_line l join erp.sales_order o using (merchant_id, order_number)
+"""
+_BOOKED_OF_LINE = """
     left join lateral (
       select sum(c.booked) as booked from bridge.watched w join bridge.counted c using (merchant_id, kind, doc_id)
       where w.merchant_id = l.merchant_id and w.kind = 'sales-order' and w.document = l.order_number and c.what = 'picked'
         and c.line_number = l.line_number) as c on true
-    where l.merchant_id = :merchant and l.article_number = any(cast(:numbers as text[]))
-      and o.status not in ('draft', 'completed', 'cancelled')
+    where l.merchant_id = :merchant and o.status not in ('draft', 'completed', 'cancelled')
+"""
+_RESERVED = text(f"{_OPEN_LINES}{_BOOKED_OF_LINE} and l.article_number = any(cast(:numbers as text[]))")
+_RESERVED_BETWEEN = text(
+    f"""
+    {_OPEN_LINES}
+    join bridge.link k on k.merchant_id = l.merchant_id and k.system = 'ongoing' and k.kind = 'article' and k.our_key = l.article_number
+    {_BOOKED_OF_LINE} and k.their_article_id > :after and k.their_article_id <= coalesce(cast(:last as bigint), 9223372036854775807)
     """
 )
 _CLOSE = text(
@@ -243,6 +251,7 @@ _MOVED_SINCE = text(
     where merchant_id = :merchant and warehouse = :warehouse and occurred_at >= :cut and quantity <> 0
     """
 )
+_MATCHED = text("select count(*) as n from bridge.link where merchant_id = :merchant and their_article_id is not null")
 _WORTH = text(
     """
     select count(*) filter (where quantity > 0) as stocked, coalesce(sum(value), 0) as value from erp.stock_balance
@@ -262,7 +271,8 @@ async def balances_between(
 ) -> list[Balance]:
     """Our balances of the articles whose id over there lies in (after, last], ascending."""
     found = await rows(connection, _RANGE, merchant=merchant, warehouse=warehouse, after=after, last=last, most=most)
-    return await _with_reserved(connection, merchant, found, with_reserved)
+    lines = await rows(connection, _RESERVED_BETWEEN, merchant=merchant, after=after, last=last) if with_reserved else ()
+    return _with_reserved(found, lines)
 
 
 async def balances_of(
@@ -270,14 +280,14 @@ async def balances_of(
 ) -> list[Balance]:
     """Our balances of these articles; one that the ERP does not have is left out."""
     found = await rows(connection, _BY_NUMBER, merchant=merchant, warehouse=warehouse, numbers=list(numbers))
-    return await _with_reserved(connection, merchant, found, with_reserved)
+    lines = await reserving(connection, merchant, [row.article for row in found]) if with_reserved and found else ()
+    return _with_reserved(found, lines)
 
 
-async def _with_reserved(connection: Session, merchant: str, found: Sequence[Any], with_reserved: bool) -> list[Balance]:
+def _with_reserved(found: Sequence[Any], lines: Iterable[Any]) -> list[Balance]:
     held: dict[str, Decimal] = {}
-    if with_reserved and found:
-        for line in await reserving(connection, merchant, [row.article for row in found]):
-            held[line.article] = held.get(line.article, ZERO) + line.quantity
+    for line in lines:
+        held[line.article] = held.get(line.article, ZERO) + line.quantity
     return [
         Balance(their_id, article, compared, quantity, value, version, held.get(article, ZERO))
         for their_id, article, quantity, value, version, compared in found
@@ -401,6 +411,11 @@ async def booked_since(
 async def moved_since(connection: Session, merchant: str, warehouse: str, cut: datetime) -> set[str]:
     """Articles of which we have booked something that happened at the cut or later."""
     return {r.article for r in await rows(connection, _MOVED_SINCE, merchant=merchant, warehouse=warehouse, cut=cut)}
+
+
+async def matched(connection: Session, merchant: str) -> int:
+    """How many articles both sides have: about as many a run will compare."""
+    return int((await one(connection, _MATCHED, merchant=merchant)).n)
 
 
 async def worth(connection: Session, merchant: str, warehouse: str) -> tuple[int, Decimal]:

@@ -119,6 +119,12 @@ _MAKE_PAST = text(
     where merchant_id = :merchant and run_no = :run_no
     """
 )
+_COUNTING = text("select counting from bridge.reconciling where merchant_id = :merchant")
+_KEEP_COUNTING = text(
+    """
+    update bridge.reconciling set counting = counting || cast(:fresh as jsonb) where merchant_id = :merchant returning counting
+    """
+)
 _ADVANCE = text(
     """
     update erp.reconciliation_run set position = :position, articles_read = articles_read + :read,
@@ -276,10 +282,25 @@ _BOOKING = text(
 _HAVE = text(
     "select cause from erp.reconciliation_booking where merchant_id = :merchant and cause = any(cast(:causes as text[]))"
 )
+_APPROVALS = text(
+    """
+    select actor, reason from erp.settlement_approval
+    where merchant_id = :merchant and settlement_no = :number and decision = 'approve' order by decided_at, actor
+    """
+)
+_LISTED = text(
+    """
+    select coalesce(r.booked_to, h.transaction_no) as up_to, (select coalesce(max(o.booked_to), 0) from erp.reconciliation_run o
+        where o.merchant_id = r.merchant_id and o.run_no <> r.run_no and (r.booked_to is null or o.booked_to < r.booked_to)) as after
+    from erp.reconciliation_run r left join bridge.ledger_head h using (merchant_id)
+    where r.merchant_id = :merchant and r.run_no = :run_no and r.kind in ('daily', 'on-demand')
+    """
+)
 _BOOKINGS = text(
     """
     select what, article_number as article, quantity, value, account, reason, transaction_no from erp.reconciliation_booking
-    where merchant_id = :merchant and run_no = :run_no order by what, article_number, cause
+    where merchant_id = :merchant and (run_no = :run_no or (run_no is null and transaction_no > :after and transaction_no <= :up_to))
+    order by what, article_number, cause
     """
 )
 _SETTLED_COST = text(
@@ -336,7 +357,7 @@ _WORTH = text(
 _FINISH = text(
     """
     update erp.reconciliation_run set state = 'finished', finished_at = now(), cut_at = coalesce(cut_at, :cut_at),
-      covered_by = :covered_by
+      covered_by = :covered_by, booked_to = :booked_to
     where merchant_id = :merchant and run_no = :run_no and state = 'running'
     """
 )
@@ -563,10 +584,12 @@ async def totals(connection: Session, run: Run) -> tuple[int, Decimal]:
     return row.stocked, row.stock_value
 
 
-async def finish(connection: Session, run: Run, cut_at: datetime, covered_by: int | None = None) -> None:
-    """The run stands from now on. A day's run moves the watermark."""
+async def finish(
+    connection: Session, run: Run, cut_at: datetime, covered_by: int | None = None, booked_to: int | None = None
+) -> None:
+    """The run stands from now on. A day's run moves the watermark. `booked_to`: up to where its file lists approvals."""
     key = {"merchant": run.merchant, "run_no": run.run_no}
-    await connection.execute(_FINISH, key | {"cut_at": cut_at, "covered_by": covered_by})
+    await connection.execute(_FINISH, key | {"cut_at": cut_at, "covered_by": covered_by, "booked_to": booked_to})
     if run.kind in ("daily", "past"):
         await connection.execute(_WATERMARK, {"merchant": run.merchant, "day": run.for_date})
 
@@ -802,8 +825,23 @@ async def times_absorbed(connection: Session, merchant: str, number: int, key: s
     return int((await one(connection, _ABSORBED_TIMES, merchant=merchant, number=str(number), key=key)).n)
 
 
-async def bookings_in(connection: Session, run: Run) -> list[Any]:
-    return await rows(connection, _BOOKINGS, merchant=run.merchant, run_no=run.run_no)
+async def approvals(connection: Session, merchant: str, number: int) -> str:
+    """Who has approved an unknown difference, and why, in words; empty when nobody had to."""
+    found = await rows(connection, _APPROVALS, merchant=merchant, number=number)
+    return " and ".join(f"{row.actor} ({row.reason})" for row in found)
+
+
+async def listed(connection: Session, run: Run) -> tuple[int, int]:
+    """The transactions between which the file of a run lists what people have approved: after the first, up to the second."""
+    found = await one(connection, _LISTED, merchant=run.merchant, run_no=run.run_no)
+    return (0, 0) if found is None else (found.after, found.up_to or 0)
+
+
+async def bookings_in(connection: Session, run: Run, booked_to: int | None = None) -> list[Any]:
+    """What the run booked, and what people approved since the file before: each is in one file."""
+    after, up_to = await listed(connection, run)
+    up_to = up_to if booked_to is None else booked_to
+    return await rows(connection, _BOOKINGS, merchant=run.merchant, run_no=run.run_no, after=after, up_to=up_to)
 
 
 # --- the warehouse's own corrections ----------------------------------------------------------------------------------
@@ -862,6 +900,19 @@ def _key(merchant: str, key: AdjustmentKey) -> dict[str, Any]:
         "cause": key.cause,
         "up": key.up,
     }
+
+
+async def counting(connection: Session, merchant: str) -> dict[str, Any]:
+    """What is proved of how the warehouse counts: setting to its value, the article that showed it, and when."""
+    found = await one(connection, _COUNTING, merchant=merchant)
+    return {} if found is None else dict(found.counting)
+
+
+async def keep_counting(connection: Session, merchant: str, fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what is proved now over what was; gives all of it."""
+    await connection.execute(_ENSURE, {"merchant": merchant})
+    row = await one(connection, _KEEP_COUNTING, merchant=merchant, fresh=json.dumps(fresh))
+    return dict(row.counting)
 
 
 async def unreported(connection: Session, merchant: str) -> list[tuple[int, int]]:

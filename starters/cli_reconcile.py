@@ -19,7 +19,7 @@ from activities.compare_stock import Comparer, Unmatched
 from activities.reconcile import write_once
 from domain.reconciliation_report import MEANING
 from domain.reconciling import Why
-from erp import settling
+from erp import reconciling, settling
 from erp.database import Database
 from erp.merchants import load_merchant
 from erp.settling import Found, Run
@@ -103,9 +103,11 @@ async def _follow(handle: WorkflowHandle[Any, list[str]], database: Database, me
             return await result
         async with database.merchant(merchant) as session:
             newest = await settling.recent_runs(session, merchant, 1)
-        if newest and newest[0].articles_read != told:
-            told = newest[0].articles_read
-            console.print(f"run {newest[0].run_no}: {told} articles read and compared", highlight=False)
+            if newest and newest[0].articles_read != told:
+                told = newest[0].articles_read
+                differing, of = len(await settling.found_in(session, newest[0])), await reconciling.matched(session, merchant)
+                words = f"{told} of about {max(of, told)} articles read and compared, {differing} differ"
+                console.print(f"run {newest[0].run_no} for {newest[0].for_date}: {words}", highlight=False)
     result.cancel()
     return None
 

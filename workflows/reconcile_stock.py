@@ -82,8 +82,9 @@ class ReconcileStock(Patient):
             )
             if not isinstance(progress, Progress):
                 return None
+            of = f" of about {progress.of}" if progress.of else ""
             self._show_progress(
-                f"run {owed.run_no} for {owed.on}: {progress.read} articles compared, {progress.differing} differ"
+                f"run {owed.run_no} for {owed.on}: {progress.read}{of} articles compared, {progress.differing} differ"
             )
             if progress.done:
                 break

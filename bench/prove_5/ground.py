@@ -147,7 +147,7 @@ async def ground(given: str | None = None, data: Path | None = None, **rules: An
             async with erp.everyone() as session:
                 await session.execute(text(f"insert into erp.merchant (merchant_id, name) values ('{MERCHANT}', 'Prov AB')"))
             async with app.merchant(MERCHANT) as session:
-                await save_settings(session, MERCHANT, {"reconciliation": rules}, "proof")
+                await save_settings(session, MERCHANT, {"reconciliation": {"counting_is_known": True} | rules}, "proof")
                 sealed = keys.seal(MERCHANT, "ongoing", json.dumps({"username": "user", "password": "secret"}))
                 where = {"base_url": address, "warehouse": MERCHANT, "goods_owner_id": OWNER}
                 await save_connection(session, MERCHANT, "ongoing", where, sealed)

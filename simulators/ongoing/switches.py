@@ -28,6 +28,7 @@ ALTERNATIVES: dict[str, tuple[Json, ...]] = {
     "editLockOnQuantities": (True, False),
     "unknownTransporter": ("refuse", "accept"),
     "goodsLeaveStock": ("at-pick", "at-collection"),
+    "receivedGoodsCount": ("at-once", "when-finished"),
     "articleNumbers": ("exact", "alike"),
 }
 

@@ -13,7 +13,8 @@ from domain.errors import Refused
 from erp.database import Database, one
 from erp.merchants import Connection, Merchant, load_connection, load_merchant
 from starters.doctor.accounting import Company, examine_accounting
-from starters.doctor.finding import Finding, bad, good, later
+from starters.doctor.finding import RED, Finding, bad, good, later
+from starters.doctor.how_it_counts import examine_counting
 from starters.doctor.warehouse import examine_warehouse
 from worker.keyring import KeyRing, KeyRingError
 from worker.settings import Settings
@@ -35,7 +36,7 @@ _USES = text(
 
 
 async def examine(settings: Settings, keys: KeyRing, merchant: str, client: Client | None) -> list[Finding]:
-    """Everything that is looked at, in an order in which it can be mended. Changes nothing anywhere."""
+    """Everything that is looked at, in an order in which it can be mended. Keeps what it saw of how the warehouse counts."""
     database = Database(settings.database("app"), pool_size=2)
     try:
         return await _examine(database, settings, keys, merchant, client)
@@ -123,7 +124,10 @@ async def _warehouse(
     connections = ongoing_connections(database, keys, settings)
     client = connections.build(who, connection)
     try:
-        return await examine_warehouse(client, connection.settings, who.settings, ways)
+        found = await examine_warehouse(client, connection.settings, who.settings, ways)
+        if any(each.state == RED for each in found):
+            return found
+        return [*found, await examine_counting(database, client, who)]
     finally:
         await client.aclose()
 

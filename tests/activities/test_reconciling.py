@@ -23,7 +23,7 @@ PARTS = """
 ENTRIES = """
   select article_number, kind, quantity, value from erp.stock_entry
   where merchant_id = :m and kind <> 'opening' order by entry_no"""
-QUIET = {"tolerated_pieces": 5, "looks_apart_hours": 12, "most_percent_of_stock_value": 50}
+QUIET = {"counting_is_known": True, "tolerated_pieces": 5, "looks_apart_hours": 12, "most_percent_of_stock_value": 50}
 
 
 async def stocked(shop: Shop, articles: Sequence[str] = ("A", "B", "C"), **rules: Any) -> None:
@@ -69,6 +69,13 @@ def clock(shop: Shop) -> Clock:
 
 async def parts(shop: Shop, comparison: str = "physical") -> list[tuple[str, str, Decimal]]:
     return [tuple(row) for row in await shop.read(PARTS, c=comparison)]
+
+
+async def csv_of(shop: Shop) -> str:
+    """The newest file, as text."""
+    newest = "select content from erp.reconciliation_file where merchant_id = :m and format = 'csv' order by run_no desc limit 1"
+    [(content,)] = await shop.read(newest)
+    return bytes(content).decode("utf-8-sig")
 
 
 async def adjust(shop: Shop, number: str, quantity: Any, cause: str | None = "DMG", **more: Any) -> int:
@@ -212,6 +219,19 @@ async def test_above_the_limit_a_second_person_is_needed_and_not_the_same(shop: 
     assert await decide(shop, clock, number, "Anna ") == "approved-once"
     assert await shop.read(ENTRIES) == []
     assert await decide(shop, clock, number, "bo") == "booked"
+
+
+async def test_what_people_approved_stands_in_the_next_file_and_in_no_other(shop: Shop, clock: Clock) -> None:
+    number = await waits(shop, clock)
+    assert await decide(shop, clock, number) == "booked"
+    files = []
+    for _ in range(2):
+        await clock.run(timedelta(hours=1))
+        files.append(await csv_of(shop))
+    approved = [line for line in files[0].splitlines() if line.startswith("unknown;A;-10;")]
+    assert len(approved) == 1 and "approved by anna (counted)" in approved[0] and "first seen" in approved[0]
+    assert "unknown;A;-10" not in files[1]
+    assert "rule;" in files[0] and "between 1460 and 4991 when the same figure stood in two runs" in files[0]
 
 
 async def test_an_approved_figure_that_no_longer_stands_is_not_booked(shop: Shop, clock: Clock) -> None:

@@ -1,22 +1,26 @@
 """The daily reconciliation as a process: a file for every day, however long the warehouse was away; people decide the rest."""
 
+import asyncio
 import contextlib
+import os
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
+from activities import compare_stock, reconcile
 from clients.errors import Unavailable
-from starters.cli_reconcile import begin, decide, look_only
+from starters.cli_reconcile import _follow, begin, decide, look_only
 from tests.activities.test_reconciling import ENTRIES, Clock, lose, stocked
 from tests.activities.world import again
 from tests.erp.data import article, insert, open_stock
 from tests.workflows.process import Processes, becomes
-from workflows import attributes
+from workflows import attributes, options
 from workflows.approve_differences import Approval
 from workflows.reconcile_stock import ReconcileStock, ToReconcile
 
@@ -83,7 +87,13 @@ async def test_a_decision_by_signal_does_the_same(processes: Processes) -> None:
     assert len(await shop.read(ENTRIES)) == 1
 
 
-async def test_after_the_warehouse_was_away_for_sixty_hours_every_day_has_its_file_without_a_touch(processes: Processes) -> None:
+async def test_after_the_warehouse_was_away_for_sixty_hours_every_day_has_its_file_without_a_touch(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked more seldom than in earnest: each attempt stops the clock, and three hundred of them took a minute."""
+    if os.environ.get("PROVE_INTERVALS") != "real":
+        monkeypatch.setattr(options, "SOON", RetryPolicy(initial_interval=timedelta(minutes=4)))
+        monkeypatch.setattr(options, "LATER", RetryPolicy(initial_interval=timedelta(hours=3), backoff_coefficient=1))
     shop = processes.shop
     assert processes.fast_forward is not None
     await stocked(shop)
@@ -103,8 +113,8 @@ async def test_after_the_warehouse_was_away_for_sixty_hours_every_day_has_its_fi
     finally:
         await shop.ongoing("DELETE", "faults")
     with contextlib.suppress(RPCError):  # it is through
-        for _ in range(40):
-            await processes.fast_forward(handle, timedelta(minutes=31))
+        for _ in range(5):
+            await processes.fast_forward(handle, timedelta(hours=3))
     said = await handle.result()
     found = await shop.read(
         "select for_date, state, covered_by from erp.reconciliation_run where merchant_id = :m order by run_no"
@@ -137,8 +147,9 @@ async def test_a_preview_writes_nothing(processes: Processes) -> None:
     assert await shop.read(f"select {count}, (select max(updated_at) from bridge.link where merchant_id = :m)") == before
 
 
-async def test_a_comparison_that_is_cut_off_goes_on_where_it_was(processes: Processes) -> None:
+async def test_a_comparison_that_is_cut_off_goes_on_where_it_was(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when its worker is killed: the next attempt begins behind the pages that are saved, and counts nothing twice."""
+    monkeypatch.setattr(compare_stock, "SAVE_SECONDS", 0.0)
     shop = processes.shop
     numbers = [f"N{n:03}" for n in range(75)]
     async with shop.erp.everyone() as session:
@@ -156,3 +167,26 @@ async def test_a_comparison_that_is_cut_off_goes_on_where_it_was(processes: Proc
     progress = await again(shop.worker.reconcile.compare_stock, step)
     assert (progress.done, progress.read, progress.differing) == (True, 78, 2)
     assert await shop.read(far) == [(78, True)]
+
+
+async def test_while_it_compares_the_ui_and_the_command_say_how_far_it_is(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = processes.shop
+    monkeypatch.setattr(reconcile, "FIRST_SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(compare_stock, "SAVE_SECONDS", 0.0)
+    numbers = [f"N{n:03}" for n in range(30)]
+    async with shop.erp.everyone() as session:
+        await insert(session, "erp.article", *(article(shop.merchant, number) for number in numbers))
+    await stocked(shop, page_size=10)
+    async with shop.ongoing.fault("GET /articles/inventoryPerWarehouse", "delay", None, after=2, seconds=1.5):
+        handle: Any = await reconciling(processes)
+        following = asyncio.create_task(_follow(handle, shop.worker.database, shop.merchant, 30))
+
+        async def told() -> bool:
+            details = str(await handle.query("__temporal_workflow_metadata", result_type=dict))
+            return "10 of about 34 articles compared, 0 differ" in details
+
+        await becomes(told, True)
+        await following
+    assert "10 of about 34 articles read and compared, 0 differ" in " ".join(capsys.readouterr().out.split())
