@@ -19,7 +19,7 @@ from erp.database import DATABASE_ERRORS, Database
 from erp.merchants import Merchant, load_merchant
 from erp.rates import rate_for
 from erp.revaluing import preview_revaluation, revalue
-from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command
+from starters.command import AsJson, By, MerchantId, Reason, print_json, run_command
 from worker.settings import Settings
 
 cost = typer.Typer(no_args_is_help=True, help="What stock is worth and why; what a revaluation would change; the same, booked.")
