@@ -405,3 +405,6 @@ REASONS: dict[str, Reason] = {
     )
     for flow in FLOWS.values()
 }
+
+CLOSE_BY_THEMSELVES = frozenset({"stock-below-zero", "article-refused"})
+"""Notes that nobody may close: our own books show whether they are still so."""
