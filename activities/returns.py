@@ -124,7 +124,15 @@ class Returns:
             return await self._cancel(client, merchant, key, document)
 
     async def _cancel(self, client: OngoingClient, merchant: Merchant, key: ReturnKey, document: ReturnDocument) -> ReturnState:
+        """A return order of that number for another order is somebody else's: it is left alone."""
         held = await client.find_return_order(key.number) if document.origin == "announced" else None
+        if held is not None:
+            async with self._database.merchant(key.merchant) as session:
+                order = (await links(session, key.merchant, SYSTEM, "sales-order", [document.order_number])).get(
+                    document.order_number
+                )
+            if order is None or held.order_id != int(order.their_id):
+                held = None
         if held is not None and merchant.settings.return_statuses.get(str(held.status)) != "cancelled":
             try:
                 await client.cancel_return_order(held.return_order_id)

@@ -103,11 +103,11 @@ async def end(processes: Processes) -> None:
 async def in_and_out(processes: Processes, verify: Database, code: str, way: Way) -> None:
     await way.into(processes)
     await listed(processes, code)
-    [found] = [each for each in await all_stuck(verify, None, processes.shop.merchant, notes=True) if each.code == code][:1]
+    standing = [each for each in await all_stuck(verify, None, processes.shop.merchant, notes=True) if each.code == code]
+    found = max(standing, key=lambda each: each.workflow_id is not None)
     assert found.remedy == REASONS[code].remedy
     assert found.detail, "it says of what"
-    [blocking] = {blocks for each, blocks in await processes.shop.exceptions() if each == code}
-    assert blocking is way.blocking
+    assert (code, way.blocking) in await processes.shop.exceptions()
     if way.blocking:
         handle = processes.client.get_workflow_handle(found.workflow_id or f"{found.kind}/{processes.shop.merchant}")
         await becomes(lambda: stands(handle), code)

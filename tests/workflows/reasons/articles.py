@@ -7,7 +7,7 @@ from temporalio.client import WorkflowHandle
 from erp.articles import try_articles_again
 from tests.erp.data import article, insert, line
 from tests.workflows.process import Processes, becomes
-from tests.workflows.reasons.world import Way, erp, mend_ongoing, retry, seen_to, spoil_ongoing
+from tests.workflows.reasons.world import Way, erp, mend_ongoing, outlast, retry, seen_to, spoil_ongoing
 
 
 async def add(p: Processes, *numbers: str, **columns: Any) -> None:
@@ -59,21 +59,7 @@ async def one_after_another(p: Processes) -> None:
     await spoil_ongoing(p, "PUT /articles", "http", status=400, body={"message": "No such article group"})
     await add(p, *(f"BAD-{number:02}" for number in range(40)))
     handle: WorkflowHandle[Any, Any] = p.client.get_workflow_handle(f"articles/{p.shop.merchant}")
-    await becomes(lambda: _waits(handle), True, 40)
-    assert p.fast_forward is not None
-    await outlast_once(p, handle)
-
-
-async def outlast_once(p: Processes, handle: WorkflowHandle[Any, Any]) -> None:
-    from datetime import timedelta
-
-    assert p.fast_forward is not None
-    await p.fast_forward(handle, timedelta(minutes=11))
-
-
-async def _waits(handle: WorkflowHandle[Any, Any]) -> bool:
-    pending = (await handle.describe()).raw_description.pending_activities
-    return any(each.last_failure.message for each in pending)
+    await outlast(p, handle)
 
 
 async def the_setting_is_mended_there(p: Processes) -> None:

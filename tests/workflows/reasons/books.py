@@ -1,5 +1,7 @@
 """Vouchers, and the reconciliation of stock."""
 
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from temporalio.client import WorkflowHandle
 from tests.activities.test_reconciling import Clock, stock_file, stocked
 from tests.erp.data import article, insert, open_stock
 from tests.workflows.process import Processes, becomes
-from tests.workflows.reasons.world import Way, mend_fortnox, seen_to, spoil_fortnox
+from tests.workflows.reasons.world import Way, agreed, mend_fortnox, seen_to, spoil_fortnox
 from tests.workflows.test_post_vouchers import posting
 
 
@@ -33,7 +35,7 @@ async def mended(p: Processes) -> None:
 
 
 async def a_series_that_is_not_there(p: Processes) -> None:
-    await p.shop.settings(voucher_series="Q")
+    await agreed(p, voucher_series="Q")
     await posting(p)
 
 
@@ -120,21 +122,26 @@ async def the_factor_is_mended(p: Processes) -> None:
     await clock.run()
 
 
-async def a_file_of_another_goods_owner(p: Processes) -> None:
-    folder = Path(f"/tmp/{p.shop.merchant}")
+def folder_of(p: Processes) -> Path:
+    """Where this merchant's files are delivered."""
+    folder = Path(tempfile.gettempdir()) / f"lagerbro-test-{p.shop.merchant}"
     folder.mkdir(exist_ok=True)
+    return folder
+
+
+async def a_file_of_another_goods_owner(p: Processes) -> None:
+    folder = folder_of(p)
     await stocked(p.shop, file_folder=str(folder))
     (folder / "foreign.csv").write_text(stock_file(p.shop, {"A": 1}, datetime.now(UTC), owner=1))
     assert await Clock(p.shop).plan("file") == []
 
 
 async def a_whole_file_is_delivered(p: Processes) -> None:
-    folder = Path(f"/tmp/{p.shop.merchant}")
+    folder = folder_of(p)
     (folder / "foreign.csv").unlink()
     (folder / "whole.csv").write_text(stock_file(p.shop, {"A": 1000, "B": 1000, "C": 1000}, datetime.now(UTC)))
     await Clock(p.shop).run(kind="file")
-    (folder / "whole.csv").unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     await seen_to("stock-file-refused", "foreign.csv")(p)
 
 

@@ -1,10 +1,15 @@
 """Sales orders on their way to the warehouse and back."""
 
+import contextlib
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from temporalio.client import WorkflowUpdateFailedError
+
 from domain.corrections import Name
+from domain.flows import PURCHASES
 from domain.merchant import DEFAULT_STATUSES
 from erp.merchants import save_connection
 from tests.activities.test_purchases import ACCOUNT, floor, place, status
@@ -14,6 +19,7 @@ from tests.workflows.process import Processes, becomes
 from tests.workflows.reasons.world import (
     Way,
     after,
+    agreed,
     at_warehouse,
     completed,
     listed,
@@ -22,12 +28,13 @@ from tests.workflows.reasons.world import (
     outlast,
     retry,
     seen_to,
-    sent_off,
     set_in_force,
     spoil_ongoing,
 )
 from tests.workflows.situations import send
+from tests.workflows.test_flows import turn
 from tests.workflows.test_receive_purchase_order import watcher_looks
+from workflows.patient import Correction
 
 ADDRESS = {
     "delivery_name": "N",
@@ -57,6 +64,13 @@ def setting(**settings: Any) -> Any:
         await set_in_force(p, **settings)
 
     return out
+
+
+def from_the_start(**settings: Any) -> Any:
+    async def into(p: Processes) -> None:
+        await agreed(p, **settings)
+
+    return into
 
 
 def new_article(number: str) -> Any:
@@ -121,7 +135,7 @@ async def adopt_it(p: Processes) -> None:
 
 async def an_unknown_transporter(p: Processes) -> None:
     ways = {"hem": {"code": "HEM", "transporter": "T"}, "paket": "PAKET"}
-    await p.shop.settings(ways_of_delivery=ways, transporters={"T": {"code": "NOBODY"}})
+    await agreed(p, ways_of_delivery=ways, transporters={"T": {"code": "NOBODY"}})
     await p.begin(way_of_delivery="hem")
 
 
@@ -142,8 +156,10 @@ async def a_line_that_stays(p: Processes) -> None:
 
 
 async def a_status_that_nobody_named(p: Processes) -> None:
-    await p.shop.settings(statuses={number: meaning for number, meaning in DEFAULT_STATUSES.items() if meaning != "sent"})
-    await sent_off(p)
+    await agreed(p, statuses={number: meaning for number, meaning in DEFAULT_STATUSES.items() if meaning != "picked"})
+    await at_warehouse(p)
+    await p.shop.floor("pick")
+    await p.look()
 
 
 async def the_error_status(p: Processes) -> None:
@@ -253,13 +269,23 @@ async def right_password(p: Processes) -> None:
 
 async def a_connection_that_lacks_a_setting(p: Processes) -> None:
     async with p.shop.worker.database.merchant(p.shop.merchant) as session:
-        await save_connection(session, p.shop.merchant, "ongoing", {"base_url": p.shop.ongoing.address}, b"")
+        login = p.shop.keys.seal(p.shop.merchant, "ongoing", json.dumps({"username": "user", "password": "x"}))
+        await save_connection(session, p.shop.merchant, "ongoing", {"base_url": p.shop.ongoing.address}, login)
+    await agreed(p)
     await p.begin()
 
 
 async def the_connection_is_whole(p: Processes) -> None:
     await connect(p.shop)
-    await retry(p)
+    await retry_if_it_stands(p)
+    articles = p.client.get_workflow_handle(f"articles/{p.shop.merchant}")
+    await articles.execute_update("retry_now", Correction("anna", "mended"))  # it tries again by itself in five minutes
+
+
+async def retry_if_it_stands(p: Processes) -> None:
+    """What was mended is often noticed before a person can say so."""
+    with contextlib.suppress(WorkflowUpdateFailedError):
+        await retry(p)
 
 
 async def cancelled_at(p: Processes) -> None:
@@ -267,18 +293,28 @@ async def cancelled_at(p: Processes) -> None:
 
 
 async def picked_below_zero(p: Processes) -> None:
+    await agreed(p, goods_received_not_invoiced_account=ACCOUNT)
     await at_warehouse(p, lines=[line("A", 1005, 10)])
     await p.shop.pick_and_send()
     await p.look()
 
 
 async def the_missing_receipt(p: Processes) -> None:
-    await set_in_force(p, goods_received_not_invoiced_account=ACCOUNT)
     await place(p.shop)
     await p.deliver()
     await becomes(lambda: status(p.shop), "at-warehouse")
     await floor(p.shop, "receive")
     await watcher_looks(p)
+
+
+async def purchases_are_off(p: Processes) -> None:
+    await turn(p.shop, PURCHASES, False)
+    await place(p.shop)
+
+
+async def purchases_are_on(p: Processes) -> None:
+    await turn(p.shop, PURCHASES, True)
+    await becomes(lambda: status(p.shop), "at-warehouse", 30)
 
 
 WAYS = {
@@ -292,15 +328,15 @@ WAYS = {
     "order-differs": Way(a_line_that_stays, lines_are({2: line("B", 2, "5.50")}), odd=True),
     "unknown-order-status": Way(a_status_that_nobody_named, setting()),
     "unknown-way-of-delivery": Way(
-        after(setting(ways_of_delivery={"paket": "PAKET"}), begins(way_of_delivery="hem")),
+        after(from_the_start(ways_of_delivery={"paket": "PAKET"}), begins(way_of_delivery="hem")),
         setting(ways_of_delivery={"paket": "PAKET", "hem": "HEM"}),
     ),
     "unknown-order-type": Way(
-        after(setting(order_types={"normal": None}), begins(order_type="sample")),
+        after(from_the_start(order_types={"normal": None}), begins(order_type="sample")),
         setting(order_types={"normal": None, "sample": "SAMPLE"}),
     ),
     "order-error-at-warehouse": Way(the_error_status, released_again),
-    "article-not-in-erp": Way(an_article_of_theirs_is_moved, new_article("Z")),
+    "article-not-in-erp": Way(an_article_of_theirs_is_moved, after(new_article("Z"), retry, completed)),
     "too-late-to-cancel": Way(cancelled_too_late, after(completed, seen_to("too-late-to-cancel")), blocking=False),
     "picked-after-cancel": Way(cancelled_and_picked, seen_to("picked-after-cancel"), blocking=False, odd=True),
     "held-by-a-person": Way(held, release),
@@ -313,5 +349,6 @@ WAYS = {
     "settings-wrong": Way(a_connection_that_lacks_a_setting, the_connection_is_whole),
     "vat-does-not-fit-customer": Way(german_customer, lines_are({1: {"vat_rate": 0}})),
     "vat-rate-without-account": Way(begins([line("A", vat_rate=20)]), lines_are({1: {"vat_rate": 25}})),
+    "purchases-off": Way(purchases_are_off, purchases_are_on),
     "stock-below-zero": Way(picked_below_zero, the_missing_receipt, blocking=False),
 }

@@ -7,7 +7,7 @@ from domain.merchant import MerchantSettings
 from tests.activities.test_purchases import ACCOUNT, floor, head, ordered, place, status
 from tests.erp.data import article, insert
 from tests.workflows.process import Processes, becomes
-from tests.workflows.reasons.world import Way, erp, mend_ongoing, seen_to, set_in_force, spoil_ongoing
+from tests.workflows.reasons.world import Way, agreed, erp, mend_ongoing, seen_to, set_in_force, spoil_ongoing
 from tests.workflows.test_receive_purchase_order import ended, of
 from workflows.receive_purchase_order import ReceivePurchaseOrder
 
@@ -15,17 +15,13 @@ PO = "PO-1"
 
 
 async def expected(p: Processes, lines: Any = (), **settings: Any) -> None:
-    await p.shop.settings(goods_received_not_invoiced_account=ACCOUNT, **settings)
+    await agreed(p, goods_received_not_invoiced_account=ACCOUNT, **settings)
     await place(p.shop, lines)
     await becomes(lambda: status(p.shop), "at-warehouse")
 
 
 async def look(p: Processes) -> None:
     await of(p).signal(ReceivePurchaseOrder.look)
-
-
-async def retry(p: Processes) -> None:
-    await of(p).execute_update("retry_now", {"by": "anna", "reason": "mended"})
 
 
 async def completed(p: Processes) -> None:
@@ -87,7 +83,7 @@ async def ours_is_cancelled_and_placed_anew(p: Processes) -> None:
     await head(p.shop, cancel_requested_at=datetime.now(UTC))
     await place(p.shop, number="PO-2")
     await becomes(lambda: status(p.shop, "PO-2"), "at-warehouse")
-    await retry(p)
+    assert await ended(p) == "cancelled"
 
 
 async def a_status_that_nobody_named(p: Processes) -> None:
@@ -99,8 +95,13 @@ async def a_status_that_nobody_named(p: Processes) -> None:
 
 async def it_is_named(p: Processes) -> None:
     await set_in_force(p, goods_received_not_invoiced_account=ACCOUNT)
+    await becomes(lambda: _looked_anew(p), True)
+
+
+async def _looked_anew(p: Processes) -> bool:
+    """A worker remembers settings for two seconds."""
     await look(p)
-    await retry(p)
+    return await p.shop.exceptions() == []
 
 
 async def cancelled_too_late(p: Processes) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import text
 from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError
 
 from erp.exceptions import settle_note
 from erp.merchants import change_settings
 from tests.activities.world import SETTINGS
 from tests.workflows.process import Processes, becomes
-from tests.workflows.situations import attempted_twice
 from workflows import attributes
 
 Act = Callable[[Processes], Awaitable[Any]]
@@ -62,6 +62,12 @@ async def set_in_force(p: Processes, **settings: Any) -> None:
     async with p.shop.worker.database.merchant(p.shop.merchant) as session:
         await change_settings(session, p.shop.merchant, SETTINGS | settings, "anna", "mended")
     await p.shop.forget()
+
+
+async def agreed(p: Processes, **settings: Any) -> None:
+    """Settings that hold before anything begins: a worker remembers a merchant's for two seconds."""
+    await p.shop.settings(**settings)
+    await asyncio.sleep(2.1)
 
 
 async def retry(p: Processes, number: str = "SO-1") -> None:
@@ -120,7 +126,7 @@ async def mend_fortnox(p: Processes) -> None:
 async def at_warehouse(p: Processes, number: str = "SO-1", lines: Any = (), **columns: Any) -> None:
     await p.begin(number, lines, **columns)
     await p.reaches("at-warehouse", number)
-    await p.shop.stock(articles=["A", "B", "C"])
+    await p.shop.stock(articles=["A", "B"])
 
 
 async def sent_off(p: Processes, number: str = "SO-1", lines: Any = (), **columns: Any) -> None:
@@ -132,40 +138,43 @@ async def sent_off(p: Processes, number: str = "SO-1", lines: Any = (), **column
 
 async def sold(p: Processes, number: str = "SO-1", lines: Any = (), **columns: Any) -> None:
     await sent_off(p, number, lines, **columns)
-    assert await p.result(number, 40) == "completed"
+    assert await p.result(number, 60) == "completed"
 
 
 async def completed(p: Processes, number: str = "SO-1") -> None:
-    assert await p.result(number, 40) == "completed"
+    assert await p.result(number, 60) == "completed"
 
 
 async def outlast(p: Processes, handle: WorkflowHandle[Any, Any] | None = None, number: str = "SO-1") -> None:
     """More than our patience passes while a step is tried in vain."""
     assert p.fast_forward is not None
-    if handle is None:
-        handle = p.of(number)
-        await becomes(lambda: attempted_twice(p, number), True)
-    else:
-        await becomes(lambda: _tried_twice(handle), True)
-    await p.fast_forward(handle, timedelta(minutes=11))
+    waits = handle or p.of(number)
+    await becomes(lambda: _failed_once(waits), True, 60)
+    await p.fast_forward(waits, timedelta(minutes=11))
 
 
-async def _tried_twice(handle: WorkflowHandle[Any, Any]) -> bool:
-    return any(each.attempt > 1 for each in (await handle.describe()).raw_description.pending_activities)
+async def _failed_once(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether it is there, and a step of it has an attempt behind it."""
+    try:
+        pending = (await handle.describe()).raw_description.pending_activities
+    except RPCError:
+        return False
+    return any(each.attempt > 1 or each.last_failure.message for each in pending)
 
 
 async def codes(p: Processes) -> list[str]:
     return [code for code, _ in await p.shop.exceptions()]
 
 
-async def listed(p: Processes, code: str, seconds: float = 40) -> None:
-    async def there() -> bool:
-        return code in await codes(p)
+async def listed(p: Processes, code: str, seconds: float = 60) -> None:
+    async def there() -> Any:
+        found = await codes(p)
+        return code if code in found else found
 
-    await becomes(there, True, seconds)
+    await becomes(there, code, seconds)
 
 
-async def gone(p: Processes, code: str, seconds: float = 40) -> None:
+async def gone(p: Processes, code: str, seconds: float = 60) -> None:
     async def there() -> Any:
         return await codes(p) if code in await codes(p) else None
 
