@@ -413,11 +413,10 @@ class Returns:
             return None
         who, number = merchant.merchant_id, document.number
         stand = await returns.standing(session, who, document)
-        for line, quantity in stand.came.items():
-            if quantity < stand.settled.get(line, ZERO):
-                text = (
-                    f"return {number} line {line}: {quantity.normalize():f} are back, {stand.settled[line].normalize():f} settled"
-                )
+        for line, settled in stand.settled.items():
+            quantity = stand.came.get(line, ZERO)
+            if quantity < settled:
+                text = f"return {number} line {line}: {quantity.normalize():f} are back, {settled.normalize():f} settled"
                 await open_exception(session, who, returns.RETURN, number, "return-undone-after-credit", text, False)
         owed = stand.owed
         if not document.credit:

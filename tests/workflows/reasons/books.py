@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHandle
 from tests.activities.test_reconciling import Clock, stock_file, stocked
 from tests.erp.data import article, insert, open_stock
 from tests.workflows.process import Processes, becomes
+from tests.workflows.reasons.articles import reaches_the_warehouse
 from tests.workflows.reasons.world import Way, agreed, mend_fortnox, seen_to, spoil_fortnox
 from tests.workflows.test_post_vouchers import posting
 
@@ -92,6 +93,7 @@ async def _booked(p: Processes) -> int:
 async def everything_is_gone(p: Processes) -> None:
     rules = {"tolerated_pieces": 5000, "tolerated_value": 100_000, "tolerated_pieces_per_month": 5000}
     rules |= {"tolerated_value_per_month": 100_000, "most_percent_of_stock_value": 100}
+    await reaches_the_warehouse(p, "C")
     await stocked(p.shop, **rules)
     await p.shop.stock(0)
     clock = Clock(p.shop)
@@ -110,6 +112,7 @@ async def a_package_is_counted_as_a_piece(p: Processes) -> None:
     async with p.shop.erp.everyone() as session:
         await insert(session, "erp.article", article(p.shop.merchant, "PACK", quantity_per_package=12))
     await open_stock(p.shop.worker.database, p.shop.merchant, 120, 1, ["PACK"])
+    await reaches_the_warehouse(p, "PACK")
     await stocked(p.shop)
     await p.shop.stock(10, ["PACK"])
     await Clock(p.shop).run()
@@ -131,6 +134,7 @@ def folder_of(p: Processes) -> Path:
 
 async def a_file_of_another_goods_owner(p: Processes) -> None:
     folder = folder_of(p)
+    await reaches_the_warehouse(p, "C")
     await stocked(p.shop, file_folder=str(folder))
     (folder / "foreign.csv").write_text(stock_file(p.shop, {"A": 1}, datetime.now(UTC), owner=1))
     assert await Clock(p.shop).plan("file") == []
