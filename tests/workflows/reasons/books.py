@@ -91,7 +91,7 @@ async def _booked(p: Processes) -> int:
 
 
 async def everything_is_gone(p: Processes) -> None:
-    rules = {"tolerated_pieces": 5000, "tolerated_value": 100_000, "tolerated_pieces_per_month": 5000}
+    rules: dict[str, Any] = {"tolerated_pieces": 5000, "tolerated_value": 100_000, "tolerated_pieces_per_month": 5000}
     rules |= {"tolerated_value_per_month": 100_000, "most_percent_of_stock_value": 100}
     await reaches_the_warehouse(p, "C")
     await stocked(p.shop, **rules)
