@@ -25,14 +25,17 @@ _DUE = """
         e.goods + case when e.shipment_no = 1 then o.freight else 0 end as amount
       from expected e join erp.sales_order o using (merchant_id, order_number))
 """
-# What each shipment is worth by the agreed prices; for a shipment without basis alone, or for all of them. Goods that were taken
+# What each shipment is worth by the agreed prices; for a shipment without basis alone, or for all of them. A basis that a person
+# has invoiced outside is one, when the audit says who and why. Goods that were taken
 # back are billed back as they were billed and as far as they are not credited: the line's sums say whether that is right.
 _UNBILLED = (
     """
     with unbilled as (
       select merchant_id, order_number, shipment_no from erp.shipment where billable
-      except select merchant_id, order_number, shipment_no from erp.invoice_basis
-      where state <> 'cancelled' and shipment_no is not null),
+      except select b.merchant_id, b.order_number, b.shipment_no from erp.invoice_basis b
+      where b.shipment_no is not null and (b.state <> 'cancelled' or exists (
+        select from bridge.audit a where a.merchant_id = b.merchant_id and a.kind = 'sales-order' and a.document = b.order_number
+          and a.action = 'handled_outside' and a.detail ->> 'basis' = b.basis_no::text))),
     lines as (
 """
     + _LINES

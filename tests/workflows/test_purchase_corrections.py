@@ -1,4 +1,4 @@
-"""Every cell of the table of a purchase order's corrections, with a real process: three times in a row, and with another at once."""
+"""Every cell of the table of purchase corrections, with a real process: three times in a row, and with another at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
