@@ -24,7 +24,7 @@ from domain.errors import Refused
 from domain.keys import BasisKey, OrderKey
 from erp import calls, corrections
 from erp.calls import CallKey
-from erp.counters import SALES_ORDER
+from erp.counters import PURCHASE_ORDER, SALES_ORDER
 from erp.database import Database, Session
 from erp.invoices import InvoiceBasis, load_basis, revise
 from erp.links import links
@@ -58,7 +58,7 @@ class Corrected:
 
 
 class Corrections:
-    """Corrections of sales orders."""
+    """Corrections of sales orders and of purchase orders."""
 
     def __init__(self, database: Database, warehouse: Connections[OngoingClient], accounting: Connections[FortnoxClient]) -> None:
         self._database = database
@@ -91,6 +91,19 @@ class Corrections:
                 if not await _note(session, asked):
                     return await _known(session, asked) or Corrected()
                 if refused := await _change_rows(session, asked):
+                    raise _NotDone(refused)
+        except _NotDone as why:
+            return Corrected(str(why))
+        return Corrected()
+
+    @activity.defn
+    async def close_purchase(self, asked: Asked) -> Corrected:
+        """Expect nothing more of a purchase order, once for the caller's key. The ERP's trigger tells its process."""
+        try:
+            async with self._database.merchant(asked.merchant) as session:
+                if not await _note(session, asked, kind=PURCHASE_ORDER):
+                    return await _known(session, asked) or Corrected()
+                if refused := await corrections.close_purchase(session, asked.merchant, asked.number, asked.by, asked.reason):
                     raise _NotDone(refused)
         except _NotDone as why:
             return Corrected(str(why))
@@ -240,7 +253,7 @@ def _sent(content: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(content, sort_keys=True, default=str))
 
 
-async def _note(session: Session, asked: Asked, **came_to: Any) -> bool:
+async def _note(session: Session, asked: Asked, kind: str = SALES_ORDER, **came_to: Any) -> bool:
     """Write the audit row. False when the key has one: whoever writes it at the same moment is waited for."""
     detail = corrections.detail_of({"sent": _sent(asked.content)}, **came_to, approved_by=asked.approved_by)
-    return await audit(session, asked.merchant, asked.by, asked.name, SALES_ORDER, asked.number, asked.reason, detail, asked.key)
+    return await audit(session, asked.merchant, asked.by, asked.name, kind, asked.number, asked.reason, detail, asked.key)

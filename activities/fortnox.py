@@ -152,6 +152,8 @@ class Fortnox:
                 raise Refused("invoice-cancelled-by-hand", f"invoice {numbers} ({key.key}) was cancelled in Fortnox")
             return None
         if len([hit for hit in live if hit.booked]) > 1:
+            live = [hit for hit in live if not (hit.booked and await self._credited(client, hit.document_number))] or live
+        if len([hit for hit in live if hit.booked]) > 1:
             numbers = ", ".join(str(hit.document_number) for hit in live if hit.booked)
             raise Refused("invoice-booked-twice", f"invoices {numbers} are booked with one reference, {key.key}")
         for hit in live[1:]:
@@ -162,6 +164,12 @@ class Fortnox:
             async with self._database.merchant(key.merchant) as session:
                 await calls.surplus_cancelled(session, key, "invoice", str(hit.document_number))
         return live[0].document_number
+
+    @staticmethod
+    async def _credited(client: FortnoxClient, number: int) -> bool:
+        """Whether somebody has credited this invoice over there: it does not count any more."""
+        invoice = await client.get_invoice(number)
+        return invoice.credit_invoice_reference not in (None, "", "0") and not invoice.credit
 
     async def _surplus(self, key: CallKey) -> set[str]:
         async with self._database.merchant(key.merchant) as session:

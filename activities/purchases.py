@@ -190,8 +190,16 @@ class Purchases:
     async def _cancel(
         self, client: OngoingClient, merchant: Merchant, key: PurchaseKey, link: Link | None, asked: bool
     ) -> PurchaseState:
-        """Ask the warehouse to expect it no more. Too late is a state, not an error; noted where the ERP asked for it."""
-        held = await self._find(client, key.number, link)
+        """Ask the warehouse to expect it no more. Too late is a state, not an error; noted where the ERP asked for it.
+
+        One of that number that we did not send is left alone: ours was never there.
+        """
+        try:
+            held = await self._find(client, key.number, link)
+        except Refused:
+            if link is not None:
+                raise
+            held = None
         if held is None:
             async with self._database.merchant(key.merchant) as session:
                 await purchases.lock_purchase(session, key.merchant, key.number)

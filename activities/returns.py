@@ -125,7 +125,15 @@ class Returns:
             return await self._cancel(client, merchant, key, document)
 
     async def _cancel(self, client: OngoingClient, merchant: Merchant, key: ReturnKey, document: ReturnDocument) -> ReturnState:
+        """A return order of that number for another order is somebody else's: it is left alone."""
         held = await client.find_return_order(key.number) if document.origin == "announced" else None
+        if held is not None:
+            async with self._database.merchant(key.merchant) as session:
+                order = (await links(session, key.merchant, SYSTEM, "sales-order", [document.order_number])).get(
+                    document.order_number
+                )
+            if order is None or held.order_id != int(order.their_id):
+                held = None
         if held is not None and merchant.settings.return_statuses.get(str(held.status)) != "cancelled":
             try:
                 await client.cancel_return_order(held.return_order_id)
@@ -411,11 +419,10 @@ class Returns:
             return None
         who, number = merchant.merchant_id, document.number
         stand = await returns.standing(session, who, document)
-        for line, quantity in stand.came.items():
-            if quantity < stand.settled.get(line, ZERO):
-                text = (
-                    f"return {number} line {line}: {quantity.normalize():f} are back, {stand.settled[line].normalize():f} settled"
-                )
+        for line, settled in stand.settled.items():
+            quantity = stand.came.get(line, ZERO)
+            if quantity < settled:
+                text = f"return {number} line {line}: {quantity.normalize():f} are back, {settled.normalize():f} settled"
                 await open_exception(session, who, returns.RETURN, number, "return-undone-after-credit", text, False)
         owed = stand.owed
         if not document.credit:

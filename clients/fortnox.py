@@ -221,6 +221,7 @@ class Invoice(Model):
     cancelled: bool
     not_completed: bool | None = None
     credit: bool | None = None
+    credit_invoice_reference: Text | None = None
     sent: bool | None = None
     net: Exact | None = None
     total: Exact

@@ -135,7 +135,7 @@ REASONS: dict[str, Reason] = {
     "article-not-in-erp": Reason(
         "The warehouse moved an article on the order that the ERP does not have.",
         "erp",
-        "Add the article in erp.article; the movement is booked then.",
+        "Add the article in erp.article, then retry: the movement is booked then.",
     ),
     "too-late-to-cancel": Reason(
         "The order was asked to be cancelled, but the warehouse has begun.",
@@ -165,7 +165,9 @@ REASONS: dict[str, Reason] = {
         "Add the rate to the merchant's accounts or set account on the line, then retry.",
     ),
     "row-not-exact": Reason(
-        "A row cannot be billed exactly within the rounding rule.", "accounting", "See the row named; correct price or quantity."
+        "Fortnox computes another VAT for the draft invoice than the rounding rule allows.",
+        "accounting",
+        "Compare the draft with what is named; correct it in Fortnox, or cancel it there, then retry.",
     ),
     "invoice-refused": Reason("Fortnox refuses the invoice.", "accounting", "Correct what its answer names, then retry."),
     "invoice-differs": Reason(
@@ -202,7 +204,7 @@ REASONS: dict[str, Reason] = {
     "voucher-booked-twice": Reason(
         "An attempt without a clear answer arrived after all: the second voucher was reversed by one that names it.",
         "accounting",
-        "Nothing to book: look at the two vouchers and close the exception.",
+        "Nothing to book: look at the two vouchers, then close the note (lagerbro note close).",
     ),
     "financial-year-missing": Reason(
         "Fortnox has no financial year for the date.", "accounting", "Create the financial year in Fortnox, then retry."
@@ -276,7 +278,7 @@ REASONS: dict[str, Reason] = {
     "return-of-unsent-order": Reason(
         "The return names an order, or a line of it, that the warehouse has never had.",
         "erp",
-        "Correct order_number or the lines of erp.return_order; goods that come all the same are booked.",
+        "Correct its lines, or cancel it and write a new one of the right order; goods that come all the same are booked.",
     ),
     "return-without-lines": Reason("The return has no lines.", "erp", "Add lines in erp.return_order_line or cancel the return."),
     "returned-more-than-sent": Reason(
@@ -317,7 +319,7 @@ REASONS: dict[str, Reason] = {
     "foreign-return-number": Reason(
         "The warehouse already holds a return order with this number for another order.",
         "person",
-        "Renumber one of the two, then retry.",
+        "Cancel the return and announce it under another number; or have the other one renumbered, then retry.",
     ),
     "purchase-without-lines": Reason(
         "The purchase order has no lines.", "erp", "Add lines in erp.purchase_order_line or cancel the purchase order."
@@ -338,7 +340,7 @@ REASONS: dict[str, Reason] = {
     "foreign-purchase-number": Reason(
         "The warehouse holds a purchase order with this number that we did not send.",
         "person",
-        "Cancel one of the two, or place it under another number.",
+        "Cancel it and place it under another number; or have the other one renumbered in the warehouse, then retry.",
     ),
     "unknown-purchase-status": Reason(
         "A status number of the warehouse's purchase orders has no meaning in the settings.",
@@ -432,3 +434,6 @@ REASONS: dict[str, Reason] = {
     )
     for flow in FLOWS.values()
 }
+
+CLOSE_BY_THEMSELVES = frozenset({"stock-below-zero", "article-refused"})
+"""Notes that nobody may close: our own books show whether they are still so."""

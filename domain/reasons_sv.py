@@ -63,7 +63,7 @@ SWEDISH: dict[str, Swedish] = {
     "order-error-at-warehouse": Swedish("Lagret har satt ordern i felstatus.", "Låt lagret rätta ordern, försök sedan igen."),
     "article-not-in-erp": Swedish(
         "Lagret har flyttat en artikel på ordern som affärssystemet inte har.",
-        "Lägg upp artikeln i erp.article; rörelsen bokförs då.",
+        "Lägg upp artikeln i erp.article, försök sedan igen: rörelsen bokförs då.",
     ),
     "picked-after-cancel": Swedish(
         "Ordern avbröts, men lagret har ändå plockat den.", "Ta tillbaka godset eller öppna försäljningen igen."
@@ -88,7 +88,8 @@ SWEDISH: dict[str, Swedish] = {
         "Lägg till satsen bland handlarens konton eller sätt account på raden, försök sedan igen.",
     ),
     "row-not-exact": Swedish(
-        "En rad kan inte faktureras exakt inom avrundningsregeln.", "Se den nämnda raden; rätta pris eller antal."
+        "Fortnox räknar fram en annan moms för fakturautkastet än avrundningsregeln tillåter.",
+        "Jämför utkastet med det som nämns; rätta det i Fortnox eller makulera det där, försök sedan igen.",
     ),
     "invoice-refused": Swedish("Fortnox tar inte emot fakturan.", "Rätta det som svaret nämner, försök sedan igen."),
     "invoice-differs": Swedish(
@@ -115,7 +116,7 @@ SWEDISH: dict[str, Swedish] = {
     ),
     "voucher-booked-twice": Swedish(
         "Ett försök utan tydligt svar kom fram ändå: den andra verifikationen är vänd av en som nämner den.",
-        "Inget att bokföra: titta på de två verifikationerna och stäng avvikelsen.",
+        "Inget att bokföra: titta på de två verifikationerna, stäng sedan noteringen (lagerbro note close).",
     ),
     "financial-year-missing": Swedish(
         "Fortnox har inget räkenskapsår för datumet.", "Lägg upp räkenskapsåret i Fortnox, försök sedan igen."
@@ -146,7 +147,7 @@ SWEDISH: dict[str, Swedish] = {
     ),
     "foreign-purchase-number": Swedish(
         "Lagret har redan en inköpsorder med detta nummer som vi inte har skickat.",
-        "Avbryt en av de två, eller lägg inköpet under ett annat nummer.",
+        "Avbryt inköpet och lägg det under ett annat nummer, eller låt det andra få ett nytt nummer i lagret, försök sedan igen.",
     ),
     "goods-received-account-missing": Swedish(
         "Varor har kommit in, och inget konto är satt för mottaget ej fakturerat.",
@@ -283,7 +284,7 @@ SWEDISH: dict[str, Swedish] = {
     ),
     "return-of-unsent-order": Swedish(
         "Returen nämner en order, eller en rad, som lagret aldrig har haft.",
-        "Rätta order_number eller raderna i erp.return_order; gods som ändå kommer bokförs.",
+        "Rätta raderna, eller avbryt returen och skriv en ny för rätt order; gods som ändå kommer bokförs.",
     ),
     "return-without-lines": Swedish("Returen har inga rader.", "Lägg till rader i erp.return_order_line eller avbryt returen."),
     "returned-more-than-sent": Swedish(
@@ -314,7 +315,8 @@ SWEDISH: dict[str, Swedish] = {
         "Kom överens med lagret om vad det är; kreditera för hand om det var sålt.",
     ),
     "foreign-return-number": Swedish(
-        "Lagret har redan en returorder med detta nummer för en annan order.", "Byt nummer på en av de två, försök sedan igen."
+        "Lagret har redan en returorder med detta nummer för en annan order.",
+        "Avbryt returen och avisera den under ett annat nummer, eller låt den andra få ett nytt nummer, försök sedan igen.",
     ),
     "credit-more-than-invoiced": Swedish(
         "Mer ska krediteras än som är fakturerat och finns kvar.",

@@ -94,6 +94,16 @@ _OPEN_BASIS = text(
     where b.merchant_id = :merchant and b.order_number = :number and b.state = 'open' order by b.basis_no, b.part limit 1
     """
 )
+_CLOSE_PURCHASE = text(
+    """
+    update erp.purchase_order set closed_by = :by, close_reason = :reason
+    where merchant_id = :merchant and purchase_order_number = :number and closed_by is null
+      and status not in ('draft', 'completed', 'cancelled') returning purchase_order_number
+    """
+)
+_PURCHASE = text(
+    "select status, closed_by from erp.purchase_order where merchant_id = :merchant and purchase_order_number = :number"
+)
 _HANDLED = text(
     """
     update erp.invoice_basis set state = 'cancelled'
@@ -217,3 +227,12 @@ async def redate(connection: Session, key: BasisKey, day: str) -> None:
 def detail_of(content: Mapping[str, Any], **more: Any) -> str:
     """What the audit row keeps: what was sent, and what it came to."""
     return json.dumps({**content, **more}, default=str, sort_keys=True)
+
+
+async def close_purchase(connection: Session, merchant: str, number: str, by: str, reason: str) -> str | None:
+    """Write on the purchase order's row who closes it and why."""
+    key = {"merchant": merchant, "number": number}
+    if await rows(connection, _CLOSE_PURCHASE, **key, by=by, reason=reason):
+        return None
+    row = await one(connection, _PURCHASE, **key)
+    return f"purchase order {number} " + (f"was closed by {row.closed_by}" if row.closed_by else f"is {row.status}") + " already"

@@ -1,10 +1,14 @@
 """What stands still or deserves a person's eye, and why: rows that open once and close with a name."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
 
+from domain.errors import Refused
+from domain.reasons import CLOSE_BY_THEMSELVES
 from erp.database import Session, rows
+from erp.people import audit
 
 _OPEN = text(
     """
@@ -84,3 +88,38 @@ async def close_notes(connection: Session, merchant: str, kind: str, document: s
     """Close several notes of one document."""
     key = {"merchant": merchant, "kind": kind, "document": document}
     await connection.execute(_CLOSE_NOTES, key | {"codes": list(codes), "by": by})
+
+
+_OPEN_NOTE = text(
+    """
+    select kind, blocking, detail from bridge.exception
+    where merchant_id = :merchant and document = :document and code = :code and closed_at is null
+      and (cast(:kind as text) is null or kind = :kind) order by kind for update
+    """
+)
+
+
+async def settle_note(
+    connection: Session, merchant: str, document: str, code: str, by: str, reason: str, kind: str | None = None
+) -> str:
+    """A person has seen to what a note tells of: it is closed, and who and why are kept. Returns what it said.
+
+    Refuses what stands still, what our own books keep open, what is not there, and a number that two documents have.
+    """
+    if not (by.strip() and reason.strip()):
+        raise Refused("approval-incomplete", "by and reason must say who and why: both are kept")
+    key = {"merchant": merchant, "document": document, "code": code}
+    found = await rows(connection, _OPEN_NOTE, **key, kind=kind)
+    if not found:
+        raise Refused("settings-wrong", f"there is no open note {code} of {document}: `lagerbro stuck --notes` lists them")
+    if len(found) > 1:
+        kinds = ", ".join(row.kind for row in found)
+        raise Refused("settings-wrong", f"{document} has a note {code} as each of {kinds}: say which with --kind")
+    [note] = found
+    if note.blocking:
+        raise Refused(code, f"{document} stands still for {code}: it is mended and tried again, not closed")
+    if code in CLOSE_BY_THEMSELVES:
+        raise Refused(code, f"{code} of {document} closes by itself when it is no longer so")
+    await close_note(connection, merchant, note.kind, document, code, by)
+    await audit(connection, merchant, by, "close-note", note.kind, document, reason, json.dumps({"code": code}))
+    return str(note.detail)

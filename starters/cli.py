@@ -20,6 +20,7 @@ from starters.cli_doctor import doctor_command
 from starters.cli_entities import entity
 from starters.cli_keys import keys
 from starters.cli_merchant import merchant
+from starters.cli_notes import notes
 from starters.cli_orders import erp, orders
 from starters.cli_people import digest_command, explain_command, retry_command, stuck_command, ui
 from starters.cli_purchases import purchases
@@ -78,6 +79,7 @@ app.command("doctor")(doctor_command)
 app.command("correct")(correct_command)
 app.command("corrections")(corrections_command)
 app.command("park-address")(park_command)
+app.add_typer(notes, name="note")
 app.add_typer(ui, name="ui")
 app.add_typer(token, name="token")
 app.add_typer(orders, name="order")

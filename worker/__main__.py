@@ -89,6 +89,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 erp.close_exceptions,
                 corrections.weigh_correction,
                 corrections.correct_rows,
+                corrections.close_purchase,
                 banks.fetch_exchange_rates,
             ],
             workflow_runner=UnsandboxedWorkflowRunner(),

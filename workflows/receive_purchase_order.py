@@ -13,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.purchases import Purchases
     from domain.keys import PurchaseKey, PurchaseState
     from workflows import options
-    from workflows.patient import GAVE_WAY, Patient
+    from workflows.patient import GAVE_WAY
+    from workflows.purchase_corrections import CorrectablePurchase
 
 TRY_AGAIN = timedelta(minutes=10)
 """A rate, a setting or an article that was missing may have come meanwhile: nobody need say so."""
@@ -23,7 +24,7 @@ history: later only the ERP's changes and a person do, and the time above."""
 
 
 @workflow.defn
-class ReceivePurchaseOrder(Patient):
+class ReceivePurchaseOrder(CorrectablePurchase):
     """Make the warehouse expect it, look when nudged, until it is received or closed."""
 
     def __init__(self) -> None:

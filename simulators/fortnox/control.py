@@ -130,6 +130,22 @@ def post_account(world: World, request: Request, body: Any, given: list[str]) ->
     return {"account": number, "financialYears": years}
 
 
+def correct_voucher(world: World, request: Request, body: Any, given: list[str]) -> Fields:
+    """Play a person at the screen who corrects a voucher: what stood there is struck, the given rows are added."""
+    call, (series, number) = _call(world, request, body), given
+    key = (call.tenant, int(body["financialYear"]), series, int(number))
+    found = world.store.one("SELECT body FROM voucher WHERE tenant = ? AND year = ? AND series = ? AND number = ?", *key)
+    if found is None:
+        raise Wrong("there is no such voucher")
+    voucher = read_json(found["body"].encode())
+    rows = voucher["VoucherRows"]
+    added = [{**rows[0], "Account": row["Account"], "Debit": row["Debit"], "Credit": row["Credit"]} for row in body["rows"]]
+    voucher["VoucherRows"] = [{**row, "Removed": True} for row in rows] + added
+    text = write_json(voucher)
+    world.store.run("UPDATE voucher SET body = ? WHERE tenant = ? AND year = ? AND series = ? AND number = ?", text, *key)
+    return _voucher(voucher)
+
+
 def post_fault(world: World, request: Request, body: Any, given: list[str]) -> Fields:
     return world.faults.add(body).told()
 
@@ -139,8 +155,8 @@ def get_faults(world: World, request: Request, body: Any, given: list[str]) -> l
 
 
 def delete_faults(world: World, request: Request, body: Any, given: list[str]) -> Fields:
-    world.faults.clear()
-    return {"faults": 0}
+    world.faults.clear(given[0] if given else None)
+    return {"faults": len(world.faults.told())}
 
 
 def get_log(world: World, request: Request, body: Any, given: list[str]) -> Fields:
@@ -226,9 +242,11 @@ CONTROLS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "authorization-codes", post_code),
     ("POST", "invoices/*/edit", edit_invoice),
     ("POST", "accounts/*", post_account),
+    ("POST", "vouchers/*/*/correct", correct_voucher),
     ("POST", "faults", post_fault),
     ("GET", "faults", get_faults),
     ("DELETE", "faults", delete_faults),
+    ("DELETE", "faults/*", delete_faults),
     ("GET", "log", get_log),
     ("GET", "log/summary", get_log_summary),
     ("DELETE", "log", delete_log),

@@ -5,6 +5,7 @@ also across a restart.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ class Fault:
     seed: int = 0
     after: int = 0
     params: dict[str, Any] = field(default_factory=dict)
+    tenant: int | None = None
     seen: int = 0
     fired: int = 0
 
@@ -76,20 +78,21 @@ class Faults:
         self.reload()
         return rule
 
-    def clear(self) -> None:
-        self._store.run("DELETE FROM fault")
-        self._rules = []
+    def clear(self, rule_id: str | None = None) -> None:
+        """Take one rule away, or all."""
+        self._store.run("DELETE FROM fault WHERE ? IS NULL OR id = ?", rule_id, rule_id)
+        self._rules = [rule for rule in self._rules if rule_id is not None and rule.id != rule_id]
 
     def told(self) -> list[Fields]:
         return [rule.told() for rule in self._rules]
 
-    def pick(self, method: str, path: str) -> Fault | None:
-        """Return the rule that fires on this request, counting it."""
+    def pick(self, method: str, path: str, tenant: Callable[[], int | None]) -> Fault | None:
+        """Return the rule that fires on this request, counting it. `tenant`: whose token the request carries."""
         if not self._rules:
             return None
         segments = path.strip("/").split("/")
         for rule in self._rules:
-            if not matches(rule.route, method, segments):
+            if not matches(rule.route, method, segments) or rule.tenant not in (None, tenant()):
                 continue
             rule.seen += 1
             fires = self._fires(rule)
@@ -124,6 +127,7 @@ def _rule(wanted: Fields) -> Fault:
         seed=int(wanted.get("seed", 0)),
         after=int(wanted.get("after", 0)),
         params=dict(wanted.get("params") or {}),
+        tenant=None if wanted.get("tenantId") is None else int(wanted["tenantId"]),
         seen=int(wanted.get("seen", 0)),
         fired=int(wanted.get("fired", 0)),
     )

@@ -68,13 +68,17 @@ class Server:
 
     async def _serve(self, request: Request, connection: "Connection") -> None:
         with self._world.store.transaction():
-            fault = self._world.faults.pick(request.method, request.path)
+            fault = self._world.faults.pick(request.method, request.path, lambda: self._whose(request))
         if fault is None:
             outcome = self._done(request)
             await self._latency(outcome)
             await connection.answer(outcome.answer)
         else:
             await self._spoil(request, connection, fault)
+
+    def _whose(self, request: Request) -> int | None:
+        identity = self._world.tokens.check(request.headers.get("authorization", ""))
+        return identity.tenant if identity else None
 
     async def _spoil(self, request: Request, connection: "Connection", fault: Fault) -> None:
         match fault.kind:

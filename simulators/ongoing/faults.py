@@ -48,7 +48,9 @@ class Fault:
     def seconds(self, usual: float) -> float:
         return float(self.params.get("seconds", usual))
 
-    def fits(self, method: str, template: str, path: str) -> bool:
+    def fits(self, method: str, template: str, path: str, warehouse: str) -> bool:
+        if self.params.get("warehouse") not in (None, warehouse):
+            return False
         if self.route == "*":
             return method != "WEBHOOK"
         wanted_method, _, wanted_path = self.route.partition(" ")
@@ -102,11 +104,11 @@ class Faults:
     def listed(self) -> list[dict[str, Json]]:
         return [fault.described() for fault in self._faults.values()]
 
-    def meet(self, method: str, template: str, path: str) -> list[Fault]:
-        """Return what this request meets: any delays, and at most one other fault."""
+    def meet(self, method: str, template: str, path: str, warehouse: str = "") -> list[Fault]:
+        """Return what this request meets: any delays, and at most one other fault. `warehouse`: the name in its address."""
         met: list[Fault] = []
         for fault in self._faults.values():
-            if not fault.fits(method, template, path):
+            if not fault.fits(method, template, path, warehouse):
                 continue
             struck = fault.strikes()
             self._db.execute("UPDATE fault SET matched = ?, fired = ? WHERE id = ?", (fault.matched, fault.fired, fault.id))

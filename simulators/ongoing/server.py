@@ -183,7 +183,7 @@ class Api:
             self._log(scope["method"], path, None, request.status, None, None, applied=False)
             await send_answer(send, request)
             return
-        met = self._faults.meet(request.method, request.template, request.path)
+        met = self._faults.meet(request.method, request.template, request.path, request.tenant)
         fault = next((each for each in met if each.kind != "delay"), None)
         delays = [each for each in met if each.kind == "delay"]
         if fault is not None and fault.kind == "refuse-connection":

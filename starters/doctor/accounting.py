@@ -24,13 +24,14 @@ VAT_CODES = {"25": "MP1", "12": "MP2", "6": "MP3"}
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """What the merchant needs of its books: today there, its settings, the currencies and VAT rates that the ERP uses."""
+    """What the merchant needs of its books: today there, its settings, the currencies, VAT rates and order types in use."""
 
     today: date
     settings: MerchantSettings
     currency: str
     currencies: Sequence[str]
     vat_rates: Sequence[str]
+    order_types: Sequence[str] = ()
 
 
 async def examine_accounting(client: FortnoxClient, where: Mapping[str, Any], company: Company) -> list[Finding]:
@@ -127,7 +128,16 @@ async def _accounts(client: FortnoxClient, company: Company, years: list[Financi
         return [later("fortnox-accounts", "no financial year to look in")]
     settings = company.settings
     used = {"stock": settings.stock_account, "cost of goods sold": settings.cost_of_goods_sold_account}
-    used |= {"opening": settings.opening_account}
+    used |= {"opening": settings.opening_account, "scrapped returns": settings.scrap_account}
+    rules = settings.reconciling
+    used |= {"corrections of stock": rules.adjustment_account, "unknown differences": rules.unknown_difference_account}
+    used |= {f"corrections of stock {cause}": number for cause, number in rules.adjustment_accounts.items()}
+    if settings.goods_received_not_invoiced_account is not None:
+        used |= {"goods received and not invoiced": settings.goods_received_not_invoiced_account}
+    for kind in company.order_types:
+        known = settings.order_types.get(kind)
+        if known and (account := known.get("issue_account")):
+            used |= {f"goods of order type {kind}": account}
     used |= {
         f"sales {zone} {rate} %": number for zone, rates in settings.sales_accounts.items() for rate, number in rates.items()
     }

@@ -15,6 +15,7 @@ from erp.merchants import Connection, Merchant, load_connection, load_merchant
 from starters.doctor.accounting import Company, examine_accounting
 from starters.doctor.finding import RED, Finding, bad, good, later
 from starters.doctor.how_it_counts import examine_counting
+from starters.doctor.ours import examine_ours, examine_schedules
 from starters.doctor.warehouse import examine_warehouse
 from worker.keyring import KeyRing, KeyRingError
 from worker.settings import Settings
@@ -29,6 +30,8 @@ _USES = text(
         and way_of_delivery is not null and created_at > now() - interval '400 days') as ways,
       (select coalesce(array_agg(distinct trim_scale(vat_rate)::text), '{}') from erp.article where merchant_id = :m and active)
         as vat_rates,
+      (select coalesce(array_agg(distinct order_type), '{}') from erp.sales_order where merchant_id = :m
+        and created_at > now() - interval '400 days') as order_types,
       (select count(*) from bridge.webhook_endpoint where merchant_id = :m and system = 'ongoing' and enabled) as webhooks,
       clock_timestamp() as now
     """
@@ -71,6 +74,9 @@ async def _examine(database: Database, settings: Settings, keys: KeyRing, mercha
         else later("webhooks", "no address: everything is found by the poll, later", "lagerbro connect makes one.")
     )
     found.append(await _watcher(client, merchant))
+    async with database.merchant(merchant) as session:
+        found += await examine_ours(session, who, datetime.now(ZoneInfo(who.time_zone)).date())
+    found += await examine_schedules(client, who)
     for system, connection in connections.items():
         if wrong_words := _unusable(system, connection, keys, merchant):
             found.append(bad(f"{system}-connection", *wrong_words))
@@ -139,7 +145,7 @@ async def _accounting(
     client = connections.build(who, connection)
     today = datetime.now(ZoneInfo(who.time_zone)).date()
     try:
-        company = Company(today, who.settings, who.currency, list(uses.currencies), list(uses.vat_rates))
+        company = Company(today, who.settings, who.currency, list(uses.currencies), list(uses.vat_rates), list(uses.order_types))
         return await examine_accounting(client, connection.settings, company)
     finally:
         await client.aclose()

@@ -1,10 +1,10 @@
-"""Ongoing: address, credentials, goods owner, statuses, carriers, clock."""
+"""Ongoing: address, credentials, goods owner, statuses of all documents, causes of returns, warehouses, carriers, clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clients.errors import ApiError, NotFound, Rejected, Unauthorised, Unavailable
-from clients.ongoing import OngoingClient
+from clients.ongoing import OngoingClient, OrderStatus
 from domain.merchant import MerchantSettings
 from starters.doctor.clock import clock_agrees
 from starters.doctor.finding import RED, Finding, bad, good, later
@@ -29,23 +29,70 @@ async def examine_warehouse(
         remedy = "Correct base_url of the connection, or see whether the warehouse's system is up."
         return [*found, bad("ongoing-address", str(silence), remedy)]
     found += [good("ongoing-address", "answers"), good("ongoing-credentials", "accepted")]
-    found += _statuses(settings, {status.number: status.text or "" for status in statuses})
+    found.append(_statuses("ongoing-statuses", "statuses", settings.statuses, statuses, NEEDED))
     owner = await _goods_owner(client)
-    return [*found, owner] if owner.state == RED else [*found, owner, await _carriers(client, settings, used_ways)]
+    if owner.state == RED:
+        return [*found, owner]
+    return [*found, owner, await _carriers(client, settings, used_ways), *await _others(client, settings)]
 
 
-def _statuses(settings: MerchantSettings, theirs: Mapping[int, str]) -> list[Finding]:
-    ours = {int(number): meaning for number, meaning in settings.statuses.items()}
+async def _others(client: OngoingClient, settings: MerchantSettings) -> list[Finding]:
+    """Purchases, returns and the reconciliation: what the warehouse numbers and names for them."""
+
+    async def purchases() -> Finding:
+        theirs = await client.purchase_order_statuses()
+        needed = ("received", "cancelled")
+        return _statuses("ongoing-purchase-statuses", "purchase_statuses", settings.purchase_statuses, theirs, needed)
+
+    async def returns() -> Finding:
+        theirs = await client.return_order_statuses()
+        needed = ("returned", "cancelled")
+        return _statuses("ongoing-return-statuses", "return_statuses", settings.return_statuses, theirs, needed)
+
+    async def causes() -> Finding:
+        theirs = sorted({cause.code for cause in await client.return_causes() if cause.code})
+        if settings.return_causes and (unknown := [code for code in theirs if code not in settings.return_causes]):
+            remedy = "Say in the merchant's settings (return_causes) what goods that come back for them are fit for."
+            return bad("ongoing-return-causes", f"the warehouse has causes without a meaning here: {', '.join(unknown)}", remedy)
+        return good("ongoing-return-causes", f"{len(theirs)} causes" if settings.return_causes else "not told apart: none is set")
+
+    async def houses() -> Finding:
+        theirs = {house.warehouse_id for house in await client.warehouses()}
+        if lacking := [number for number in settings.reconciling.warehouse_ids if number not in theirs]:
+            remedy = "Correct reconciliation.warehouse_ids in the merchant's settings."
+            there = f"there are {', '.join(map(str, sorted(theirs)))}"
+            return bad("ongoing-warehouses", f"no warehouse has the number {', '.join(map(str, lacking))}; {there}", remedy)
+        return good("ongoing-warehouses", f"{len(theirs)} there")
+
+    found = []
+    for name, look in (
+        ("ongoing-purchase-statuses", purchases),
+        ("ongoing-return-statuses", returns),
+        ("ongoing-return-causes", causes),
+        ("ongoing-warehouses", houses),
+    ):
+        try:
+            found.append(await look())
+        except ApiError as refusal:
+            found.append(later(name, f"cannot be seen: {refusal}", "Ask the warehouse to let this user read it."))
+    return found
+
+
+def _statuses(
+    name: str, setting: str, mapped: Mapping[str, str], listed: Sequence[OrderStatus], needed: Sequence[str]
+) -> Finding:
+    ours = {int(number): meaning for number, meaning in mapped.items()}
+    theirs = {status.number: status.text or "" for status in listed}
     unknown = sorted(set(theirs) - set(ours))
     if unknown:
         names = ", ".join(f"{number} ({theirs[number]})" for number in unknown)
-        remedy = "Give each a meaning in the merchant's settings (statuses)."
-        return [bad("ongoing-statuses", f"the warehouse uses statuses without a meaning here: {names}", remedy)]
+        remedy = f"Give each a meaning in the merchant's settings ({setting})."
+        return bad(name, f"the warehouse uses statuses without a meaning here: {names}", remedy)
     there = {meaning for number, meaning in ours.items() if number in theirs}
-    if lacking := [meaning for meaning in NEEDED if meaning not in there]:
-        remedy = "Correct the numbers in the merchant's settings (statuses) to those of the warehouse."
-        return [bad("ongoing-statuses", f"no status of the warehouse means {' or '.join(lacking)}", remedy)]
-    return [good("ongoing-statuses", f"{len(theirs)} statuses, each with its meaning")]
+    if lacking := [meaning for meaning in needed if meaning not in there]:
+        remedy = f"Correct the numbers in the merchant's settings ({setting}) to those of the warehouse."
+        return bad(name, f"no status of the warehouse means {' or '.join(lacking)}", remedy)
+    return good(name, f"{len(theirs)} statuses, each with its meaning")
 
 
 async def _goods_owner(client: OngoingClient) -> Finding:

@@ -25,13 +25,16 @@ _DUE = """
       from expected e join erp.sales_order o using (merchant_id, order_number))
 """
 # What the goods that left on each shipment are worth by the agreed prices; for a shipment without invoice alone, or for all of
-# them. What was taken back is credited, and a credit names its invoice.
+# them. An invoice that a person has made outside is one, when the audit says who and why. What was taken back is credited, and a
+# credit names its invoice.
 _UNBILLED = (
     """
     with unbilled as (
       select merchant_id, order_number, shipment_no from erp.shipment where billable
-      except select merchant_id, order_number, shipment_no from erp.invoice_basis
-      where state <> 'cancelled' and kind = 'invoice'),
+      except select b.merchant_id, b.order_number, b.shipment_no from erp.invoice_basis b
+      where b.kind = 'invoice' and b.shipment_no is not null and (b.state <> 'cancelled' or exists (
+        select from bridge.audit a where a.merchant_id = b.merchant_id and a.kind = 'sales-order' and a.document = b.order_number
+          and a.action = 'handled_outside' and a.detail ->> 'basis' = b.basis_no::text))),
     lines as (
 """
     + _LINES

@@ -254,7 +254,8 @@ class Shop:
         """As when the workers were started anew: nothing is remembered of connections and settings."""
         for worker in self.workers:
             for connections in worker.connections:
-                await connections.aclose()
+                if known := connections._known.pop(self.merchant, None):
+                    await connections.close(known.client)
 
     # --- the warehouse's people
 

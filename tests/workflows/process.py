@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from temporalio.worker import Interceptor as WorkerInterceptor
 
@@ -117,8 +117,13 @@ class Processes:
         return await self.shows(attributes.STAGE, number)
 
     async def shows(self, key: Any, number: str = "SO-1") -> Any:
-        """A search attribute, as it is now."""
-        description = await self.of(number).describe()
+        """A search attribute, as it is now; None before there is a process."""
+        try:
+            description = await self.of(number).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
         return description.typed_search_attributes.get(key)
 
     async def reaches(self, stage: str, number: str = "SO-1", seconds: float = 20) -> None:

@@ -1,17 +1,21 @@
 """A flow that is switched off holds up what belongs to it, visibly and by name; switched on, everything goes on by itself."""
 
+import asyncio
+
 from sqlalchemy import text
 from temporalio.client import WorkflowHandle
 
 from activities.articles import ArticlesLeft
 from activities.vouchers import Posted
-from domain.flows import ARTICLES, INVOICES, ORDERS_BACK, ORDERS_OUT, VOUCHERS, Flow
+from domain.flows import ARTICLES, BALANCES, INVOICES, ORDERS_BACK, ORDERS_OUT, SWEEP, VOUCHERS, Flow
 from erp import flows
+from starters.cli_reconcile import begin
 from starters.merchants import NewMerchant, WebhookAddress, connect_merchant, start_watching
 from starters.schedules import every_day
 from tests.activities.world import Shop, again
 from tests.workflows.process import Processes, becomes
 from workflows.post_vouchers import PostVouchers
+from workflows.reconcile_stock import ToReconcile
 from workflows.watch_warehouse import WatchWarehouse
 
 
@@ -184,3 +188,31 @@ async def test_changed_articles_wait_while_their_flow_is_off_and_are_sent_at_onc
     await turn(shop, ARTICLES, True)
     await processes.relay.tend_flows()
     await becomes(lambda: shop.read(links), [(waiting,)])
+
+
+async def test_no_day_is_compared_while_balances_are_off_and_it_is_when_they_are_on(processes: Processes) -> None:
+    """`balances-off` holds up no process: the day is owed, and the first run after it covers it."""
+    shop = processes.shop
+    await turn(shop, BALANCES, False)
+    handle = await begin(processes.client, ToReconcile(shop.merchant, "daily"))
+    assert await handle.result() == []
+    runs = "select count(*) from erp.reconciliation_run where merchant_id = :m and state = 'finished'"
+    assert await shop.read(runs) == [(0,)]
+    await turn(shop, BALANCES, True)
+    await asyncio.sleep(2.1)  # as long as a worker remembers a merchant's switches
+    handle = await begin(processes.client, ToReconcile(shop.merchant, "daily"))
+    assert len(await handle.result()) == 1
+    assert await shop.read(runs) == [(1,)]
+
+
+async def test_no_night_is_swept_while_the_sweep_is_off_and_it_is_when_it_is_on(processes: Processes) -> None:
+    """`sweep-off` holds up no process either: what was missed is found by the first sweep after it."""
+    shop = processes.shop
+    await shop.settings(nightly_sweep_hour=0)
+    await turn(shop, SWEEP, False)
+    handle = await watching(processes)
+    swept = "select count(*) from bridge.entity where merchant_id = :m and flow = 'sweep' and last_run_at is not null"
+    assert await shop.read(swept) == [(0,)]
+    await turn(shop, SWEEP, True)
+    await handle.signal(WatchWarehouse.run_now)
+    await becomes(lambda: shop.read(swept), [(1,)])

@@ -62,8 +62,9 @@ async def test_what_waits_is_shown_until_people_have_decided_and_holds_nothing_u
     for _ in range(2):
         await (await reconciling(processes, "on-demand")).result()
     await becomes(lambda: state(processes, attributes.BLOCKED_REASON), "difference-needs-approval")
-    with pytest.raises(WorkflowUpdateFailedError):
+    with pytest.raises(WorkflowUpdateFailedError) as incomplete:
         await decide(processes.client, shop.merchant, Approval(1, "", "why"))
+    assert getattr(incomplete.value.cause, "type", None) == "approval-incomplete"
     assert (await decide(processes.client, shop.merchant, Approval(1, "anna", "counted"))).startswith("approved-once")
     with pytest.raises(WorkflowUpdateFailedError):
         await decide(processes.client, shop.merchant, Approval(7, "anna", "counted"))

@@ -9,14 +9,20 @@ import pytest
 from sqlalchemy import text
 from temporalio.client import Client
 
+from domain.flows import INVOICES
 from domain.merchant import DEFAULT_SALES_ACCOUNTS
+from erp import flows
 from erp.merchants import load_connection, save_connection
 from starters.doctor import Finding, examine
 from starters.merchants import start_watching
+from starters.schedules import every_day
+from tests.activities.test_purchases import place
 from tests.activities.world import Shop, connect
 from tests.erp.data import add_order
 from worker.keyring import KeyRing
 from worker.settings import Settings
+from workflows.post_vouchers import PostVouchers
+from workflows.reconcile_stock import ReconcileStock
 
 Plant = Callable[[Shop], Awaitable[Any]]
 
@@ -104,6 +110,23 @@ def statuses(**changes: Any) -> Plant:
     return plant
 
 
+async def a_cause(shop: Shop) -> None:
+    await shop.settings(return_causes={"SIZE": "stock"})
+    body = {"goodsOwnerId": shop.goods_owner, "code": "TORN", "name": "Torn"}
+    answer = await shop.call_ongoing("PUT", "returnOrders/returnCauses", body)
+    assert answer.status_code < 300, answer.text
+
+
+async def a_transfer(shop: Shop, mapped: bool = False) -> None:
+    types: dict[str, Any] = {"normal": {"code": None}}
+    if mapped:
+        types["transfer"] = {"code": "TRANSFER", "invoice": False, "issue_account": 1498}
+    else:
+        types["other"] = {"code": "OTHER"}
+    await add_order(shop.erp, shop.merchant, "T-1", release=False, order_type="transfer")
+    await shop.settings(order_types=types)
+
+
 PLANTED: list[tuple[str, str, str, Plant]] = [
     ("wrong password", "ongoing-credentials", "credentials", lambda s: connect(s, ongoing_password="wrong")),
     ("wrong secret", "fortnox-credentials", "client id and secret", lambda s: connect(s, fortnox_secret="wrong")),
@@ -157,6 +180,53 @@ PLANTED: list[tuple[str, str, str, Plant]] = [
     ("currency unknown", "fortnox-currencies", "Register", in_euro),
     ("terms unknown", "fortnox-terms", "terms_of_payment", lambda s: s.settings(terms_of_payment="77")),
     (
+        "purchase status without meaning",
+        "ongoing-purchase-statuses",
+        "purchase_statuses",
+        lambda s: s.settings(purchase_statuses={"100": "notified", "500": "received", "900": "cancelled"}),
+    ),
+    (
+        "return status without meaning",
+        "ongoing-return-statuses",
+        "return_statuses",
+        lambda s: s.settings(return_statuses={"100": "notified", "900": "cancelled"}),
+    ),
+    ("return cause without meaning", "ongoing-return-causes", "return_causes", a_cause),
+    (
+        "no such warehouse",
+        "ongoing-warehouses",
+        "warehouse_ids",
+        lambda s: s.settings(reconciliation={"warehouse_ids": [77]}),
+    ),
+    (
+        "no such folder",
+        "reconciliation-folders",
+        "folder",
+        lambda s: s.settings(reconciliation={"file_folder": "/no/such/folder"}),
+    ),
+    (
+        "account of differences missing",
+        "fortnox-accounts",
+        "accounts",
+        lambda s: s.settings(reconciliation={"unknown_difference_account": 4998}),
+    ),
+    (
+        "account of a cause missing",
+        "fortnox-accounts",
+        "accounts",
+        lambda s: s.settings(reconciliation={"adjustment_accounts": {"DMG": 4998}}),
+    ),
+    (
+        "account of purchases missing in Fortnox",
+        "fortnox-accounts",
+        "accounts",
+        lambda s: s.settings(goods_received_not_invoiced_account=2998),
+    ),
+    ("no account for purchases", "purchase-account", "goods_received_not_invoiced_account", place),
+    ("a type of order without meaning", "order-types", "order_types", a_transfer),
+    ("the account of a type missing", "fortnox-accounts", "accounts", lambda s: a_transfer(s, mapped=True)),
+    ("no rate", "exchange-rates", "rates fetch", lambda s: s.settings(rate_currencies=["USD"])),
+    (
         "Fortnox Lager on",
         "fortnox-lager",
         "off",
@@ -177,11 +247,28 @@ async def put_back(shop: Shop) -> Any:
 
 async def test_nothing_is_found_on_a_healthy_merchant(shop: Shop, settings: Settings, temporal_client: Client) -> None:
     await start_watching(temporal_client, shop.merchant)
+    schedules = [f"{name}/{shop.merchant}" for name in ("vouchers", "reconcile")]
+    runs: list[Any] = [PostVouchers.run, ReconcileStock.run]
+    for name, run in zip(schedules, runs, strict=True):
+        await every_day(temporal_client, name, run, shop.merchant, 3, "Europe/Stockholm", shop.merchant)
     found = await asked(shop, settings, temporal_client)
     assert [each for each in found.values() if each.state == "red"] == []
     assert [each.name for each in found.values() if each.state == "yellow"] == ["webhooks", "ongoing-counting"]
     assert {each[1] for each in PLANTED} <= set(found), "each thing that is looked at is also said when it is well"
+    await temporal_client.get_schedule_handle(schedules[0]).pause(note="closed for the holidays")
+    await temporal_client.get_schedule_handle(schedules[1]).delete()
+    red = [each for each in (await asked(shop, settings, temporal_client)).values() if each.state == "red"]
+    assert [each.name for each in red] == ["schedules"]
+    assert "vouchers is paused (closed for the holidays)" in red[0].said and "balances has none" in red[0].said
+    await temporal_client.get_schedule_handle(schedules[0]).delete()
     await temporal_client.get_workflow_handle(f"watch/{shop.merchant}").terminate("the test is over")
+
+
+async def test_a_flow_that_is_off_is_said_and_stops_nothing_else(shop: Shop, settings: Settings, temporal_client: Client) -> None:
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await flows.switch(session, shop.merchant, INVOICES, False, "anna", "the books are moved")
+    found = await asked(shop, settings, None)
+    assert (found["flows"].state, found["flows"].said) == ("yellow", "switched off: invoices")
 
 
 @pytest.mark.parametrize(("name", "remedy", "plant"), [each[1:] for each in PLANTED], ids=[each[0] for each in PLANTED])
