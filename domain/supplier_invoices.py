@@ -91,9 +91,9 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Invoiced:
-    """What a document has been matched to so far, net, on one receipt line."""
+    """What one receipt line has been invoiced for so far, net, and by which documents."""
 
-    document: str
+    documents: tuple[str, ...]
     receipt: str
     article_number: str
     quantity: Decimal
@@ -350,7 +350,7 @@ def _parts(row_no: int, match: Match) -> list[Booked]:
 
 def _credit(bill: Bill, bought: Bought, tolerance: Tolerance) -> _Found:
     found = _Found()
-    matched = [each for each in bought.invoiced if bill.credits in (None, each.document) and each.quantity > 0]
+    matched = [each for each in bought.invoiced if bill.credits is None or bill.credits in each.documents]
     lines = _with_the_rest(bill.rows)
     if not lines:
         _credit_total(bill, bought, matched, tolerance, found)

@@ -27,6 +27,7 @@ from activities.ongoing import Ongoing, Rules
 from activities.purchases import Purchases
 from activities.reconcile import Reconcile
 from activities.returns import Returns
+from activities.supplier_invoices import SupplierInvoices
 from activities.vouchers import Vouchers
 from activities.watch import Watch
 from activities.writing import WriteRules
@@ -105,6 +106,7 @@ class Worker:
     returns: Returns
     purchases: Purchases
     reconcile: Reconcile
+    supplier_invoices: SupplierInvoices
     connections: Sequence[Connections[Any]]
 
     async def close(self) -> None:
@@ -130,6 +132,7 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
         Returns(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         Purchases(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         Reconcile(database, warehouse, "test"),
+        SupplierInvoices(database, accounting, "test"),
         (warehouse, accounting),
     )
 

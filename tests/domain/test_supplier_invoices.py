@@ -125,7 +125,7 @@ def test_what_does_not_fit_has_a_state_of_its_own(the_bill: Bill, purchase: Boug
     assert plan(the_bill, purchase).state == state
 
 
-MATCHED = Invoiced("supplier-invoice/57", "1/1", "A", D(98), D(10976), D("196.00"), D("558.60"))
+MATCHED = Invoiced(("supplier-invoice/57",), "1/1", "A", D(98), D(10976), D("196.00"), D("558.60"))
 CLAIM = OpenClaim("supplier-invoice/57", "A", D(2), D("239.40"), D("11.4"))
 
 
