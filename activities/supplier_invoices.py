@@ -123,22 +123,27 @@ class SupplierInvoices:
 
         A repeat finds it done. What a person must decide, or what cannot be done, is refused after the rest is committed.
         """
-        waits: list[Refused] = []
         async with self._database.merchant(key.merchant) as session:
-            merchant = await load_merchant(session, key.merchant)
-            document = await purchases.lock_purchase(session, key.merchant, key.number)
-            if merchant.settings.awaits_invoice(document.order_type):
-                work = await _begin(session, merchant, document, self._code_version)
-                await _take_back(work)
-                await _settle_deliveries(work)
-                waits += await _match_invoices(work)
-                waits += await _book_landed_costs(work)
-                waits += await _send_back(work)
-            state = await _state(session, key, document)
+            state, waits = await match(session, key, self._code_version)
         if waits:
             more = "; ".join(str(each) for each in waits[1:])
             raise Refused(waits[0].code, f"{waits[0]}{'; ' + more if more else ''}")
         return state
+
+
+async def match(session: Session, key: PurchaseKey, code_version: str) -> tuple[PurchaseState, list[Refused]]:
+    """All of a purchase order's matching, in the caller's transaction: where it is then, and what waits for a person."""
+    waits: list[Refused] = []
+    merchant = await load_merchant(session, key.merchant)
+    document = await purchases.lock_purchase(session, key.merchant, key.number)
+    if merchant.settings.awaits_invoice(document.order_type):
+        work = await _begin(session, merchant, document, code_version)
+        await _take_back(work)
+        await _settle_deliveries(work)
+        waits += await _match_invoices(work)
+        waits += await _book_landed_costs(work)
+        waits += await _send_back(work)
+    return await _state(session, key, document), waits
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
