@@ -543,7 +543,7 @@ async def _send_back(work: _Work) -> list[Refused]:
         step = await next_step(work.session, work.merchant_id, document)
         entry = Entry(
             place,
-            "adjustment",
+            "supplier-return",
             -back.quantity,
             -cost,
             None,

@@ -159,7 +159,7 @@ async def _settle(
         connection,
         merchant.merchant_id,
         entries,
-        pools,
+        {entry.place: pools[entry.place] for entry in entries},
         merchant.settings.stock_accounts,
         merchant.currency,
         document=booking.document,

@@ -958,7 +958,7 @@ stock_entry = Table(
     CheckConstraint(
         "(kind IN ('opening','receipt') AND quantity > 0) OR (kind = 'pick' AND quantity < 0)"
         " OR (kind IN ('pick-reversal','return','return-scrapped','scrap-reversal') AND quantity > 0)"
-        " OR (kind IN ('return-reversal','receipt-reversal','scrap') AND quantity < 0)"
+        " OR (kind IN ('return-reversal','receipt-reversal','scrap','supplier-return') AND quantity < 0)"
         " OR (kind = 'adjustment' AND quantity <> 0) OR (kind IN ('cost','true-up') AND quantity = 0 AND value <> 0)",
         name="sign_follows_kind",
     ),

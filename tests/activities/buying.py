@@ -1,10 +1,12 @@
 """A purchase with its supplier invoices: the warehouse receives, the accountant registers, we read and match."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from domain.errors import Refused
 from domain.keys import InvoiceDecision, PurchaseKey, PurchaseState
 from domain.rates import Quote
 from erp.rates import Checked, store
@@ -56,6 +58,12 @@ async def look(shop: Shop, key: PurchaseKey) -> PurchaseState:
 
 async def match(shop: Shop, key: PurchaseKey) -> PurchaseState:
     return await again(shop.worker.supplier_invoices.match_purchase, key)
+
+
+async def look_past(shop: Shop, key: PurchaseKey) -> None:
+    """Look and match; what a person must decide is left waiting."""
+    with suppress(Refused):
+        await look(shop, key)
 
 
 async def bill(shop: Shop, *lines: dict[str, Any], **wish: Any) -> int:

@@ -3,6 +3,13 @@
 alter table erp.purchase_order drop constraint ck_purchase_order_status_is_known;
 alter table erp.purchase_order add constraint ck_purchase_order_status_is_known check (status IN ('draft','placed','at-warehouse','part-received','received','invoiced','completed','cancelled'));
 
+alter table erp.stock_entry drop constraint ck_stock_entry_sign_follows_kind;
+alter table erp.stock_entry add constraint ck_stock_entry_sign_follows_kind check (
+  (kind IN ('opening','receipt') AND quantity > 0) OR (kind = 'pick' AND quantity < 0)
+  OR (kind IN ('pick-reversal','return','return-scrapped','scrap-reversal') AND quantity > 0)
+  OR (kind IN ('return-reversal','receipt-reversal','scrap','supplier-return') AND quantity < 0)
+  OR (kind = 'adjustment' AND quantity <> 0) OR (kind IN ('cost','true-up') AND quantity = 0 AND value <> 0));
+
 -- A purchase order whose goods are all here waits for its invoice: its lines are history as well.
 create or replace function erp.purchase_order_line_guard() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare
