@@ -30,7 +30,7 @@ from erp import ledger, purchases
 from erp import supplier_invoices as kept
 from erp.database import Database, Session
 from erp.exceptions import close_notes, open_exception
-from erp.late_cost import Booking, ReceiptLine, book_late_cost, next_step, write_booking
+from erp.late_cost import Booking, ReceiptLine, accounts_of, book_late_cost, next_step, write_booking
 from erp.merchants import Merchant, load_merchant
 from erp.purchases import ALL_HERE, CANCELLED, COMPLETED, INVOICED, PurchaseDocument
 from erp.supplier_invoices import Net, ReadInvoice, ReadLine, Receipts, StoredInvoice
@@ -63,8 +63,10 @@ class SupplierInvoices:
         async with self._connections.using(merchant_id) as (merchant, client):
             if not merchant.settings.match_supplier_invoices or await self._connections.is_off(merchant, SUPPLIER_INVOICES):
                 return 0
-            if merchant.settings.goods_received_not_invoiced_account is None:
-                text = "supplier invoices: set goods_received_not_invoiced_account in the merchant's settings"
+            if merchant.settings.invoiced_on is None:
+                text = (
+                    "supplier invoices: set goods_received_not_invoiced_account in the merchant's settings (or purchase_account)"
+                )
                 raise Refused("goods-received-account-missing", text)
             async with self._database.merchant(merchant_id) as session:
                 since, began = await kept.read_since(session, merchant_id, SUPPLIER_INVOICES.name)
@@ -166,7 +168,7 @@ async def _keep(session: Session, merchant: Merchant, found: SupplierInvoice) ->
         if not invoice.purchases:
             state, purchase = "no-purchase", None
         else:
-            account = merchant.settings.goods_received_not_invoiced_account
+            account = merchant.settings.invoiced_on
             state, note, words = "no-purchase", NOT_ON_ACCOUNT, f"{', '.join(invoice.purchases)}: no row on account {account}"
     elif purchase is None:
         state, note = "no-purchase", WITHOUT_PURCHASE
@@ -188,7 +190,7 @@ async def _keep(session: Session, merchant: Merchant, found: SupplierInvoice) ->
 async def _read(session: Session, merchant: Merchant, found: SupplierInvoice) -> ReadInvoice:
     """Translate: the rows that concern us, and the purchase orders that head and rows name. No other text is kept."""
     settings = merchant.settings
-    kinds = {settings.landed_cost_account: "landed-cost", settings.goods_received_not_invoiced_account: "goods"}
+    kinds = {settings.landed_cost_account: "landed-cost", settings.invoiced_on: "goods"}
     kinds.pop(None, None)
     field = {
         "YourReference": found.your_reference,
@@ -286,7 +288,10 @@ def _closed(document: PurchaseDocument) -> bool:
 
 async def _begin(session: Session, merchant: Merchant, document: PurchaseDocument, code_version: str) -> _Work:
     """Load and lock: the invoices by number, then every pool that may be touched, in article order."""
-    account = merchant.settings.receipt_accounts(document.number, document.order_type).received or 0
+    account = merchant.settings.received_account
+    if account is None:
+        text = f"purchase order {document.number}: set goods_received_not_invoiced_account in the merchant's settings"
+        raise Refused("goods-received-account-missing", text)
     claims = merchant.settings.supplier_claims_account or account
     invoices = await kept.invoices_of(session, merchant.merchant_id, document.number)
     named = {document.number, *(p for each in invoices for p in each.purchases)}
@@ -553,7 +558,7 @@ async def _send_back(work: _Work) -> list[Refused]:
             epoch=pool.epoch,
             keep=pool.keep,
         )
-        stock = work.merchant.settings.stock_account
+        [(stock, _)] = (await accounts_of(work.session, work.merchant, f"purchase-order/{work.number}", [place])).values()
         rows = (PostingRow(work.claims_account, cost, ZERO), PostingRow(stock, ZERO, cost)) if cost else ()
         transaction_no = await ledger.append(
             work.session,

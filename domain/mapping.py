@@ -286,6 +286,7 @@ TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
     "goods_received_not_invoiced_account": _account_or_none,
     "price_difference_account": _account_or_none,
     "supplier_claims_account": _account_or_none,
+    "purchase_account": _account_or_none,
     "landed_cost_account": _account_or_none,
     "purchase_difference_account": _account_or_none,
     "rate_currencies": _currencies,

@@ -103,7 +103,8 @@ class MerchantSettings:
 
     `match_supplier_invoices`: a purchase order lives until its supplier invoices are matched, not only until its goods are here;
     `supplier_invoice_when`: they are matched once they are `booked` there, or as soon as they are `registered`;
-    `supplier_invoice_purchase_field`: the field of the accounting system that holds our purchase order number.
+    `supplier_invoice_purchase_field`: the field of the accounting system that holds our purchase order number;
+    `purchase_account`: where goods are coded on supplier invoices, without it the account of goods not invoiced.
     `invoice_tolerance_...`: how much a price may differ before a person must decide, percent and amount of a row, both must hold;
     and how much a total may differ by rounding. `supplier_claims_account`: where what the supplier owes us waits; without it on
     the account of what is not invoiced. `landed_cost_account`: invoice rows on it are costs of bringing goods home, laid on
@@ -147,6 +148,7 @@ class MerchantSettings:
     match_supplier_invoices: bool = False
     supplier_invoice_when: str = "booked"
     supplier_invoice_purchase_field: str = "YourReference"
+    purchase_account: int | None = None
     invoice_tolerance_percent: int = 2
     invoice_tolerance_row: int = 500
     invoice_tolerance_rounding: int = 50
@@ -269,6 +271,11 @@ class MerchantSettings:
         return Tolerance(
             Decimal(self.invoice_tolerance_percent), Decimal(self.invoice_tolerance_row), Decimal(self.invoice_tolerance_rounding)
         )
+
+    @property
+    def invoiced_on(self) -> int | None:
+        """The account on which the accounting books goods of supplier invoices."""
+        return self.purchase_account or self.goods_received_not_invoiced_account
 
     def awaits_invoice(self, order_type: str) -> bool:
         """Whether a purchase order of this type is at its end only when it is invoiced. A transfer is invoiced by nobody."""

@@ -12,8 +12,11 @@ from decimal import Decimal
 
 from sqlalchemy import text
 
+from domain.errors import Refused
 from domain.money import ZERO
-from domain.revaluation import Mark, Split, settle
+from domain.pools import AT_SET_PRICE, settle
+from domain.posting_rules import first_match
+from domain.revaluation import Mark, Split
 from domain.stock import Entry, Place, Posting, PostingRow
 from erp import ledger
 from erp.database import Session, one
@@ -151,7 +154,7 @@ async def _settle(
         for place, value in by_place.items()
         if value
     ]
-    sums = _sums(merchant, booking, sum(by_place.values(), ZERO), sum((split.sold for split in splits), ZERO))
+    sums = await _sums(connection, merchant, booking, costs, splits)
     rows = tuple(PostingRow(account, max(value, ZERO), max(-value, ZERO)) for account, value in sums.items() if value)
     if not rows and not entries:
         return splits, None
@@ -171,20 +174,47 @@ async def _settle(
     return splits, transaction_no
 
 
-def _sums(merchant: Merchant, booking: Booking, stock: Decimal, sold: Decimal) -> Mapping[int, Decimal]:
+async def _sums(
+    connection: Session,
+    merchant: Merchant,
+    booking: Booking,
+    costs: Sequence[tuple[ReceiptLine, Decimal]],
+    splits: Sequence[Split],
+) -> Mapping[int, Decimal]:
     """What each account is debited; what is not cleared leaves the account where the invoice is booked."""
     settings = merchant.settings
     loss = (booking.exchange > 0) != (booking.kind == "reversal")
     difference_account = settings.purchase_difference_account or settings.cost_of_goods_sold_account
-    sides = (
-        (settings.stock_account, stock),
-        (settings.cost_of_goods_sold_account, sold),
+    sides = [
         (settings.exchange_loss_account if loss else settings.exchange_gain_account, booking.exchange),
         (booking.claims_account, booking.claimed),
         (difference_account, booking.difference),
-    )
+    ]
+    places = [line.place for line, _ in costs]
+    accounts = await accounts_of(connection, merchant, f"purchase-order/{booking.purchase}", places)
+    for (line, _), split in zip(costs, splits, strict=True):
+        stock, sold = accounts[line.place]
+        sides += [(stock, split.stock), (sold, split.sold)]
     sums: dict[int, Decimal] = {}
     for account, value in sides:
         sums[account] = sums.get(account, ZERO) + value
     sums[booking.account] = sums.get(booking.account, ZERO) - sum((value for _, value in sides), ZERO)
     return sums
+
+
+async def accounts_of(
+    connection: Session, merchant: Merchant, document: str, places: Sequence[Place]
+) -> dict[Place, tuple[int, int]]:
+    """Where what is still here is booked, and where what is not: by the rules of what settles a cost late. At a set price nothing
+    of it stays, and it is a price difference."""
+    event = "price-difference" if merchant.settings.costing_method in AT_SET_PRICE else "cost-settled"
+    accounts = await ledger.asked_for(connection, merchant.merchant_id, merchant.settings.stock_accounts, places, document)
+    rules = accounts.table()
+    found = {}
+    for place in places:
+        rule = first_match(rules, accounts.facts(event, place))
+        if rule is None:
+            text_ = f"article {place[0]} in {place[1]}: no posting rule for {event}; set posting_rules in the merchant's settings"
+            raise Refused("posting-rule-missing", text_)
+        found[place] = rule.sides(event)
+    return found

@@ -372,21 +372,12 @@ _PRICES = text(
     where merchant_id = :merchant and purchase_order_number = :purchase
     """
 )
-OPEN = """
-    select r.merchant_id, r.purchase_order_number, r.receipt_no, r.row_no, r.line_number, r.article_number, r.warehouse, r.unit_price,
-      r.currency, r.mark_epoch, r.mark_keep, r.received_at, r.value as received_value, r.quantity + coalesce(b.quantity, 0) as received,
-      r.quantity + coalesce(b.quantity, 0) - coalesce(m.quantity, 0) as quantity,
-      r.value + coalesce(b.value, 0) - coalesce(m.cleared, 0) as value
-    from erp.goods_receipt_line r
-    left join lateral (select sum(t.quantity) as quantity, sum(t.value) as value from erp.goods_receipt_line t
-      where t.merchant_id = r.merchant_id and t.doc_id = r.doc_id and t.line_id = r.line_id and t.reverses_step = r.step) as b on true
-    left join lateral (select sum(i.quantity) as quantity, sum(i.cleared) as cleared from erp.invoice_match i
-      where i.merchant_id = r.merchant_id and i.purchase_order_number = r.purchase_order_number and i.receipt_no = r.receipt_no
-        and i.receipt_row_no = r.row_no) as m on true
-    where r.in_stock and r.quantity > 0
-    """
 _OPEN = text(
-    OPEN + " and r.merchant_id = :merchant and r.purchase_order_number = any(cast(:purchases as text[])) order by 2, 3, 4"
+    """
+    select * from erp.received_not_invoiced
+    where merchant_id = :merchant and purchase_order_number = any(cast(:purchases as text[]))
+    order by purchase_order_number, receipt_no, row_no
+    """
 )
 _CLAIMS = text(
     """
@@ -637,7 +628,7 @@ _HOLDS = text("select 1 from erp.supplier_invoice where merchant_id = :merchant 
 _WATERMARK = text("select watermark from bridge.entity where merchant_id = :merchant and flow = :flow")
 _NOW = text("select now() as now")
 _PENDING = text(
-    f"""
+    """
     select exists (select from erp.supplier_invoice s where s.merchant_id = :merchant and (
         (s.purchase_order_number = :purchase and s.state in ('parked', 'waiting'))
         or (s.booked_version is not null and s.state <> 'booked' and exists (select from erp.purchase_booking b
@@ -646,14 +637,14 @@ _PENDING = text(
       or exists (select from erp.landed_cost c where c.merchant_id = :merchant and c.purchases[1] = :purchase and c.state = 'entered')
       or exists (select from erp.supplier_return t where t.merchant_id = :merchant and t.purchase_order_number = :purchase
         and t.state = 'entered')
-      or exists (select from ({OPEN} and r.merchant_id = :merchant and r.purchase_order_number = :purchase) as o
-        where o.quantity < 0) as pending
+      or exists (select from erp.received_not_invoiced o where o.merchant_id = :merchant and o.purchase_order_number = :purchase
+        and o.quantity < 0) as pending
     """
 )
 _UNSETTLED = text(
-    f"""
-    select exists (select from ({OPEN} and r.merchant_id = :merchant and r.purchase_order_number = :purchase) as o
-        where o.quantity <> 0 and o.value <> 0)
+    """
+    select exists (select from erp.received_not_invoiced o where o.merchant_id = :merchant and o.purchase_order_number = :purchase
+        and o.quantity <> 0 and o.value <> 0)
       or exists (select from erp.claim c where c.merchant_id = :merchant and c.purchase_order_number = :purchase
         group by c.claimed_by, c.article_number having sum(c.quantity) <> 0 or sum(c.value) <> 0)
       or exists (select from erp.supplier_invoice s where s.merchant_id = :merchant and s.purchase_order_number = :purchase

@@ -20,7 +20,7 @@ _OPEN = text(
     select r.purchase_order_number, p.supplier_number, r.receipt_no, r.row_no, r.article_number,
       (r.received_at at time zone m.time_zone)::date as received_on, r.currency,
       r.quantity + coalesce(b.quantity, 0) - coalesce(i.quantity, 0) as quantity,
-      r.value + coalesce(b.value, 0) - coalesce(i.cleared, 0) as value
+      r.value + coalesce(b.value, 0) + coalesce(v.amount, 0) - coalesce(i.cleared, 0) as value
     from erp.goods_receipt_line r
     join erp.merchant m using (merchant_id)
     join erp.purchase_order p using (merchant_id, purchase_order_number)
@@ -32,11 +32,15 @@ _OPEN = text(
       join erp.purchase_booking k using (merchant_id, document, step)
       where i.merchant_id = r.merchant_id and i.purchase_order_number = r.purchase_order_number and i.receipt_no = r.receipt_no
         and i.receipt_row_no = r.row_no and k.accounting_date <= :as_of) as i on true
+    left join lateral (select sum(t.amount) as amount from erp.revaluation_line t
+      join erp.revaluation k using (merchant_id, revaluation_no)
+      where t.merchant_id = r.merchant_id and t.purchase_order_number = r.purchase_order_number and t.receipt_no = r.receipt_no
+        and t.receipt_row_no = r.row_no and k.accounting_date <= :as_of) as v on true
     where r.merchant_id = :merchant and r.in_stock and r.quantity > 0 and (r.received_at at time zone m.time_zone)::date <= :as_of
       and exists (select from erp.posting q join erp.posting_row w using (merchant_id, posting_no) where q.merchant_id = g.merchant_id
         and q.transaction_no = g.transaction_no and q.event = 'goods-received' and w.account = :account)
       and (r.quantity + coalesce(b.quantity, 0) - coalesce(i.quantity, 0) <> 0
-        or r.value + coalesce(b.value, 0) - coalesce(i.cleared, 0) <> 0)
+        or r.value + coalesce(b.value, 0) + coalesce(v.amount, 0) - coalesce(i.cleared, 0) <> 0)
     order by received_on, 1, 3, 4
     """
 )

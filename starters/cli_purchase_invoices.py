@@ -7,7 +7,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -17,16 +16,13 @@ from erp.database import DATABASE_ERRORS, Database, rows
 from erp.purchase_overview import purchase_overview
 from erp.supplier_invoices import nudge
 from erp.uninvoiced import uninvoiced
-from starters.cli_orders import AsJson, Merchant, _print_json, _run
 from starters.cli_purchases import purchases
-from starters.cli_returns import By, Why, _table
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
 from worker.settings import Settings
 from worker.temporal import connect
 from workflows.receive_purchase_order import AboutInvoice, ReceivePurchaseOrder
 
 __all__ = ["purchases"]
-
-console = Console()
 
 _LIST = text(
     """
@@ -65,7 +61,7 @@ def invoices(
     as_json: AsJson = False,
 ) -> None:
     """Supplier invoices that concern purchases: what waits, for what, and what is booked with --all. Exit code 0."""
-    _run(_invoices(merchant, everything, most, as_json))
+    run_command(_invoices(merchant, everything, most, as_json))
 
 
 async def _invoices(merchant: str | None, everything: bool, most: int, as_json: bool) -> int:
@@ -75,21 +71,21 @@ async def _invoices(merchant: str | None, everything: bool, most: int, as_json: 
     await database.close()
     found = [dict(row._mapping) for row in listed]
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
-        console.print(_table("supplier invoices", found))
+        console.print(table("supplier invoices", found))
     else:
         console.print("No supplier invoices wait.")
     return 0
 
 
 @purchases.command("match")
-def match(number: Purchase, merchant: Merchant = "demo") -> None:
+def match(number: Purchase, merchant: MerchantId = "demo") -> None:
     """Match the invoices of a purchase order now. They are read from Fortnox every hour, or by `lagerbro entity run`.
 
     Exit code 0: its process is told; one that has ended gets another run. 1: there is no such purchase order.
     """
-    _run(_match(merchant, number))
+    run_command(_match(merchant, number))
 
 
 async def _match(merchant: str, number: str) -> int:
@@ -108,15 +104,15 @@ def approve(
     number: Purchase,
     invoice: Annotated[int, typer.Option("--invoice", "-i", help="The supplier invoice's number in Fortnox.")],
     by: By,
-    reason: Why,
+    reason: Reason,
     reject: Annotated[bool, typer.Option("--reject", help="It must not be booked as it is.")] = False,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Decide about a supplier invoice that differs: book it as it is, or --reject it. Who and why are kept.
 
     Exit code 0: it is decided. 1: nothing waits for a decision there, or it can only be mended.
     """
-    _run(_approve(merchant, number, AboutInvoice(invoice, by, reason), reject))
+    run_command(_approve(merchant, number, AboutInvoice(invoice, by, reason), reject))
 
 
 async def _approve(merchant: str, number: str, about: AboutInvoice, reject: bool) -> int:
@@ -156,14 +152,14 @@ def landed_cost(
     purchase: Annotated[list[str], typer.Option("--purchase", "-p", help="A purchase order that it brought home; repeat.")],
     amount: Annotated[str, typer.Option("--amount", "-a", help="Without VAT, in the books' currency.")],
     by: By,
-    reason: Why,
+    reason: Reason,
     how: Annotated[str, typer.Option("--key", help="value, weight, volume, quantity or equal.")] = "value",
     part: Annotated[list[str] | None, typer.Option("--part", help="By hand: PURCHASE/RECEIPT/ROW=AMOUNT; repeat.")] = None,
     account: Annotated[int | None, typer.Option("--account", help="Where it is booked; landed_cost_account without it.")] = None,
     on: Annotated[
         datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Its accounting day; today without it.")
     ] = None,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Lay freight, customs or insurance on what it brought home: what is here becomes dearer, and what is sold did.
 
@@ -184,7 +180,7 @@ def landed_cost(
         "account": account,
         "on": on and on.date(),
     }
-    _run(_enter(_LANDED, merchant, number, values, by, reason))
+    run_command(_enter(_LANDED, merchant, number, values, by, reason))
 
 
 @purchases.command("return")
@@ -194,8 +190,8 @@ def send_back(
     article: Annotated[str, typer.Option("--article", help="Article number.")],
     quantity: Annotated[str, typer.Option("--quantity", "-q", help="How many go back.")],
     by: By,
-    reason: Why,
-    merchant: Merchant = "demo",
+    reason: Reason,
+    merchant: MerchantId = "demo",
 ) -> None:
     """Goods go back to the supplier: they leave at the average of today, and their credit note is awaited.
 
@@ -207,7 +203,7 @@ def send_back(
         console.print(f"[red]--quantity {quantity!r} is not a number.[/]")
         raise typer.Exit(1) from None
     values = {"number": number, "purchase": purchase, "article": article, "quantity": many}
-    _run(_enter(_RETURN, merchant, number, values, by, reason))
+    run_command(_enter(_RETURN, merchant, number, values, by, reason))
 
 
 async def _enter(statement: Any, merchant: str, number: str, values: dict[str, Any], by: str, reason: str) -> int:
@@ -230,14 +226,14 @@ def uninvoiced_list(
     as_of: Annotated[
         datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Accounting day; today without it.")
     ] = None,
-    merchant: Merchant = "demo",
+    merchant: MerchantId = "demo",
     as_json: AsJson = False,
 ) -> None:
     """Goods received and not invoiced as of a day, oldest first, with the account that they tie to.
 
     Exit code 0: the list ties to the account. 1: there is a gap, or no account is set.
     """
-    _run(_uninvoiced(merchant, as_of, as_json))
+    run_command(_uninvoiced(merchant, as_of, as_json))
 
 
 async def _uninvoiced(merchant: str, as_of: datetime | None, as_json: bool) -> int:
@@ -252,10 +248,10 @@ async def _uninvoiced(merchant: str, as_of: datetime | None, as_json: bool) -> i
     if as_json:
         sums = {"account": found.account, "as_of": day, "value": found.value, "claimed": found.claimed}
         sums |= {"on_account": found.on_account, "unmatched": found.unmatched, "gap": found.gap, "by_age": found.by_age}
-        _print_json(sums | {"rows": found.rows})
+        print_json(sums | {"rows": found.rows})
         return 1 if found.gap else 0
     if found.rows:
-        console.print(_table(f"received and not invoiced as of {day}", found.rows))
+        console.print(table(f"received and not invoiced as of {day}", found.rows))
     ages = ", ".join(f"{name} {value}" for name, value in found.by_age.items())
     console.print(f"Open: [bold]{found.value}[/]{' (' + ages + ')' if ages else ''}. Claims on the supplier: {found.claimed}.")
     console.print(

@@ -12,9 +12,8 @@ CHECKS: list[Check | Probe] = [
         "select merchant_id, count(*) as n from erp.goods_receipt_line where in_stock group by 1",
         f"""
         with accounts as (
-          select merchant_id, account from erp.purchase_booking where kind in {MATCHING}
-          union
-          select merchant_id, cast(settings->>'goods_received_not_invoiced_account' as int) from bridge.merchant_settings
+          select merchant_id, cast(settings->>'goods_received_not_invoiced_account' as int) as account
+          from bridge.merchant_settings
           where settings->>'goods_received_not_invoiced_account' is not null),
         came as (
           select g.merchant_id, o.account, sum(l.value) as value
@@ -27,6 +26,14 @@ CHECKS: list[Check | Probe] = [
               and ((p.event = 'goods-received' and r.credit > 0) or (p.event = 'goods-receipt-undone' and r.debit > 0))
             limit 1) as o on true
           group by 1, 2),
+        again as (
+          select l.merchant_id, o.account, sum(l.amount) as value
+          from erp.revaluation_line l join erp.goods_receipt g using (merchant_id, purchase_order_number, receipt_no)
+          join lateral (
+            select r.account from erp.posting p join erp.posting_row r using (merchant_id, posting_no)
+            where p.merchant_id = g.merchant_id and p.transaction_no = g.transaction_no
+              and p.event = 'goods-received' and r.credit > 0 limit 1) as o on true
+          group by 1, 2),
         ours as (
           select merchant_id, account, sum(debit - credit) as value from erp.posting_row
           where (merchant_id, account) in (select merchant_id, account from accounts) group by 1, 2),
@@ -38,11 +45,12 @@ CHECKS: list[Check | Probe] = [
           where kind <> 'landed-cost' group by 1, 2)
         select a.merchant_id, 'account ' || a.account as document,
           'holds ' || coalesce(o.value, 0) + coalesce(b.value, 0) || ' with the invoices that are matched, open are '
-          || coalesce(b.cleared, 0) - coalesce(c.value, 0) + coalesce(k.value, 0) as detail
+          || coalesce(b.cleared, 0) - coalesce(c.value, 0) - coalesce(v.value, 0) + coalesce(k.value, 0) as detail
         from accounts a left join came c using (merchant_id, account) left join ours o using (merchant_id, account)
+        left join again v using (merchant_id, account)
         left join booked b using (merchant_id, account) left join claimed k using (merchant_id, account)
         where coalesce(o.value, 0) + coalesce(b.value, 0)
-          <> coalesce(b.cleared, 0) - coalesce(c.value, 0) + coalesce(k.value, 0)
+          <> coalesce(b.cleared, 0) - coalesce(c.value, 0) - coalesce(v.value, 0) + coalesce(k.value, 0)
         """,
         """
         select merchant_id, 'supplier invoice ' || fortnox_number as document,
@@ -120,7 +128,7 @@ CHECKS: list[Check | Probe] = [
           from erp.late_cost l join erp.purchase_booking b using (merchant_id, document, step) group by 1, 2, 3, 4),
         entries as (
           select merchant_id, transaction_no, article_number, warehouse, sum(value) as value from erp.stock_entry
-          where kind = 'cost' and (cause like 'supplier-invoice/%' or cause like 'landed-cost/%') group by 1, 2, 3, 4)
+          where kind = 'cost' and document not like 'revaluation/%' group by 1, 2, 3, 4)
         select merchant_id, 'transaction ' || transaction_no || ' (' || article_number || ')' as document,
           'late costs of ' || coalesce(r.value, 0) || ' reached stock, its entries are ' || coalesce(e.value::text, 'none')
           as detail

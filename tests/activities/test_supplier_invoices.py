@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from domain.errors import Refused
 from tests.activities.buying import (
@@ -30,7 +31,7 @@ from tests.activities.buying import (
     sell,
 )
 from tests.activities.test_purchases import calm, floor, notes, ordered, status
-from tests.activities.world import HOW_OFTEN, Shop, again
+from tests.activities.world import HOW_OFTEN, Shop, again, new_shop
 
 D = Decimal
 EUR = {"currency": "EUR", "rate": "11.40"}
@@ -380,3 +381,42 @@ async def test_an_invoice_that_is_not_booked_waits_until_it_is(shop: Shop) -> No
     await shop.call_fortnox("PUT", f"supplierinvoices/{number}/bookkeep")
     await read(shop)
     assert (await match(shop, key)).outcome == "invoiced"
+
+
+# --- other styles and methods -----------------------------------------------------------------------------------------
+
+
+async def test_with_purchases_expensed_only_the_change_of_stock_is_ours(shop: Shop) -> None:
+    style = {"posting_style": "purchases-expensed", "goods_received_not_invoiced_account": None, "purchase_account": 4010}
+    key = await received(shop, **style)
+    await sell(shop, "N", 40)
+    await decide_after_refusal(shop, key, await bill(shop, line("N", 100, "10.50", account=4010), **EUR))
+    assert await accounts(shop) == {STOCK: 7182, SOLD: -7182}
+    assert await owed(shop, 4010) + await owed(shop, SOLD) == 4788
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bare(shop: Shop) -> Shop:
+    """A merchant that has never had stock: only then is the costing method chosen."""
+    with_url = (shop.ongoing, shop.fortnox, shop.keys, shop.app_url)
+    return await new_shop(shop.erp, shop.verify, shop.workers, *with_url, opening=False)
+
+
+async def test_with_layers_a_late_cost_follows_its_layer(bare: Shop) -> None:
+    await buying(bare, "N", costing_method="fifo", invoice_tolerance_percent=100, invoice_tolerance_row=1000)
+    await bought(bare, [ordered("N", 50, 100)], {1: 50}, "PO-0")
+    key = await bought(bare, [ordered("N", 100, 112)], {1: 100})
+    await sell(bare, "N", 90)
+    await bill(bare, line("N", 100, "119.70"))
+    assert (await match(bare, key)).outcome == "invoiced"
+    assert await pool(bare, "N") == (60, 7182)
+    assert (await accounts(bare))[SOLD] == 5000 + 4480 + 308
+
+
+async def test_at_a_set_price_what_an_invoice_makes_dearer_is_a_price_difference(bare: Shop) -> None:
+    more = {"invoice_tolerance_percent": 100, "invoice_tolerance_row": 1000}
+    await buying(bare, "N", costing_method="latest-price", price_difference_account=4980, **more)
+    key = await bought(bare, [ordered("N", 10, 10)], {1: 10})
+    await bill(bare, line("N", 10, 12))
+    assert (await match(bare, key)).outcome == "invoiced"
+    assert await accounts(bare) == {STOCK: 100, OWED: -120, 4980: 20}

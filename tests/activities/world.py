@@ -387,8 +387,9 @@ async def new_shop(
     fortnox: Control,
     keys: KeyRing,
     app_url: str,
+    opening: bool = True,
 ) -> Shop:
-    """A merchant of its own at both simulators, connected, with opening stock in our books."""
+    """A merchant of its own at both simulators, connected; with opening stock in our books, or none."""
     merchant, number = await add_merchant(erp), next(_numbers)
     known = {"ongoing": secrets.token_hex(8), "fortnox": secrets.token_hex(8)}
     shop = Shop(merchant, number, 100_000 + number, erp, verify, workers, ongoing, fortnox, keys, app_url, known)
@@ -419,7 +420,8 @@ async def new_shop(
         await fortnox("PUT", "settings", {"tenantId": shop.tenant, "rateWindow": {"requests": 25, "seconds": 0.01}})
     await connect(shop)
     await shop.settings()
-    await open_stock(workers[0].database, merchant)
+    if opening:
+        await open_stock(workers[0].database, merchant)
     return shop
 
 

@@ -606,8 +606,8 @@ async def test_a_supplier_invoice_is_read_with_both_of_its_currencies() -> None:
     assert (found.given_number, found.rate, found.your_reference, found.comments) == (57, Decimal("11.4"), "PO-1", None)
     assert (found.booked, found.cancelled, found.credit, found.credit_reference) == (True, False, False, 0)
     assert [(row.account, row.article_number, row.quantity, row.booked, row.amount) for row in found.rows] == [
-        (2440, None, 0, -11970, -1050),
-        (2490, "A", 100, 11970, 1050),
+        (2440, None, Decimal(0), Decimal(-11970), Decimal(-1050)),
+        (2490, "A", Decimal(100), Decimal(11970), Decimal(1050)),
     ]
     await fortnox.aclose()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "supplier_invoices"
-down_revision = "reconciliation"
+down_revision = "costing"
 branch_labels = None
 depends_on = None
 

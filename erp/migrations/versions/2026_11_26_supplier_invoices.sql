@@ -221,6 +221,29 @@ CREATE TABLE erp.supplier_return (
   CONSTRAINT ck_supplier_return_somebody_says_why CHECK (btrim(entered_by) <> '' AND btrim(reason) <> '')
 );
 
+-- What of each receipt has no invoice: less what is matched, more or less what it was revalued by while it had none.
+create or replace view erp.received_not_invoiced with (security_invoker = true) as
+  select l.merchant_id, l.purchase_order_number, l.receipt_no, l.row_no, l.article_number, l.warehouse, l.line_number, l.currency,
+    l.quantity + coalesce(back.quantity, 0) - coalesce(m.quantity, 0) as quantity,
+    l.value + coalesce(back.value, 0) + coalesce(again.amount, 0) - coalesce(m.cleared, 0) as value,
+    coalesce(again.unit_price, l.unit_price) as unit_price, coalesce(again.exchange_rate, l.exchange_rate) as exchange_rate,
+    l.mark_epoch, l.mark_keep, l.received_at,
+    l.quantity + coalesce(back.quantity, 0) as received, l.value + coalesce(back.value, 0) as received_value
+  from erp.goods_receipt_line l
+  left join lateral (
+    select sum(b.quantity) as quantity, sum(b.value) as value from erp.goods_receipt_line b
+    where b.merchant_id = l.merchant_id and b.doc_id = l.doc_id and b.line_id = l.line_id and b.reverses_step = l.step) as back on true
+  left join lateral (
+    select sum(r.amount) as amount, (array_agg(r.unit_price order by r.revaluation_no desc))[1] as unit_price,
+      (array_agg(r.exchange_rate order by r.revaluation_no desc))[1] as exchange_rate
+    from erp.revaluation_line r where r.merchant_id = l.merchant_id and r.purchase_order_number = l.purchase_order_number
+      and r.receipt_no = l.receipt_no and r.receipt_row_no = l.row_no) as again on true
+  left join lateral (
+    select sum(i.quantity) as quantity, sum(i.cleared) as cleared from erp.invoice_match i
+    where i.merchant_id = l.merchant_id and i.purchase_order_number = l.purchase_order_number and i.receipt_no = l.receipt_no
+      and i.receipt_row_no = l.row_no) as m on true
+  where l.quantity > 0 and l.in_stock;
+
 -- What the ERP enters is told to the process of the first purchase order that it names; one that has ended gets another run.
 create function bridge.landed_cost_to_inbox() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare
