@@ -340,7 +340,7 @@ async def _take_back(work: _Work) -> None:
     first: int | None = None
     for each in invoices:
         net = nets[each.number]
-        if each.booked_version is None:
+        if each.booked_version is None or each.booked_on != work.number:
             continue
         changed = each.state != "booked"
         overdrawn = any(part.receipt in short and part.quantity > 0 for part in net.parts)
@@ -403,6 +403,8 @@ async def _match_invoices(work: _Work) -> list[Refused]:
     for invoice in await kept.invoices_of(work.session, work.merchant_id, work.number):
         if invoice.purchase != work.number or invoice.state not in ("parked", "waiting"):
             continue
+        if invoice.booked_version is not None:
+            continue  # another purchase order has it booked still, takes it back, and tells this one
         plan, landed = _plan(work, invoice), ZERO
         parts: list[tuple[ReceiptLine, Decimal]] = []
         costs = invoice.rows_of("landed-cost")

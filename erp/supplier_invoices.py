@@ -68,7 +68,8 @@ class ReadInvoice:
 
 @dataclass(frozen=True, slots=True)
 class StoredInvoice:
-    """A supplier invoice as we keep it. `approved` and `rejected`: a person decided about just this version."""
+    """A supplier invoice as we keep it. `approved`: a person decided about just this version. `booked_on`: the purchase order that
+    an earlier version may be booked on still, where `booked_version` is not None."""
 
     number: int
     version: int
@@ -85,6 +86,7 @@ class StoredInvoice:
     decision: str | None
     decided_by: str | None
     decision_reason: str | None
+    booked_on: str | None
     seen_before: bool
     lines: tuple[ReadLine, ...] = ()
 
@@ -168,6 +170,8 @@ _INVOICES = text(
     select s.fortnox_number as number, s.version, s.supplier_number, s.invoice_number, s.invoice_date, s.currency, s.exchange_rate,
       s.credits_number, s.purchase_order_number, s.purchases, s.state, s.booked_version,
       s.decision, s.decided_by, s.decision_reason,
+      (select b.purchase_order_number from erp.purchase_booking b where b.merchant_id = s.merchant_id
+        and b.document = 'supplier-invoice/' || s.fortnox_number order by b.step desc limit 1) as booked_on,
       exists (select from erp.supplier_invoice o where o.merchant_id = s.merchant_id and o.supplier_number = s.supplier_number
         and o.invoice_number = s.invoice_number and o.fortnox_number < s.fortnox_number and not o.cancelled
         and o.state <> 'rejected' and o.credits_number is null and s.credits_number is null) as seen_before
@@ -330,6 +334,7 @@ async def invoices_of(connection: Session, merchant: str, purchase: str) -> list
             row.decision,
             row.decided_by,
             row.decision_reason,
+            row.booked_on,
             row.seen_before,
             tuple(lines.get(row.number, ())),
         )

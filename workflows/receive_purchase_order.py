@@ -157,6 +157,29 @@ class ReceivePurchaseOrder(Patient):
     def _may_reject(self, about: AboutInvoice) -> None:
         _must_be_whole(about)
 
+    @workflow.signal(name="approve", description="The same as the update, for many at once.")
+    async def approve_signal(self, about: dict[str, Any]) -> None:
+        """The same as the update; what is refused is told in the details."""
+        await self._decide_quietly(about, reject=False)
+
+    @workflow.signal(name="reject", description="The same as the update, for many at once.")
+    async def reject_signal(self, about: dict[str, Any]) -> None:
+        """The same as the update; what is refused is told in the details."""
+        await self._decide_quietly(about, reject=True)
+
+    async def _decide_quietly(self, about: dict[str, Any], reject: bool) -> None:
+        try:
+            given = AboutInvoice(int(about.get("invoice", 0)), str(about.get("by", "")), str(about.get("reason", "")))
+            _must_be_whole(given)
+            await self._decide(given, reject)
+        except (ApplicationError, ValueError, TypeError) as refused:
+            self._tell(f"a decision was not taken: {refused}")
+
+    def _offers(self) -> list[str]:
+        if self._blocked != "supplier-invoice-to-decide":
+            return []
+        return ['- or send `approve` or `reject` with `{"invoice": 57, "by": "your name", "reason": "what was agreed"}`']
+
     async def _decide(self, about: AboutInvoice, reject: bool) -> str:
         decision = InvoiceDecision(self.merchant, self.document, about.invoice, about.by, about.reason, reject)
         try:

@@ -5,7 +5,7 @@ another rate, and a person agrees; the wrong article goes back, and a credit not
 policy of where the rate difference goes. The model imports nothing of the product: pools in öre, the part of a receipt that is
 still here as an exact fraction, the fixed rule of the match.
 
-    python -m bench.prove_4.purchase_in_euro
+    python -m bench.prove_4.purchase_in_euro [--small]
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tests.erp.data import line
 
 D = Decimal
 ZERO = D(0)
-LINES = 100
+LINES, SMALL = 100, 24
 AT_RECEIPT, LATER, ON_INVOICE = D("11.2000"), D("11.2345"), D("11.4000")
 FREIGHT = D("12345.67")
 WRONG, WRONG_PRICE, WRONG_PIECES = "P-WRONG", D("7.77"), 3
@@ -215,14 +215,14 @@ async def prove(small: bool, server: str | None = None) -> Proof:
     figures = []
     async with ground(server) as at:
         for policy in ("product-cost", "exchange-account"):
-            figures.append(await _one(at, policy, short))
+            figures.append(await _one(at, policy, SMALL if small else LINES, short))
         short += await at.unclean()
-    return Proof("2", "a purchase of 100 lines in euro", "; ".join(figures), tuple(short[:5]))
+    return Proof("2", f"a purchase of {SMALL if small else LINES} lines in euro", "; ".join(figures), tuple(short[:5]))
 
 
-async def _one(at: Ground, policy: str, short: list[str]) -> str:
+async def _one(at: Ground, policy: str, lines: int, short: list[str]) -> str:
     shop = await at.shop()
-    model = Model(policy == "product-cost", {name(n): Article(price(n)) for n in range(1, LINES + 1)})
+    model = Model(policy == "product-cost", {name(n): Article(price(n)) for n in range(1, lines + 1)})
     model.articles[WRONG] = Article(WRONG_PRICE)
     await buying.buying(
         shop, *model.articles, rate_difference_at_invoice=policy, landed_cost_account=LANDED, supplier_claims_account=CLAIMS
@@ -237,16 +237,16 @@ async def _one(at: Ground, policy: str, short: list[str]) -> str:
             {"m": shop.merchant, "a": WRONG, "p": WRONG_PRICE},
         )
     await shop.call_ongoing("PUT", "articles", {"goodsOwnerId": shop.goods_owner, "articleNumber": WRONG})
-    key = await place(shop, [ordered(name(n), quantity(n), price(n)) for n in range(1, LINES + 1)], currency="EUR")
+    key = await place(shop, [ordered(name(n), quantity(n), price(n)) for n in range(1, lines + 1)], currency="EUR")
     await send(shop, key)
 
-    halves = {n: quantity(n) // 2 for n in range(1, LINES + 1)}
-    quarters = {n: quantity(n) // 4 for n in range(1, LINES + 1)}
+    halves = {n: quantity(n) // 2 for n in range(1, lines + 1)}
+    quarters = {n: quantity(n) // 4 for n in range(1, lines + 1)}
     parts: list[dict[Any, int]] = [
-        {n: halves[n] for n in range(1, 51)},
-        {n: halves[n] for n in range(51, LINES + 1)},
+        {n: halves[n] for n in range(1, lines // 2 + 1)},
+        {n: halves[n] for n in range(lines // 2 + 1, lines + 1)},
         quarters,
-        {n: quantity(n) - halves[n] - quarters[n] for n in range(1, LINES + 1)} | {WRONG: WRONG_PIECES},
+        {n: quantity(n) - halves[n] - quarters[n] for n in range(1, lines + 1)} | {WRONG: WRONG_PIECES},
         {OVER: OVER_PIECES},
     ]
     for step, part in enumerate(parts, 1):
@@ -260,12 +260,12 @@ async def _one(at: Ground, policy: str, short: list[str]) -> str:
             model.receive(number, pieces, rate)
             model.order.append(((step, row), number, model.articles[number].receipts[-1]))
         if step == 3:
-            await _sell(shop, model, "SO-1", {name(n): 7 for n in range(3, LINES + 1, 3)})
+            await _sell(shop, model, "SO-1", {name(n): 7 for n in range(3, lines + 1, 3)})
 
     await buying.enter(shop, "landed_cost", landed_cost_number="LC-1", purchases=["PO-1"], amount=FREIGHT)
     await buying.look(shop, key)
     model.freight(FREIGHT)
-    sold = {name(n): 6 for n in range(4, LINES + 1, 4)} | {name(EMPTIED): model.articles[name(EMPTIED)].pieces}
+    sold = {name(n): 6 for n in range(4, lines + 1, 4)} | {name(EMPTIED): model.articles[name(EMPTIED)].pieces}
     await _sell(shop, model, "SO-2", sold)
 
     billed = {n: sum(came.pieces for came in a.receipts) for n, a in model.articles.items()}

@@ -246,6 +246,20 @@ async def test_an_invoice_changed_after_it_was_matched_is_taken_back_and_matched
     assert (await status(shop), await owed(shop)) == ("received", -11200)
 
 
+async def test_an_invoice_that_is_moved_to_another_purchase_is_booked_on_one_of_them_whoever_is_first(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    other = await bought(shop, [ordered("N", 10, 10)], {1: 10}, "PO-2")
+    number = await bill(shop, line("N", 10, 10))
+    assert (await match(shop, key)).outcome == "invoiced"
+    await edit(shop, number, purchase="PO-2")
+    assert (await match(shop, other)).outcome is None
+    assert (await match(shop, key)).outcome is None
+    assert [await status(shop, each) for each in ("PO-1", "PO-2")] == ["received", "received"]
+    assert (await match(shop, other)).outcome == "invoiced"
+    assert (await invoice_state(shop, number), await owed(shop)) == (("booked", "matched"), -100)
+
+
 async def test_a_credit_note_opens_what_it_takes_back_and_its_cost_follows(shop: Shop) -> None:
     key = await received(shop, invoice_tolerance_percent=100, invoice_tolerance_row=10_000)
     await sell(shop, "N", 40)

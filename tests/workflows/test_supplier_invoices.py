@@ -104,6 +104,15 @@ async def test_what_is_rejected_is_left_out_until_it_is_changed(processes: Proce
     assert await accounts(shop) == {STOCK: 100, OWED: -100}
 
 
+async def test_a_decision_may_be_sent_as_a_signal_and_a_wrong_one_is_told(processes: Processes) -> None:
+    await placed(processes, {1: 10})
+    number = await told(processes, LINE | {"price": "12"})
+    await blocked(processes, "supplier-invoice-to-decide")
+    await of(processes).signal("approve", {"invoice": "many", "by": "anna", "reason": "agreed"})
+    await of(processes).signal("approve", {"invoice": number, "by": "anna", "reason": "agreed"})
+    assert await ended(processes) == "invoiced"
+
+
 async def test_goods_are_booked_while_an_invoice_waits_for_a_person(processes: Processes) -> None:
     shop = processes.shop
     await placed(processes, {1: 4})
