@@ -34,10 +34,13 @@ from erp.database import Database, Session
 from erp.exceptions import close_note, open_exception
 from erp.links import Link, links, save_link
 from erp.merchants import Merchant
-from erp.purchases import CANCELLED, COMPLETED, PurchaseDocument
+from erp.purchases import ALL_HERE, CANCELLED, COMPLETED, INVOICED, PurchaseDocument
 from erp.rates import rate_for
+from erp.supplier_invoices import pending
 
-ENDED = (COMPLETED, CANCELLED)
+ENDED = (INVOICED, COMPLETED, CANCELLED)
+OVER = (ALL_HERE, *ENDED)
+"""Nothing more is expected of the warehouse."""
 LOOK_AGAIN = 1.0
 FRESH_ARTICLE = 3.0
 
@@ -80,10 +83,12 @@ class Purchases:
                 document = await purchases.load_purchase(session, key.merchant, key.number)
                 link = (await links(session, key.merchant, SYSTEM, PURCHASE_ORDER, [key.number])).get(key.number)
                 nothing_came = not (await purchases.standing(session, key.merchant, key.number)).booked
-            if document.status != COMPLETED and (document.cancel_requested or (document.closed and nothing_came)):
+            if document.status not in (ALL_HERE, INVOICED, COMPLETED) and (
+                document.cancel_requested or (document.closed and nothing_came)
+            ):
                 return await self._cancel(client, merchant, key, link, document.cancel_requested)
             known = link is not None and link.confirmed and link.sent_version == document.version
-            if document.status not in ENDED and not known and document.refused_version != document.version:
+            if document.status not in OVER and not known and document.refused_version != document.version:
                 try:
                     await self._put(client, merchant, key, document, link)
                 except Refused:
@@ -240,7 +245,7 @@ class Purchases:
         if seen.owed:
             await self._report(client, key, seen.owed)
         async with self._database.merchant(key.merchant) as session:
-            state = await self._state(session, key, seen)
+            state = await self._state(session, merchant, key, seen)
         if seen.refusal and state.stage != "doubt":
             raise seen.refusal
         return state
@@ -252,7 +257,7 @@ class Purchases:
         async with self._database.merchant(key.merchant) as session:
             document = await purchases.load_purchase(session, key.merchant, key.number)
             link = (await links(session, key.merchant, SYSTEM, PURCHASE_ORDER, [key.number])).get(key.number)
-        if document.status in ENDED or link is None or link.sent_version != document.version or document.cancel_requested:
+        if document.status in OVER or link is None or link.sent_version != document.version or document.cancel_requested:
             return False
         mine = next((each for each in held if str(each.purchase_order_id) == link.their_id), None)
         if mine is None or any(line.received for line in mine.lines) or document.refused_version == document.version:
@@ -353,8 +358,8 @@ class Purchases:
         ]
         await purchases.write_receipt(session, key.merchant, key.number, written, transaction_no)
 
-    async def _state(self, session: Session, key: PurchaseKey, seen: Seen) -> PurchaseState:
-        """Where it stands, from the tables. Nothing owed and nothing expected: the process ends here."""
+    async def _state(self, session: Session, merchant: Merchant, key: PurchaseKey, seen: Seen) -> PurchaseState:
+        """Where it stands, from the tables. Nothing owed and nothing expected: it ends here, unless it awaits invoices."""
         document = await purchases.lock_purchase(session, key.merchant, key.number)
         stand = await purchases.standing(session, key.merchant, key.number)
         if stand.doubt_seconds is not None:
@@ -369,17 +374,25 @@ class Purchases:
             outcome = COMPLETED if stand.booked else CANCELLED
         elif seen.closed:
             outcome = COMPLETED
+        to_match = False
+        if merchant.settings.awaits_invoice(document.order_type):
+            to_match = await pending(session, key.merchant, key.number)
+            if outcome == COMPLETED and document.status != COMPLETED and not seen.refusal:
+                await purchases.move(session, key.merchant, key.number, ALL_HERE)
+                return PurchaseState(ALL_HERE, to_match=True)
+            if outcome and to_match:
+                return PurchaseState(ALL_HERE, to_match=True)
         if outcome and not seen.refusal:
             await purchases.end(session, key, outcome)
             return PurchaseState(outcome, outcome=outcome)
         if seen.waits_for_person:
-            return PurchaseState("deviation")
+            return PurchaseState("deviation", to_match=to_match)
         if stand.booked:
-            return PurchaseState("receiving")
+            return PurchaseState("receiving", to_match=to_match)
         ago = await purchases.sent_seconds_ago(session, key.merchant, key.number)
         alive = self._rules.alive.total_seconds()
         late = None if ago is None or ago > alive or document.version == 1 else alive - ago + 0.1
-        return PurchaseState("at-warehouse", late)
+        return PurchaseState("at-warehouse", late, to_match=to_match)
 
     # --- telling ------------------------------------------------------------------------------------------------------
 
@@ -531,7 +544,7 @@ async def _notes(
         elif step.quantity > 0 and step.to_value > line.ordered:
             text = f"line {line.line_number}, article {line.article_number}: {step.to_value.normalize():f} received of"
             await _note(session, key, "received-more-than-ordered", f"{text} {line.ordered.normalize():f}")
-    if plan.steps and (document.status in ENDED or document.closed):
+    if plan.steps and (document.status in OVER or document.closed):
         text = ", ".join(f"{step.quantity.normalize():f} of {by_line[step.line].article_number}" for step in plan.steps)
         await _note(session, key, "received-after-close", text)
     found = difference(balances) if meaning == "deviation" and not closed else None

@@ -8,7 +8,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -265,6 +265,67 @@ class InvoiceHit(Model):
     voucher_number: Id | None = None
 
 
+class SupplierInvoiceRow(Model):
+    """A row of a supplier invoice's booking: both sides in the books' currency and in the invoice's. `code`: `ACC` is what it is
+    booked on, `TOT` what is owed, `VAT` the tax."""
+
+    account: Whole | None = None
+    code: Text | None = None
+    article_number: Text | None = None
+    item_description: Text | None = None
+    transaction_information: Text | None = None
+    quantity: Exact | None = None
+    price: Exact | None = None
+    debit: Exact | None = None
+    credit: Exact | None = None
+    debit_currency: Exact | None = None
+    credit_currency: Exact | None = None
+
+    @property
+    def booked(self) -> Decimal:
+        """What it books in the currency of the books: debit is positive."""
+        return (self.debit or ZERO) - (self.credit or ZERO)
+
+    @property
+    def amount(self) -> Decimal:
+        """The same in the invoice's currency, 0 where Fortnox keeps none."""
+        return (self.debit_currency or ZERO) - (self.credit_currency or ZERO)
+
+
+class SupplierInvoice(Model):
+    """A supplier invoice with its rows. `given_number` is Fortnox's own, `invoice_number` the supplier's."""
+
+    given_number: Id
+    supplier_number: Text | None = None
+    invoice_number: Text | None = None
+    invoice_date: Day | None = None
+    currency: Text | None = None
+    currency_rate: Exact | None = None
+    currency_unit: Exact | None = None
+    credit: bool | None = None
+    credit_reference: Whole | None = None
+    booked: bool | None = None
+    cancelled: bool | None = None
+    total: Exact | None = None
+    vat: Exact | None = None
+    your_reference: Text | None = Field(None, repr=False)
+    our_reference: Text | None = Field(None, repr=False)
+    external_invoice_number: Text | None = None
+    comments: Text | None = Field(None, repr=False)
+    rows: Annotated[list[SupplierInvoiceRow], NullAsEmpty] = Field([], alias="SupplierInvoiceRows")
+
+    @property
+    def rate(self) -> Decimal:
+        """What one unit of the invoice's currency is worth in that of the books."""
+        return (self.currency_rate or Decimal(1)) / (self.currency_unit or Decimal(1))
+
+
+class SupplierInvoiceHit(Model):
+    """A supplier invoice in a list: which one, no more. The list calls the flag `Cancel`, the single `Cancelled`."""
+
+    given_number: Id
+
+
 class FinancialYear(Model):
     """`year_id` is what Fortnox wants as `financialyear`: a small number, not the calendar year."""
 
@@ -356,6 +417,8 @@ _ACCOUNT = TypeAdapter(Account)
 _CURRENCY = TypeAdapter(Currency)
 _TERMS = TypeAdapter(TermsOfPayment)
 _MODULE = TypeAdapter(WarehouseModule)
+_SUPPLIER_INVOICE = TypeAdapter(SupplierInvoice)
+_SUPPLIER_INVOICE_HIT = TypeAdapter(SupplierInvoiceHit)
 _YEAR = TypeAdapter(FinancialYear)
 _LOCKED = TypeAdapter(LockedPeriod)
 _COMPANY = TypeAdapter(CompanyInformation)
@@ -581,6 +644,19 @@ class FortnoxClient:
     async def cancel_invoice(self, document_number: int) -> Invoice:
         """Cancel an invoice that is not booked."""
         return await self._one("PUT", f"invoices/{segment(document_number)}/cancel", "Invoice", _INVOICE)
+
+    # --- supplier invoices: only read
+
+    async def supplier_invoices_changed(self, since: datetime) -> list[int]:
+        """The numbers of supplier invoices made or changed at or after this Swedish wall clock time, cancelled ones too."""
+        parameters = [("lastmodified", since.strftime("%Y-%m-%d %H:%M"))]
+        pages = self._pages("supplierinvoices", "SupplierInvoices", _SUPPLIER_INVOICE_HIT, parameters)
+        return sorted({hit.given_number async for _, hit in pages})
+
+    async def get_supplier_invoice(self, given_number: int) -> SupplierInvoice:
+        """One supplier invoice with its rows. Raises `NotFound`."""
+        path = f"supplierinvoices/{segment(given_number)}"
+        return await self._one("GET", path, "SupplierInvoice", _SUPPLIER_INVOICE)
 
     # --- vouchers and accounts. Series, numbers and accounts mean something only within a year: it is never left out.
 

@@ -41,6 +41,12 @@ VOUCHERS = Flow(
     schedule="vouchers",
     runs="once a day, at vouchers_hour of the merchant's settings",
 )
+SUPPLIER_INVOICES = Flow(
+    "supplier-invoices",
+    "supplier invoices of the accounting, matched to what was received",
+    schedule="supplier-invoices",
+    runs="every hour, where match_supplier_invoices of the merchant's settings is on",
+)
 BALANCES = Flow(
     "balances",
     "the daily reconciliation of stock with the warehouse",
@@ -54,4 +60,7 @@ SWEEP = Flow(
     runs="once a night, at nightly_sweep_hour of the merchant's settings",
 )
 
-FLOWS = {flow.name: flow for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, PURCHASES, INVOICES, VOUCHERS, BALANCES, SWEEP)}
+FLOWS = {
+    flow.name: flow
+    for flow in (ARTICLES, ORDERS_OUT, ORDERS_BACK, PURCHASES, SUPPLIER_INVOICES, INVOICES, VOUCHERS, BALANCES, SWEEP)
+}

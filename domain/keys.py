@@ -98,11 +98,25 @@ class PurchaseKey:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseState:
-    """Where a purchase order is, read from the tables: when to look again unasked, how it ended."""
+    """Where a purchase order is, read from the tables: when to look again unasked, how it ended, and whether there are invoices
+    or costs to match to what came in."""
 
     stage: str
     look_after: float | None = None
     outcome: str | None = None
+    to_match: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceDecision:
+    """What a person decided about a supplier invoice of a purchase order, by Fortnox's number, and why."""
+
+    merchant: str
+    purchase: str
+    invoice: int
+    by: str
+    reason: str
+    reject: bool = False
 
 
 @dataclass(frozen=True, slots=True)

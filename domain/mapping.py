@@ -11,6 +11,7 @@ from typing import Any, NotRequired, TypedDict
 from domain import pools, posting_rules, reconciliation_settings
 from domain.errors import Refused
 from domain.exchange import AT_INVOICE, AT_PAYMENT
+from domain.landed import KEYS
 from domain.receiving import CLOSING
 from domain.returns import GRADES
 from domain.vat import VatZone
@@ -19,6 +20,7 @@ from domain.vouchers import PER, POLICIES
 RETURN_STATUS_MEANINGS = ("notified", "returned", "cancelled")
 PURCHASE_STATUS_MEANINGS = ("notified", "arrival", "inbound", "deviation", "received", "cancelled")
 STATUS_MEANINGS = ("error", "open", "released", "allocated", "picked", "sent", "collected", "returned", "cancelled")
+PURCHASE_FIELDS = ("YourReference", "OurReference", "ExternalInvoiceNumber", "Comments")
 LONGEST_CODE = 50
 RANGES = {
     "short_grace_seconds": (0, 90 * 86400),
@@ -33,6 +35,11 @@ RANGES = {
     "nightly_sweep_hour": (0, 23),
     "vouchers_hour": (0, 23),
     "second_person_above": (0, 1_000_000_000),
+    "invoice_tolerance_percent": (0, 100),
+    "invoice_tolerance_row": (0, 1_000_000_000),
+    "invoice_tolerance_rounding": (0, 1_000_000),
+    "exchange_gain_account": (1000, 9999),
+    "exchange_loss_account": (1000, 9999),
     "rate_history_days": (1, 3650),
     "rate_jump_percent": (1, 100),
     "rate_cross_check_percent": (1, 50),
@@ -50,6 +57,9 @@ CHOICES = {
     "return_grade_unstated": GRADES,
     "close_purchase_short": CLOSING,
     "close_purchase_over": CLOSING,
+    "supplier_invoice_when": ("booked", "registered"),
+    "supplier_invoice_purchase_field": PURCHASE_FIELDS,
+    "landed_cost_key": KEYS,
     "rate_difference_at_invoice": AT_INVOICE,
     "rate_difference_at_payment": AT_PAYMENT,
 }
@@ -275,6 +285,10 @@ TABLES: dict[str, Callable[[str, Any], Iterable[Fault]]] = {
     "purchase_statuses": _purchase_statuses,
     "goods_received_not_invoiced_account": _account_or_none,
     "price_difference_account": _account_or_none,
+    "supplier_claims_account": _account_or_none,
+    "purchase_account": _account_or_none,
+    "landed_cost_account": _account_or_none,
+    "purchase_difference_account": _account_or_none,
     "rate_currencies": _currencies,
     "rate_units": _units,
     "statuses": _statuses,
@@ -295,6 +309,14 @@ def _across(values: Mapping[str, Any]) -> Iterable[Fault]:
             yield f"{at}.transporter", f"is {carrier!r}; transporters has {', '.join(sorted(transporters)) or 'none'}"
         elif service is not None and (carrier is None or service not in transporters[carrier].get("services", {})):
             yield f"{at}.service", f"is {service!r}, which is no service of transporter {carrier!r}"
+    for name in ("supplier_claims_account", "landed_cost_account"):
+        if values[name] is not None and values[name] == values["stock_account"]:
+            yield name, "is the stock account itself"
+    if (
+        values["landed_cost_account"] is not None
+        and values["landed_cost_account"] == values["goods_received_not_invoiced_account"]
+    ):
+        yield "landed_cost_account", "is the account of goods received and not invoiced: a row could mean either"
     if values["goods_received_not_invoiced_account"] == values["stock_account"]:
         yield "goods_received_not_invoiced_account", "is the stock account itself: what came in would have no value"
     if values["costing_method"] in pools.AT_SET_PRICE and values["price_difference_account"] is None:

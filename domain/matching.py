@@ -104,9 +104,9 @@ def match_line(ordered_price: Decimal, receipts: Sequence[OpenReceipt], line: In
         if taken <= 0:
             continue
         running += taken
-        cleared = receipt.value if taken == receipt.quantity else _share(receipt.value, taken, receipt.quantity)
+        cleared = receipt.value if taken == receipt.quantity else share_of(receipt.value, taken, receipt.quantity)
         ordered = rounded(running * ordered_price * line.rate) - ordered_so_far
-        invoiced = _share(line.value, running, line.quantity) - invoiced_so_far
+        invoiced = share_of(line.value, running, line.quantity) - invoiced_so_far
         ordered_so_far, invoiced_so_far = ordered_so_far + ordered, invoiced_so_far + invoiced
         parts.append(Part(receipt.receipt, taken, cleared, ordered - cleared, invoiced - ordered))
     return Match(tuple(parts), Claim(line.quantity - running, line.value - invoiced_so_far))
@@ -124,18 +124,20 @@ class OrderedLine:
         return sum((receipt.quantity for receipt in self.receipts), ZERO)
 
 
-def match_total(lines: Sequence[OrderedLine], amount: Decimal, rate: Decimal) -> list[Match]:
+def match_total(lines: Sequence[OrderedLine], amount: Decimal, rate: Decimal, value: Decimal | None = None) -> list[Match]:
     """Lay an invoice that has no lines on all that one purchase has open, by what was ordered. Whether it fits is for `judge`.
 
-    It says nothing of quantities, so it is taken to bill what is here; a difference shows as price. Empty where nothing is open.
+    `value` is its amount in our books where that is known otherwise than by the rate. It says nothing of quantities, so it is
+    taken to bill what is here; a difference shows as price. Empty where nothing is open.
     """
     weights = [line.open_quantity * line.price for line in lines]
     if not any(weights):
         return []
-    parts = zip(lines, allocate(amount, weights), allocate(rounded(amount * rate), weights), strict=True)
+    booked = rounded(amount * rate) if value is None else value
+    parts = zip(lines, allocate(amount, weights), allocate(booked, weights), strict=True)
     return [
-        match_line(line.price, line.receipts, InvoiceLine(line.open_quantity, share, rate, booked))
-        for line, share, booked in parts
+        match_line(line.price, line.receipts, InvoiceLine(line.open_quantity, share, rate, part))
+        for line, share, part in parts
         if line.open_quantity
     ]
 
@@ -163,17 +165,17 @@ def credit(match: Match, quantity: Decimal, value: Decimal) -> tuple[tuple[Credi
     if quantity > match.quantity + match.claim.quantity:
         raise ValueError(f"{quantity} pieces are credited, {match.quantity + match.claim.quantity} were invoiced")
     claimed = min(quantity, match.claim.quantity)
-    expected = _share(match.claim.value, claimed, match.claim.quantity) if claimed else ZERO
-    given = _share(value, claimed, quantity)
+    expected = share_of(match.claim.value, claimed, match.claim.quantity) if claimed else ZERO
+    given = share_of(value, claimed, quantity)
     found, running, so_far = [], claimed, given
     for part in reversed(match.parts):
         back = min(part.quantity, quantity - running)
         if back <= 0:
             break
         running += back
-        amount = _share(value, running, quantity) - so_far
+        amount = share_of(value, running, quantity) - so_far
         so_far += amount
-        reopened = _share(part.cleared, back, part.quantity)
+        reopened = share_of(part.cleared, back, part.quantity)
         found.append(Credited(part.receipt, back, reopened, reopened - amount))
     left = Claim(match.claim.quantity - claimed, match.claim.value - expected)
     return tuple(found), left, given - expected
@@ -233,7 +235,8 @@ def total_holds(lines: Decimal, total: Decimal, tolerance: Tolerance) -> bool:
     return abs(total - lines) <= tolerance.rounding
 
 
-def _share(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def share_of(value: Decimal, part: Decimal, whole: Decimal, places: int = 2) -> Decimal:
+    """The part of a value that so many of so many pieces have, rounded once."""
     with localcontext() as context:
         context.prec = 60
-        return rounded(value * part / whole)
+        return rounded(value * part / whole, places)

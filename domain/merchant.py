@@ -13,6 +13,7 @@ from domain import prices
 from domain.errors import Refused
 from domain.exchange import RatePolicy
 from domain.mapping import STATUS_MEANINGS, OrderType, Transport, WayOfDelivery, read_settings
+from domain.matching import Tolerance
 from domain.pools import AT_SET_PRICE
 from domain.posting_rules import ANY, PostingRule, built_in, read_rules
 from domain.rates import Limits
@@ -100,6 +101,16 @@ class MerchantSettings:
     change of its own beside purchases that Fortnox books as cost; then no account for goods not invoiced is needed.
     `posting_rules`: accounts by event, order type, article and so on, the first match wins; see `domain/posting_rules.py`.
 
+    `match_supplier_invoices`: a purchase order lives until its supplier invoices are matched, not only until its goods are here;
+    `supplier_invoice_when`: they are matched once they are `booked` there, or as soon as they are `registered`;
+    `supplier_invoice_purchase_field`: the field of the accounting system that holds our purchase order number;
+    `purchase_account`: where goods are coded on supplier invoices, without it the account of goods not invoiced.
+    `invoice_tolerance_...`: how much a price may differ before a person must decide, percent and amount of a row, both must hold;
+    and how much a total may differ by rounding. `supplier_claims_account`: where what the supplier owes us waits; without it on
+    the account of what is not invoiced. `landed_cost_account`: invoice rows on it are costs of bringing goods home, laid on
+    receipts by `landed_cost_key`. `purchase_difference_account`: what a credit note brings more or less than expected; without it
+    cost of goods sold.
+
     `reconciliation`: see `domain/reconciliation_settings.py`."""
 
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_STATUSES))
@@ -134,6 +145,19 @@ class MerchantSettings:
     cost_jump_percent: int = 20
     posting_style: str = "gr-ir"
     posting_rules: Sequence[Mapping[str, Any]] = ()
+    match_supplier_invoices: bool = False
+    supplier_invoice_when: str = "booked"
+    supplier_invoice_purchase_field: str = "YourReference"
+    purchase_account: int | None = None
+    invoice_tolerance_percent: int = 2
+    invoice_tolerance_row: int = 500
+    invoice_tolerance_rounding: int = 50
+    supplier_claims_account: int | None = None
+    landed_cost_account: int | None = None
+    landed_cost_key: str = "value"
+    purchase_difference_account: int | None = None
+    exchange_gain_account: int = 3960
+    exchange_loss_account: int = 7960
     terms_of_payment: str = "30"
     rate_currencies: Sequence[str] = ()
     rate_units: Mapping[str, int] = field(default_factory=dict)
@@ -241,6 +265,21 @@ class MerchantSettings:
         elsewhere = {code: kind["issue_account"] for code, kind in self.order_types.items() if "issue_account" in kind}
         single = (accounts.stock, accounts.cost_of_goods_sold, accounts.opening, accounts.scrapped)
         return [*accounts.rules, *built_in(*single, self.received_account, accounts.price_difference, elsewhere)]
+
+    @property
+    def invoice_tolerance(self) -> Tolerance:
+        return Tolerance(
+            Decimal(self.invoice_tolerance_percent), Decimal(self.invoice_tolerance_row), Decimal(self.invoice_tolerance_rounding)
+        )
+
+    @property
+    def invoiced_on(self) -> int | None:
+        """The account on which the accounting books goods of supplier invoices."""
+        return self.purchase_account or self.goods_received_not_invoiced_account
+
+    def awaits_invoice(self, order_type: str) -> bool:
+        """Whether a purchase order of this type is at its end only when it is invoiced. A transfer is invoiced by nobody."""
+        return self.match_supplier_invoices and self.order_types.get(order_type, _SALE).get("issue_account") is None
 
     @property
     def reconciling(self) -> ReconciliationSettings:

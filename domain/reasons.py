@@ -385,6 +385,29 @@ REASONS: dict[str, Reason] = {
         "person",
         "See whether the supplier delivered late; nothing else is to be done.",
     ),
+    "supplier-invoice-to-decide": Reason(
+        "A supplier invoice differs from what was ordered and received by more than may be booked unasked.",
+        "person",
+        "Look at it (lagerbro purchase invoices); then approve it (lagerbro purchase approve NUMBER --invoice N) or --reject it.",
+    ),
+    "supplier-invoice-without-purchase": Reason(
+        "A supplier invoice is booked as goods received, and does not say for which one purchase order.",
+        "accounting",
+        "Write the purchase order's number in the invoice in Fortnox; it is read again by itself.",
+    ),
+    "supplier-invoice-not-on-account": Reason(
+        "A supplier invoice names a purchase order, and has no row on the account of goods received and not invoiced.",
+        "accounting",
+        "Code its goods on that account in Fortnox; it is read again by itself.",
+    ),
+    "supplier-invoice-changed": Reason(
+        "A supplier invoice was changed or cancelled in Fortnox after it was matched; what it had booked is taken back.",
+        "accounting",
+        "See whether that was meant; it is matched again as it is now.",
+    ),
+    "supplier-return-impossible": Reason(
+        "More is to go back to the supplier than our books hold or was received.", "erp", "Enter a smaller return."
+    ),
     "credit-more-than-invoiced": Reason(
         "More is to be credited than was invoiced and is left.",
         "person",

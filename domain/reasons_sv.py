@@ -322,6 +322,25 @@ SWEDISH: dict[str, Swedish] = {
         "Mer ska krediteras än som är fakturerat och finns kvar.",
         "Rätta raderna i erp.return_order_line, eller avbryt krediten (lagerbro return cancel).",
     ),
+    "supplier-invoice-to-decide": Swedish(
+        "En leverantörsfaktura avviker från det beställda och mottagna med mer än som får bokas utan att någon tillfrågas.",
+        "Se den (lagerbro purchase invoices); godkänn den (lagerbro purchase approve NUMMER --invoice N) eller --reject.",
+    ),
+    "supplier-invoice-without-purchase": Swedish(
+        "En leverantörsfaktura är bokad som mottaget gods och säger inte vilket inköp den gäller.",
+        "Skriv inköpets nummer på fakturan i Fortnox; den läses om av sig själv.",
+    ),
+    "supplier-invoice-not-on-account": Swedish(
+        "En leverantörsfaktura nämner ett inköp men har ingen rad på kontot för mottaget ej fakturerat.",
+        "Kontera godset på det kontot i Fortnox; den läses om av sig själv.",
+    ),
+    "supplier-invoice-changed": Swedish(
+        "En leverantörsfaktura ändrades eller makulerades i Fortnox efter matchningen; det den bokat är återtaget.",
+        "Se om det var meningen; den matchas om som den är nu.",
+    ),
+    "supplier-return-impossible": Swedish(
+        "Mer ska tillbaka till leverantören än som finns i våra böcker eller togs emot.", "Ange en mindre retur."
+    ),
     "reconciliation-held": Swedish(
         "En avstämning skulle tömma lagret eller ändra för mycket av dess värde: den har inte bokat något okänt.",
         "Se dess fil; har lagret rätt, godkänn differenserna, fråga annars lagret vad som hänt.",

@@ -20,7 +20,7 @@ from domain.fixed_price import FixedPricePool
 from domain.money import ZERO
 from domain.pools import AT_SET_PRICE, FIFO, LATEST_PRICE, MOVING_AVERAGE, STANDARD, AnyPool, method_of
 from domain.posting_rules import ANY, OF_DOCUMENT
-from domain.stock import About, Earlier, Entry, Place, StockAccounts, postings
+from domain.stock import About, Earlier, Entry, Place, Posting, StockAccounts, postings
 from domain.vat import vat_zone
 from erp.counters import PICKED, PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
 from erp.database import Session, one, rows
@@ -245,14 +245,19 @@ async def append(
     code_version: str,
     what: str = PICKED,
     kind: str = SALES_ORDER,
+    own: Posting | None = None,
 ) -> int:
     """Book entries with their postings and the balances they lead to; returns the transaction's number in the chain.
 
-    What the merchant's posting rules ask for beside the entries is read here, and only if they ask for it.
+    What the merchant's posting rules ask for beside the entries is read here, and only if they ask for it. `own`: one posting that
+    holds all the entries, where their other side does not follow from their kind; none if it has no rows, because they sum to
+    nothing.
     """
-    booked, numbers = postings(
-        entries, await asked_for(connection, merchant, accounts, [entry.place for entry in entries], document)
-    )
+    if own is None:
+        asked = await asked_for(connection, merchant, accounts, [entry.place for entry in entries], document)
+        booked, numbers = postings(entries, asked)
+    else:
+        booked, numbers = _by_itself(own, len(entries))
     method = next((method_of(pool) for pool in pools.values()), MOVING_AVERAGE)
     if (method in AT_SET_PRICE) != (accounts.price_difference is not None) and pools:
         raise LookAgain(f"merchant {merchant}: the costing method was changed meanwhile")
@@ -301,6 +306,10 @@ async def asked_for(
             zone = None if kind == PURCHASE_ORDER else vat_zone(row.home, row.country, row.vat_number).value
             accounts = replace(accounts, about=About(row.order_type, zone, row.country))
     return accounts
+
+
+def _by_itself(posting: Posting, entries: int) -> tuple[list[Posting], list[int | None]]:
+    return ([posting], [1] * entries) if posting.rows else ([], [None] * entries)
 
 
 def _entry(entry: Entry, posting: int | None, document: str, what: str, kind: str) -> dict[str, Any]:

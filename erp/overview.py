@@ -84,7 +84,8 @@ _TOTALS = text(
       (select coalesce(sum(fortnox_net), 0) from erp.invoice_basis where merchant_id = m.merchant_id and state = 'booked') as invoiced_net,
       (select coalesce(sum(value), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_value,
       (select coalesce(sum(quantity), 0) from erp.stock_balance where merchant_id = m.merchant_id) as stock_quantity,
-      (select coalesce(-sum(e.value), 0) from erp.stock_entry e
+      (select coalesce(sum(to_sold), 0) from erp.late_cost where merchant_id = m.merchant_id)
+        + (select coalesce(-sum(e.value), 0) from erp.stock_entry e
         left join erp.posting p on p.merchant_id = e.merchant_id and p.posting_no = e.posting_no
         where e.merchant_id = m.merchant_id
           and e.kind in ('pick', 'pick-reversal', 'true-up', 'return', 'return-scrapped', 'return-reversal')

@@ -20,7 +20,7 @@ from erp.counters import PURCHASE_ORDER, RECEIVED
 from erp.database import Session, one, rows
 from erp.watching import Listed
 
-COMPLETED, CANCELLED = "completed", "cancelled"
+ALL_HERE, INVOICED, COMPLETED, CANCELLED = "received", "invoiced", "completed", "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

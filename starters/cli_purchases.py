@@ -99,7 +99,7 @@ def _line(written: str) -> tuple[str, Decimal, Decimal]:
 def show(
     number: Annotated[str, typer.Argument(help="Purchase order number.")], merchant: MerchantId = "demo", as_json: AsJson = False
 ) -> None:
-    """Everything that belongs to one purchase order: lines, receipts with their rates, what stands still and why.
+    """Everything that belongs to one purchase order: lines, receipts, supplier invoices, what stands still and why.
 
     Exit code 0: shown. 1: there is no such purchase order.
     """
@@ -125,7 +125,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
             reason = REASONS[row["code"]]
             console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
-    for name in ("lines", "receipts", "processes"):
+    for name in ("lines", "receipts", "invoices", "bookings", "claims", "entered", "processes"):
         if found[name]:
             console.print(table(name, found[name]))
     return 0
@@ -178,7 +178,7 @@ async def _close(merchant: str, number: str, by: str, reason: str) -> int:
     try:
         async with database.everyone() as session:
             found = await one(session, _STATUS, **key)
-            if found is None or found.status in ("draft", "completed", "cancelled"):
+            if found is None or found.status in ("draft", "received", "invoiced", "completed", "cancelled"):
                 state = "is not there" if found is None else f"is {found.status}"
                 console.print(f"[red]Purchase order {number} of {merchant} {state}: there is nothing to close.[/]")
                 return 1

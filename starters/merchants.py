@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, ScheduleRange, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -21,6 +21,7 @@ from starters.schedules import every_day
 from worker.keyring import KeyRing
 from workflows import attributes, options
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
+from workflows.match_supplier_invoices import MatchSupplierInvoices
 from workflows.post_vouchers import PostVouchers
 from workflows.reconcile_stock import ReconcileStock, ToReconcile
 from workflows.sync_articles import SyncArticles
@@ -117,6 +118,17 @@ async def connect_merchant(
         merchant.time_zone,
         merchant=who,
         minute=10,
+    )
+    await every_day(
+        client,
+        f"supplier-invoices/{who}",
+        MatchSupplierInvoices.run,
+        who,
+        0,
+        merchant.time_zone,
+        merchant=who,
+        minute=40,
+        hours=ScheduleRange(0, 23),
     )
     await every_day(
         client,

@@ -39,8 +39,10 @@ async def every_day(
     merchant: str,
     minute: int = 0,
     at_once: bool = False,
+    hours: ScheduleRange | None = None,
 ) -> None:
-    """Make or renew a daily schedule; its runs have the schedule's id and the time. `at_once`: a new one begins with a run.
+    """Make or renew a daily schedule; its runs have the schedule's id and the time. `at_once`: a new one begins with a run;
+    `hours`: it runs in each of them, not only once.
 
     Renewed, it keeps its state: what somebody has paused stays paused.
     """
@@ -53,7 +55,7 @@ async def every_day(
             typed_search_attributes=attributes.of_merchant(merchant, merchant),
         ),
         spec=ScheduleSpec(
-            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(hour)], minute=[ScheduleRange(minute)])],
+            calendars=[ScheduleCalendarSpec(hour=[hours or ScheduleRange(hour)], minute=[ScheduleRange(minute)])],
             time_zone_name=time_zone,
             jitter=JITTER,
         ),

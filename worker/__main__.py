@@ -18,6 +18,7 @@ from activities.ongoing import Ongoing, Rules
 from activities.purchases import Purchases
 from activities.reconcile import Reconcile
 from activities.returns import Returns
+from activities.supplier_invoices import SupplierInvoices
 from activities.vouchers import Vouchers
 from activities.watch import Watch
 from activities.writing import WriteRules
@@ -34,6 +35,7 @@ from worker.wiring import exchange_rates, fortnox_connections, ongoing_connectio
 from workflows import options
 from workflows.approve_differences import ApproveDifferences
 from workflows.exchange_rates import FetchExchangeRates
+from workflows.match_supplier_invoices import MatchSupplierInvoices
 from workflows.post_vouchers import PostVouchers
 from workflows.receive_purchase_order import ReceivePurchaseOrder
 from workflows.receive_return import ReceiveReturn
@@ -49,6 +51,7 @@ WORKFLOWS = [
     SyncArticles,
     WatchWarehouse,
     PostVouchers,
+    MatchSupplierInvoices,
     FetchExchangeRates,
     ReconcileStock,
     ApproveDifferences,
@@ -76,6 +79,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
     vouchers = Vouchers(database, accounting, rules)
+    supplier_invoices = SupplierInvoices(database, accounting, settings.build_id)
     corrections = Corrections(database, warehouse, accounting)
     shared = {"interceptors": [Meaning()], "graceful_shutdown_timeout": GRACE, "build_id": settings.build_id}
     many = settings.worker_concurrency
@@ -91,6 +95,8 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 corrections.correct_rows,
                 corrections.close_purchase,
                 banks.fetch_exchange_rates,
+                supplier_invoices.match_purchase,
+                supplier_invoices.decide_invoice,
             ],
             workflow_runner=UnsandboxedWorkflowRunner(),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
@@ -133,6 +139,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 fortnox.sweep_surplus_invoices,
                 vouchers.post_vouchers,
                 vouchers.sweep_surplus_vouchers,
+                supplier_invoices.read_supplier_invoices,
                 corrections.correct_invoice,
             ],
             max_concurrent_activities=many,

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from simulators.fortnox import books, company, invoices, ledger
+from simulators.fortnox import books, company, invoices, ledger, supplier_desk
 from simulators.fortnox.call import Call
 from simulators.fortnox.refusals import Refusal
 from simulators.fortnox.wire import Answer, Fields, from_ore, read_json, write_json
@@ -116,6 +116,16 @@ def edit_invoice(world: World, request: Request, body: Any, given: list[str]) ->
     if body.get("Cancelled"):
         invoices.cancel(call, given[0])
     return read_json(invoices.get(call, given[0]).body)["Invoice"]
+
+
+def register_supplier_invoice(world: World, request: Request, body: Any, given: list[str]) -> Any:
+    """Play a person who registers a supplier invoice from its lines."""
+    return supplier_desk.register(_call(world, request, body), body)
+
+
+def edit_supplier_invoice(world: World, request: Request, body: Any, given: list[str]) -> Any:
+    """Play a person who changes or cancels a supplier invoice, booked or not."""
+    return supplier_desk.edit(_call(world, request, body), given[0], body)
 
 
 def post_account(world: World, request: Request, body: Any, given: list[str]) -> Fields:
@@ -241,6 +251,8 @@ CONTROLS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "expire-tokens", expire_tokens),
     ("POST", "authorization-codes", post_code),
     ("POST", "invoices/*/edit", edit_invoice),
+    ("POST", "supplier-invoices", register_supplier_invoice),
+    ("POST", "supplier-invoices/*/edit", edit_supplier_invoice),
     ("POST", "accounts/*", post_account),
     ("POST", "vouchers/*/*/correct", correct_voucher),
     ("POST", "faults", post_fault),

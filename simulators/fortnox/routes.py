@@ -96,6 +96,7 @@ ROUTES: list[Route] = [
     Route("PUT", "supplierinvoices/*", suppliers.update_invoice, "supplierinvoice"),
     Route("PUT", "supplierinvoices/*/bookkeep", suppliers.bookkeep_invoice, "supplierinvoice"),
     Route("PUT", "supplierinvoices/*/cancel", suppliers.cancel_invoice, "supplierinvoice"),
+    Route("PUT", "supplierinvoices/*/credit", suppliers.credit_invoice, "supplierinvoice"),
 ]
 for _register in registers.ALL:
     _verbs = "list create get update" if _register.path == "pricelists" else "list create get update delete"

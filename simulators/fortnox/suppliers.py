@@ -202,7 +202,7 @@ def create_invoice(call: Call) -> Answer:
     if not invoice["SupplierInvoiceRows"]:
         invoice["SupplierInvoiceRows"] = _default_rows(call, invoice, supplier)
     _refuse_unbalanced(invoice)
-    return enveloped("SupplierInvoice", _keep_invoice(call, key, invoice), 201)
+    return enveloped("SupplierInvoice", keep_invoice(call, key, invoice), 201)
 
 
 def get_invoice(call: Call, key: str) -> Answer:
@@ -217,7 +217,7 @@ def update_invoice(call: Call, key: str) -> Answer:
     sent = read(INVOICE_SPEC, call.envelope("SupplierInvoice"), call.knobs)
     _lay(invoice, sent)
     _refuse_unbalanced(invoice)
-    return enveloped("SupplierInvoice", _keep_invoice(call, key, invoice))
+    return enveloped("SupplierInvoice", keep_invoice(call, key, invoice))
 
 
 def list_invoices(call: Call) -> Answer:
@@ -265,13 +265,48 @@ def bookkeep_invoice(call: Call, key: str) -> Answer:
     invoice["Booked"] = True
     invoice["VoucherNumber"], invoice["VoucherSeries"], invoice["VoucherYear"] = where["Number"], where["Series"], where["Year"]
     invoice["Vouchers"] = [{**where, "ReferenceType": "SUPPLIERINVOICE"}]
-    return enveloped("SupplierInvoice", _keep_invoice(call, key, invoice))
+    return enveloped("SupplierInvoice", keep_invoice(call, key, invoice))
 
 
 def cancel_invoice(call: Call, key: str) -> Answer:
     invoice = _open_invoice(call, key)
     invoice["Cancelled"], invoice["Balance"] = True, "0"
-    return enveloped("SupplierInvoice", _keep_invoice(call, key, invoice))
+    return enveloped("SupplierInvoice", keep_invoice(call, key, invoice))
+
+
+def credit_invoice(call: Call, key: str) -> Answer:
+    """Make a credit note over all of an invoice, not booked yet: every amount and quantity with the other sign."""
+    invoice = cards.find(call, INVOICE, key)
+    if invoice is None:
+        raise _no_invoice()
+    if invoice["Credit"] or invoice["Cancelled"] or invoice["CreditReference"]:
+        raise invalid(call.knobs.code("updateCancelled"), "Leverantörsfakturan kan inte krediteras.")
+    number = str(call.store.next_number(call.tenant, INVOICE))
+    swapped = {"Debit": "Credit", "Credit": "Debit", "DebitCurrency": "CreditCurrency", "CreditCurrency": "DebitCurrency"}
+    rows = [
+        row
+        | {ours: row[other] for ours, other in swapped.items()}
+        | {name: -decimal(row[name]) for name in ("Quantity", "Total")}
+        for row in invoice["SupplierInvoiceRows"]
+    ]
+    note: Fields = invoice | {
+        "@url": f"{HERE}/3/supplierinvoices/{number}",
+        "Booked": False,
+        "Credit": True,
+        "CreditReference": int(key),
+        "FinalPayDate": None,
+        "GivenNumber": number,
+        "InvoiceDate": call.today,
+        "SupplierInvoiceRows": rows,
+        "VoucherNumber": None,
+        "VoucherSeries": None,
+        "VoucherYear": None,
+        "Vouchers": [],
+        **{name: plain(-decimal(invoice[name])) for name in ("Balance", "Total", "VAT", "Freight", "AdministrationFee")},
+    }
+    invoice["CreditReference"] = int(number)
+    keep_invoice(call, key, invoice)
+    return enveloped("SupplierInvoice", keep_invoice(call, number, note))
 
 
 def _keep(call: Call, key: str, card: Fields, sent: Fields) -> str:
@@ -348,7 +383,7 @@ def _open_invoice(call: Call, key: str) -> Fields:
     return invoice
 
 
-def _keep_invoice(call: Call, key: str, invoice: Fields) -> str:
+def keep_invoice(call: Call, key: str, invoice: Fields) -> str:
     brief = chosen({**invoice, "AuthorizerName": "", "Cancel": invoice["Cancelled"]}, _INVOICE_BRIEF)
     terms = {
         "suppliernumber": invoice["SupplierNumber"],

@@ -80,7 +80,8 @@ CHECKS: list[Check | Probe] = [
             max(account) filter (where debit > 0) as debited, max(account) filter (where credit > 0) as credited
           from erp.posting_row group by 1, 2),
         stock as (
-          select merchant_id, posting_no, sum(value) as value from erp.stock_entry where posting_no is not null group by 1, 2),
+          select merchant_id, posting_no, sum(value) as value from erp.stock_entry
+          where posting_no is not null and not (kind = 'cost' and document not like 'revaluation/%') group by 1, 2),
         sides as materialized (
           select merchant_id, case when k.value > 0 then s.debited else s.credited end as stock_side,
             case when k.value > 0 then s.credited else s.debited end as other_side, count(*) as n
@@ -99,7 +100,8 @@ CHECKS: list[Check | Probe] = [
         from (select merchant_id, posting_no from erp.posting where event in
                 ('goods-issue', 'goods-issue-reversed', 'goods-transferred', 'goods-transferred-reversed', 'cost-settled',
                  'opening-balance', 'goods-received', 'goods-receipt-undone', 'goods-returned', 'goods-return-undone',
-                 'goods-scrapped', 'goods-scrap-undone', 'stock-adjusted', 'stock-revalued', 'price-difference')) as p
+                 'goods-scrapped', 'goods-scrap-undone', 'stock-adjusted', 'stock-revalued', 'price-difference',
+                 'supplier-return')) as p
         full join stock k using (merchant_id, posting_no) left join sums s using (merchant_id, posting_no)
         where p.posting_no is null or k.value is null or s.debit is distinct from abs(k.value)
         union all

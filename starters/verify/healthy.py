@@ -2,8 +2,8 @@
 
 Two merchants. One has an order delivered in two goes with an un-pick in between, one picked below zero and beyond what was
 ordered, one with goods back after its invoice, one that is still in the warehouse, one with a return, and a purchase in euro of
-which some was counted twice and taken back, and the rest revalued; the other a single order. Two small ones have stock costed by
-layers and at standard cost.
+which some was counted twice and taken back, and the rest revalued, dearer on its invoice, which bills one too many, with freight
+on top; the other a single order. Two small ones have stock costed by layers and at standard cost.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.shown import picked_now
+from activities.supplier_invoices import match
 from domain.adjusting import Change
 from domain.crediting import credit_bases
 from domain.keys import BasisKey, OrderKey, OrderState, PurchaseKey, ReturnKey
@@ -38,6 +39,8 @@ from erp.opening import OpeningBalance, book_opening
 from erp.rates import Checked, database_now, store
 from erp.returns import Came
 from erp.revaluing import preview_revaluation, revalue
+from erp.supplier_invoices import ReadInvoice, ReadLine, decide
+from erp.supplier_invoices import store as store_invoice
 from erp.visible import Shown
 
 MERCHANTS = ("alfa", "beta")
@@ -263,6 +266,7 @@ async def fill(engine: AsyncEngine) -> None:
     await _received(alfa)
     await _reconciled(beta)
     await _revalued(alfa, Asked(datetime.now(UTC).date(), {"EUR": Decimal("11.3")}))
+    await _invoiced(alfa)
     await _by_other_methods(engine, numbers)
 
 
@@ -403,6 +407,30 @@ async def _receive(shop: Shop, doc_id: int, received: Decimal) -> None:
             await purchases.write_receipt(session, who, "PO-1", [(each, 1, cost) for each in lines], number)
         await purchases.draw_fence(session, who, {doc_id: 500}, plan.open_doubts)
         await counters.reported(session, who, [((doc_id, 1), received)], RECEIVED, PURCHASE_ORDER)
+
+
+async def _invoiced(shop: Shop) -> None:
+    """The supplier bills four of the three pieces, dearer and at another rate; a person agreed. Freight is laid on them."""
+    owed = {"goods_received_not_invoiced_account": 2490, "match_supplier_invoices": True, "landed_cost_account": 2491}
+    await shop.write(
+        "erp",
+        "insert into erp.landed_cost (merchant_id, landed_cost_number, purchases, amount, entered_by, reason)"
+        " values (:m, 'LC-1', '{PO-1}', 3.34, 'anna', 'freight')",
+    )
+    await shop.write(
+        "app", "update bridge.inbox set applied_at = now(), outcome = 'told' where merchant_id = :m and source = 'erp'"
+    )
+    async with shop.role("app") as session:
+        await save_settings(session, shop.merchant, {"short_grace_seconds": 0} | owed, "prove")
+        merchant = await load_merchant(session, shop.merchant)
+        day = merchant.day_of(datetime.now(UTC))
+        line = ReadLine(2, "goods", 2490, "D", Decimal(4), Decimal("5.60"), Decimal("63.84"), ())
+        invoice = ReadInvoice(57, "S-1", "F-1", day, "EUR", Decimal("11.4"), None, True, False, ("PO-1",), (line,))
+        await store_invoice(session, shop.merchant, invoice, "parked", "PO-1", "")
+        key = PurchaseKey(shop.merchant, "PO-1")
+        await match(session, key, CODE)
+        await decide(session, shop.merchant, "PO-1", 57, "anna", "agreed", "approve")
+        await match(session, key, CODE)
 
 
 async def _reconciled(shop: Shop) -> None:

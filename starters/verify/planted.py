@@ -816,6 +816,51 @@ RECEIPTS = (
     ),
 )
 
+PURCHASE_BOOKING, MATCH, CLAIM, LATE = "erp.purchase_booking", "erp.invoice_match", "erp.claim", "erp.late_cost"
+SUPPLIER_INVOICES = (
+    Plant(
+        "G2",
+        "an invoice cleared an öre more than it was booked for",
+        (PURCHASE_BOOKING,),
+        (f"update {PURCHASE_BOOKING} set cleared = cleared + 0.01, price = price - 0.01 where kind = 'match'",),
+    ),
+    Plant(
+        "G2",
+        "a receipt was booked on another account than its invoice",
+        (POSTING_ROW,),
+        (
+            f"update {POSTING_ROW} r set account = 2999 from {POSTING} p where p.merchant_id = r.merchant_id"
+            " and p.posting_no = r.posting_no and p.event = 'supplier-invoice-matched' and r.account = 2490",
+        ),
+    ),
+    Plant("G3", "a claim is in no row", (CLAIM,), (f"delete from {CLAIM}",)),
+    Plant("G3", "an invoice was matched for more than its row", (MATCH,), (f"update {MATCH} set price = price + 1",)),
+    Plant("G3", "a late cost was dropped", (LATE,), (f"delete from {LATE} where document like 'landed-cost/%'",)),
+    Plant(
+        "G3",
+        "an invoice was booked twice",
+        (PURCHASE_BOOKING,),
+        (
+            f"insert into {PURCHASE_BOOKING} select merchant_id, document, 9, kind, purchase_order_number, version, account,"
+            " value, cleared, rate, price, claimed, difference, exchange, claims_account, accounting_date, actor, reason,"
+            f" transaction_no from {PURCHASE_BOOKING} where kind = 'match'",
+        ),
+    ),
+    Plant(
+        "G3",
+        "an invoice is said to be booked and is not",
+        ("erp.supplier_invoice",),
+        ("update erp.supplier_invoice set state = 'waiting', booked_version = null",),
+    ),
+    Plant(
+        "G4",
+        "a late cost reached stock by half",
+        (LATE,),
+        (f"update {LATE} set to_stock = to_stock - 0.01, to_sold = to_sold + 0.01",),
+    ),
+    Plant("G4", "a late cost has no entry", (ENTRY,), (f"delete from {ENTRY} where kind = 'cost'",)),
+)
+
 _RUN = (
     "insert into erp.reconciliation_run (merchant_id, run_no, kind, for_date, request, source, settles, state, finished_at)"
     " values ('alfa', 1, 'daily', current_date, 'x', 'api', true, '{}', {})"
@@ -896,6 +941,7 @@ PLANTS: tuple[Plant, ...] = (
     *COUNTERS,
     *RETURNS,
     *RECEIPTS,
+    *SUPPLIER_INVOICES,
     *STOCK,
     *BOOKS,
     *RATES,

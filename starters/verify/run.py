@@ -26,6 +26,7 @@ from starters.verify import (
     receipts,
     reconciliation,
     stock,
+    supplier_invoices,
 )
 from starters.verify.check import SAMPLES, CannotCheck, Check, Found, Probe, Stage, Violation
 from starters.verify.online import Online, compare
@@ -42,6 +43,7 @@ CHECKS: tuple[Check | Probe, ...] = (
     *costing.CHECKS,
     *rates.CHECKS,
     *receipts.CHECKS,
+    *supplier_invoices.CHECKS,
     *reconciliation.CHECKS,
     *events.CHECKS[:-1],
     *orders.CHECKS,

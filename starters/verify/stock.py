@@ -47,7 +47,7 @@ CHECKS: list[Check | Probe] = [
         where quantity in ('NaN', 'Infinity', '-Infinity') or value in ('NaN', 'Infinity', '-Infinity')
           or case when kind in ('opening', 'receipt', 'return', 'return-scrapped') then quantity <= 0 or value < 0
                   when kind in ('pick-reversal', 'scrap-reversal') then quantity <= 0
-                  when kind in ('scrap', 'return-reversal', 'receipt-reversal') then quantity >= 0 or value > 0
+                  when kind in ('scrap', 'return-reversal', 'receipt-reversal', 'supplier-return') then quantity >= 0 or value > 0
                   when kind = 'pick' then quantity >= 0 or value > 0
                   when kind = 'adjustment' then quantity = 0
                   when kind in ('cost', 'true-up') then quantity <> 0 or value = 0

@@ -27,6 +27,7 @@ from activities.ongoing import Ongoing, Rules
 from activities.purchases import Purchases
 from activities.reconcile import Reconcile
 from activities.returns import Returns
+from activities.supplier_invoices import SupplierInvoices
 from activities.vouchers import Vouchers
 from activities.watch import Watch
 from activities.writing import WriteRules
@@ -105,6 +106,7 @@ class Worker:
     returns: Returns
     purchases: Purchases
     reconcile: Reconcile
+    supplier_invoices: SupplierInvoices
     connections: Sequence[Connections[Any]]
 
     async def close(self) -> None:
@@ -130,6 +132,7 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
         Returns(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         Purchases(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         Reconcile(database, warehouse, "test"),
+        SupplierInvoices(database, accounting, "test"),
         (warehouse, accounting),
     )
 
@@ -385,8 +388,9 @@ async def new_shop(
     fortnox: Control,
     keys: KeyRing,
     app_url: str,
+    opening: bool = True,
 ) -> Shop:
-    """A merchant of its own at both simulators, connected, with opening stock in our books."""
+    """A merchant of its own at both simulators, connected; with opening stock in our books, or none."""
     merchant, number = await add_merchant(erp), next(_numbers)
     known = {"ongoing": secrets.token_hex(8), "fortnox": secrets.token_hex(8)}
     shop = Shop(merchant, number, 100_000 + number, erp, verify, workers, ongoing, fortnox, keys, app_url, known)
@@ -417,7 +421,8 @@ async def new_shop(
         await fortnox("PUT", "settings", {"tenantId": shop.tenant, "rateWindow": {"requests": 25, "seconds": 0.01}})
     await connect(shop)
     await shop.settings()
-    await open_stock(workers[0].database, merchant)
+    if opening:
+        await open_stock(workers[0].database, merchant)
     return shop
 
 

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
@@ -587,3 +587,38 @@ async def test_persons_and_secrets_are_seen_nowhere(caplog: pytest.LogCaptureFix
     seen += [repr(mistaken.value), caplog.text]
     for said in seen:
         assert "canary" not in said.lower()
+
+
+# --- supplier invoices ------------------------------------------------------------------------------------------------
+
+SUPPLIER_INVOICE = """
+{"SupplierInvoice":{"@url":"https:\\/\\/api.fortnox.se\\/3\\/supplierinvoices\\/57","Balance":"11970","Booked":true,"Cancelled":false,
+ "Credit":false,"CreditReference":0,"Currency":"EUR","CurrencyRate":"11.4","CurrencyUnit":1,"GivenNumber":"57","InvoiceDate":"2026-03-10",
+ "InvoiceNumber":"F-1","SupplierNumber":"S-1","Total":"1050","VAT":"0","YourReference":"PO-1","Comments":"","SupplierInvoiceRows":[
+ {"Account":2440,"Code":"TOT","ArticleNumber":"","Credit":11970,"CreditCurrency":1050,"Debit":0,"DebitCurrency":0,"Quantity":0},
+ {"Account":2490,"Code":"ACC","ArticleNumber":"A","Debit":11970.00,"DebitCurrency":1050,"Credit":0,"Quantity":"100","Price":10.5}]}}
+"""
+
+
+async def test_a_supplier_invoice_is_read_with_both_of_its_currencies() -> None:
+    fortnox = client(books(httpx.Response(200, text=SUPPLIER_INVOICE)))
+    found = await fortnox.get_supplier_invoice(57)
+    assert (found.given_number, found.rate, found.your_reference, found.comments) == (57, Decimal("11.4"), "PO-1", None)
+    assert (found.booked, found.cancelled, found.credit, found.credit_reference) == (True, False, False, 0)
+    assert [(row.account, row.article_number, row.quantity, row.booked, row.amount) for row in found.rows] == [
+        (2440, None, Decimal(0), Decimal(-11970), Decimal(-1050)),
+        (2490, "A", Decimal(100), Decimal(11970), Decimal(1050)),
+    ]
+    await fortnox.aclose()
+
+
+async def test_supplier_invoices_that_changed_are_listed_by_number_over_all_pages() -> None:
+    def page(number: int, *given: str) -> httpx.Response:
+        meta = {"@TotalResources": 3, "@TotalPages": 2, "@CurrentPage": number}
+        return ok({"MetaInformation": meta, "SupplierInvoices": [{"GivenNumber": each, "Cancel": False} for each in given]})
+
+    partner = books(page(1, "12", "3"), page(2, "12", "7"))
+    fortnox = client(partner)
+    assert await fortnox.supplier_invoices_changed(datetime(2026, 3, 10, 8, 30)) == [3, 7, 12]  # noqa: DTZ001
+    assert parse_qs(partner.requests[0].url.query.decode())["lastmodified"] == ["2026-03-10 08:30"]
+    await fortnox.aclose()

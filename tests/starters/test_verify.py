@@ -22,7 +22,7 @@ from tests.conftest import Cluster, TestDatabase, scratch_database
 
 NAMED_BY_THE_ISSUE = (
     "P1 L1 L2 L3 L4 L5 V1 V2 V3 V4 V5 V6 E1 E2 E3 E4 E5 E6 O1 O2 O3 O4 O5 O6"
-    " G1 I1 I2 I3 I4 I6 I7 X1 X2 X3 X6 T1 T2 T3 A1 A2 A3 A4 A5"
+    " G1 G2 G3 G4 I1 I2 I3 I4 I6 I7 X1 X2 X3 X6 T1 T2 T3 A1 A2 A3 A4 A5"
 )  # The cluster of the tests does not wait for the disk, and verify says so.
 OF_THE_TEST_CLUSTER = {"A5"}
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "how_it_counts"
-down_revision = "reconciliation"
+down_revision = "named_credits"
 branch_labels = None
 depends_on = None
 

@@ -293,3 +293,26 @@ def test_a_supplier_invoice_must_balance_and_is_booked_as_its_rows_say(company: 
     booked = company.call("PUT", "supplierinvoices/1/bookkeep")["SupplierInvoice"]
     assert company.voucher_of(booked) == {2440: -125, 2641: 25, 4010: 100}
     assert company.refusal("PUT", "supplierinvoices/1/cancel") == 2999004
+
+
+def test_a_supplier_invoice_is_registered_changed_credited_and_cancelled_and_the_books_follow(company: Company) -> None:
+    wish = {"invoiceNumber": "F-1", "date": "2026-03-10", "currency": "EUR", "rate": "11.40", "purchase": "PO-1"}
+    line = {"account": 2490, "article": "A", "quantity": 10, "price": "10.50"}
+
+    def desk(path: str, body: dict[str, Any]) -> Any:
+        return company.simulator.ask("POST", path, {"tenantId": company.tenant} | body)
+
+    desk("accounts/2490", {"description": "Mottaget ej fakturerat"})
+    made = desk("supplier-invoices", wish | {"lines": [line]})
+    assert (made["GivenNumber"], made["YourReference"], made["Booked"], made["Total"]) == ("1", "PO-1", True, "105")
+    [row] = [row for row in made["SupplierInvoiceRows"] if row["Account"] == 2490]
+    assert (row["Debit"], row["DebitCurrency"], row["Quantity"], row["ArticleNumber"]) == (1197, 105, 10, "A")
+    assert company.balance(2490) == 1197
+    desk("supplier-invoices/1/edit", wish | {"rate": "11.00", "lines": [line]})
+    assert company.balance(2490) == 1155
+    note = company.call("PUT", "supplierinvoices/1/credit")["SupplierInvoice"]
+    assert (note["GivenNumber"], note["Credit"], note["CreditReference"], note["Booked"]) == ("2", True, 1, False)
+    company.call("PUT", "supplierinvoices/2/bookkeep")
+    assert company.balance(2490) == 0
+    desk("supplier-invoices/2/edit", {"cancelled": True})
+    assert company.balance(2490) == 1155

@@ -226,6 +226,7 @@ def test_every_route_answers_as_described(described: tuple[Company, Specificatio
         company.call("POST", "supplierinvoices", {"SupplierInvoice": bill}, expect=201)
     company.call("PUT", "supplierinvoices/1", {"SupplierInvoice": {"Comments": "Ny"}})
     company.call("PUT", "supplierinvoices/1/bookkeep")
+    company.call("PUT", "supplierinvoices/1/credit")
     company.call("PUT", "supplierinvoices/2/cancel")
     company.call("GET", "supplierinvoices/1")
 

@@ -1,0 +1,436 @@
+"""Supplier invoices: what was ordered, received and billed are laid on each other to the öre, each once, whatever happens."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from domain.errors import Refused
+from tests.activities.buying import (
+    CLAIMS,
+    LANDED,
+    LOSS,
+    OWED,
+    SOLD,
+    STOCK,
+    accounts,
+    bill,
+    bought,
+    buying,
+    decide,
+    edit,
+    enter,
+    invoice_state,
+    look,
+    match,
+    owed,
+    pool,
+    rate,
+    read,
+    sell,
+)
+from tests.activities.test_purchases import calm, floor, notes, ordered, status
+from tests.activities.world import HOW_OFTEN, Shop, again, new_shop
+
+D = Decimal
+EUR = {"currency": "EUR", "rate": "11.40"}
+
+
+def line(article: str, quantity: Any, price: Any, **more: Any) -> dict[str, Any]:
+    return {"article": article, "quantity": str(quantity), "price": str(price)} | more
+
+
+async def received(shop: Shop, quantity: Any = 100, came: Any = None, **settings: Any) -> Any:
+    """100 pieces of a new article at EUR 10 and 11.20; so many have come."""
+    await buying(shop, "N", **settings)
+    await rate(shop, "11.20")
+    return await bought(shop, [ordered("N", quantity, 10)], {1: came or quantity}, currency="EUR")
+
+
+@pytest.mark.parametrize("often", HOW_OFTEN)
+async def test_an_invoice_at_another_price_and_rate_corrects_stock_and_what_is_sold_once(shop: Shop, often: Any) -> None:
+    key = await received(shop)
+    await sell(shop, "N", 40)
+    assert await pool(shop, "N") == (60, 6720)
+    number = await bill(shop, line("N", 100, "10.50"), **EUR)
+    with pytest.raises(Refused, match=r"price differs by 570.00 of 11200.00 \(5.09 %\)") as waits:
+        await match(shop, key)
+    assert waits.value.code == "supplier-invoice-to-decide"
+    assert await invoice_state(shop, number) == ("waiting", "price_diff")
+    await decide(shop, number)
+    await often(shop.workers, lambda worker: worker.supplier_invoices.match_purchase, key)
+    assert await invoice_state(shop, number) == ("booked", "price_diff")
+    assert await pool(shop, "N") == (60, 7182)
+    assert await accounts(shop) == {STOCK: 7182, OWED: -11970, SOLD: 4788}
+    assert await owed(shop) == 0
+    assert await status(shop) == "invoiced"
+    audit = "select actor, action, reason from bridge.audit where merchant_id = :m and kind = 'supplier-invoice'"
+    assert await shop.read(audit) == [("anna", "approve-supplier-invoice", "agreed")]
+
+
+async def test_several_part_invoices_each_correct_what_is_still_here(shop: Shop) -> None:
+    key = await received(shop, invoice_tolerance_percent=100, invoice_tolerance_row=10_000)
+    await sell(shop, "N", 40)
+    await bill(shop, line("N", 60, "10.6875"), currency="EUR", rate="11.20")  # 7 182.00
+    assert (await look(shop, key)).outcome is None
+    assert await pool(shop, "N") == (60, D("6997.20"))
+    await sell(shop, "N", 30, "SO-2")
+    assert await pool(shop, "N") == (30, D("3498.60"))
+    await bill(shop, {"article": "N", "quantity": 40, "amount": "392.86"}, currency="EUR", rate="11.20")  # 4 400.03
+    assert (await look(shop, key)).outcome == "invoiced"
+    assert await pool(shop, "N") == (30, D("3474.61"))
+    assert await owed(shop) == 0
+
+
+async def test_what_is_billed_and_not_here_is_a_claim_that_a_credit_note_settles(shop: Shop) -> None:
+    key = await received(shop, 100, 98, close_purchase_short="at-deviation", supplier_claims_account=CLAIMS)
+    await floor(shop, "finish")
+    await look(shop, key)
+    number = await bill(shop, line("N", 100, "10.50"), **EUR)
+    with pytest.raises(Refused, match=r"2 of article N are billed and not here, 239\.40"):
+        await match(shop, key)
+    await decide(shop, number)
+    await match(shop, key)
+    booking = "select cleared, rate, price, claimed, value from erp.purchase_booking where merchant_id = :m order by booked_at"
+    assert await shop.read(booking) == [(D("10976"), D("196.00"), D("558.60"), D("239.40"), D("11970"))]
+    assert await accounts(shop) == {STOCK: D("11730.60"), CLAIMS: D("239.40"), OWED: -11970}
+    assert (await owed(shop), await status(shop)) == (0, "received")
+    await bill(shop, line("N", -2, "10.50"), **EUR)
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert (await owed(shop), await owed(shop, CLAIMS)) == (0, 0)
+    assert (await accounts(shop))[OWED] == D("-11730.60")
+
+
+async def test_a_late_delivery_settles_a_claim_at_the_price_that_was_billed(shop: Shop) -> None:
+    key = await received(shop, 100, 98, close_purchase_short="at-deviation")
+    await floor(shop, "finish")
+    await look(shop, key)
+    await decide_after_refusal(shop, key, await bill(shop, line("N", 100, "10.50"), **EUR))
+    assert await owed(shop) == D("239.40")
+    await floor(shop, "receive", {1: 2})
+    assert (await look(shop, key)).outcome == "invoiced"
+    assert (await owed(shop), await pool(shop, "N")) == (0, (100, 11970))
+
+
+async def decide_after_refusal(shop: Shop, key: Any, number: int) -> None:
+    with pytest.raises(Refused):
+        await match(shop, key)
+    await decide(shop, number)
+    await match(shop, key)
+
+
+@pytest.mark.parametrize("often", HOW_OFTEN)
+async def test_an_invoice_before_the_goods_waits_and_is_matched_when_they_come(shop: Shop, often: Any) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)])
+    number = await bill(shop, line("N", 10, 10))
+    assert (await calm(shop, key)).to_match
+    await match(shop, key)
+    assert await invoice_state(shop, number) == ("parked", "not_received")
+    await floor(shop, "receive")
+    assert (await calm(shop, key)).to_match
+    state = await often(shop.workers, lambda worker: worker.supplier_invoices.match_purchase, key)
+    assert (state.outcome, await status(shop)) == ("invoiced", "invoiced")
+    assert (await owed(shop), await accounts(shop)) == (0, {STOCK: 100, OWED: -100})
+
+
+async def test_what_is_billed_before_all_has_come_waits_for_the_rest(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 4})
+    number = await bill(shop, line("N", 10, 10))
+    await match(shop, key)
+    assert await invoice_state(shop, number) == ("parked", "not_received")
+    await floor(shop, "receive", {1: 6})
+    assert (await look(shop, key)).outcome == "invoiced"
+
+
+async def test_an_invoice_without_articles_is_matched_by_its_total(shop: Shop) -> None:
+    await buying(shop, "N", "M")
+    key = await bought(shop, [ordered("N", 10, 10), ordered("M", 5, 4)], {1: 10, 2: 5})
+    await bill(shop, {"amount": "121.00", "text": "enligt order"})
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert (await pool(shop, "N"), await pool(shop, "M")) == ((10, D("100.83")), (5, D("20.17")))
+
+
+async def test_the_rate_difference_goes_to_the_exchange_account_by_policy(shop: Shop) -> None:
+    key = await received(shop, rate_difference_at_invoice="exchange-account", invoice_tolerance_percent=10)
+    await sell(shop, "N", 40)
+    await decide_after_refusal(shop, key, await bill(shop, line("N", 100, "10.50"), **EUR))
+    assert await accounts(shop) == {STOCK: 7062, OWED: -11970, SOLD: 4708, LOSS: 200}
+    assert await owed(shop) == 0
+
+
+async def test_an_invoice_is_never_guessed_onto_one_of_two_purchases(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bought(shop, [ordered("N", 10, 10)], {1: 10}, "PO-2")
+    both = await bill(shop, line("N", 10, 10), purchase="PO-1, PO-2")
+    none = await bill(shop, line("N", 10, 10), purchase="Anna")
+    assert [await invoice_state(shop, n) for n in (both, none)] == [("no-purchase", None)] * 2
+    assert await notes(shop) == ["supplier-invoice-without-purchase"] * 2
+    await edit(shop, both, purchase="PO-2")
+    assert await invoice_state(shop, both) == ("parked", None)
+    assert await notes(shop) == ["supplier-invoice-without-purchase"]
+
+
+async def test_an_invoice_that_names_a_purchase_and_is_coded_elsewhere_is_told_to_the_accountant(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bill(shop, line("N", 10, 10, account=4010))
+    await bill(shop, {"account": 6570, "amount": 900}, purchase="hyra")
+    assert await notes(shop) == ["supplier-invoice-not-on-account"]
+    assert await shop.read("select count(*) from erp.supplier_invoice where merchant_id = :m") == [(1,)]
+
+
+async def test_a_purchase_that_the_erp_enters_after_its_invoice_is_found(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 1, 1)], number="PO-0")
+    number = await bill(shop, line("N", 10, 10))
+    assert await invoice_state(shop, number) == ("no-purchase", None)
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    assert await read(shop) == 1
+    assert (await invoice_state(shop, number), await notes(shop)) == (("parked", None), [])
+
+
+async def test_the_suppliers_number_twice_waits_for_a_person(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 20, 10)], {1: 20})
+    await bill(shop, line("N", 10, 10), invoiceNumber="F-1")
+    again_ = await bill(shop, line("N", 10, 10), invoiceNumber="F-1")
+    with pytest.raises(Refused, match="invoiced before"):
+        await match(shop, key)
+    assert await invoice_state(shop, again_) == ("waiting", "duplicate")
+    await decide(shop, again_, reject=True)
+    await match(shop, key)
+    assert (await invoice_state(shop, again_))[0] == "rejected"
+    assert await status(shop) == "received"
+
+
+async def test_another_currency_cannot_be_approved_only_mended(shop: Shop) -> None:
+    key = await received(shop)
+    number = await bill(shop, line("N", 100, 10), currency="USD", rate="11.20")
+    with pytest.raises(Refused, match="it is in USD, the purchase is in EUR"):
+        await match(shop, key)
+    with pytest.raises(Refused, match="cannot be approved"):
+        await decide(shop, number)
+    await edit(shop, number, line("N", 100, 10), currency="EUR", rate="11.20")
+    assert (await look(shop, key)).outcome == "invoiced"
+
+
+async def test_a_rate_of_one_for_euro_is_not_believed(shop: Shop) -> None:
+    key = await received(shop)
+    await bill(shop, line("N", 100, 10), currency="EUR", rate="1")
+    with pytest.raises(Refused, match="its rate 1 makes"):
+        await match(shop, key)
+    assert await pool(shop, "N") == (100, 11200)
+
+
+@pytest.mark.parametrize("often", HOW_OFTEN)
+async def test_an_invoice_changed_after_it_was_matched_is_taken_back_and_matched_again(shop: Shop, often: Any) -> None:
+    key = await received(shop, invoice_tolerance_percent=100, invoice_tolerance_row=10_000)
+    await sell(shop, "N", 40)
+    number = await bill(shop, line("N", 100, "10.50"), **EUR)
+    await match(shop, key)
+    await edit(shop, number, line("N", 100, "10.20"), currency="EUR", rate="11.00")
+    await often(shop.workers, lambda worker: worker.supplier_invoices.match_purchase, key)
+    assert await invoice_state(shop, number) == ("booked", "within_tolerance")
+    assert await accounts(shop) == {STOCK: 6732, OWED: -11220, SOLD: 4488}
+    assert (await owed(shop), await notes(shop)) == (0, ["supplier-invoice-changed"])
+    kinds = "select step, kind from erp.purchase_booking where merchant_id = :m order by step"
+    assert await shop.read(kinds) == [(1, "match"), (2, "reversal"), (3, "match")]
+    await edit(shop, number, cancelled=True)
+    await often(shop.workers, lambda worker: worker.supplier_invoices.match_purchase, key)
+    assert await accounts(shop) == {STOCK: 6720, OWED: -11200, SOLD: 4480}
+    assert (await invoice_state(shop, number))[0] == "cancelled"
+    assert (await status(shop), await owed(shop)) == ("received", -11200)
+
+
+async def test_an_invoice_that_is_moved_to_another_purchase_is_booked_on_one_of_them_whoever_is_first(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    other = await bought(shop, [ordered("N", 10, 10)], {1: 10}, "PO-2")
+    number = await bill(shop, line("N", 10, 10))
+    assert (await match(shop, key)).outcome == "invoiced"
+    await edit(shop, number, purchase="PO-2")
+    assert (await match(shop, other)).outcome is None
+    assert (await match(shop, key)).outcome is None
+    assert [await status(shop, each) for each in ("PO-1", "PO-2")] == ["received", "received"]
+    assert (await match(shop, other)).outcome == "invoiced"
+    assert (await invoice_state(shop, number), await owed(shop)) == (("booked", "matched"), -100)
+
+
+async def test_a_credit_note_opens_what_it_takes_back_and_its_cost_follows(shop: Shop) -> None:
+    key = await received(shop, invoice_tolerance_percent=100, invoice_tolerance_row=10_000)
+    await sell(shop, "N", 40)
+    first = await bill(shop, line("N", 100, "10.50"), **EUR)
+    await match(shop, key)
+    await shop.call_fortnox("PUT", f"supplierinvoices/{first}/credit")
+    await shop.call_fortnox("PUT", f"supplierinvoices/{first + 1}/bookkeep")
+    await read(shop)
+    await match(shop, key)
+    assert await invoice_state(shop, first + 1) == ("booked", "matched")
+    assert await accounts(shop) == {STOCK: 6720, OWED: -11200, SOLD: 4480}
+    assert (await status(shop), await owed(shop)) == ("received", -11200)
+    await bill(shop, line("N", 100, "10.20"), **EUR)
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert await owed(shop) == 0
+
+
+async def test_what_the_warehouse_takes_back_after_the_invoice_is_a_claim(shop: Shop) -> None:
+    await buying(shop, "N", close_purchase_short="at-deviation")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 7})
+    await floor(shop, "receive", {1: 3})
+    await look(shop, key)
+    number = await bill(shop, line("N", 10, 10))
+    assert (await match(shop, key)).outcome == "invoiced"
+    await floor(shop, "undo-receive")
+    with pytest.raises(Refused, match=r"3 of article N are billed and not here, 30\.00"):
+        await look(shop, key)
+    assert await invoice_state(shop, number) == ("waiting", "qty_over")
+    await decide(shop, number)
+    await match(shop, key)
+    assert (await pool(shop, "N"), await owed(shop), await status(shop)) == ((7, 70), 30, "received")
+
+
+@pytest.mark.parametrize("often", HOW_OFTEN)
+async def test_freight_is_laid_on_what_it_brought_home_and_split_by_what_is_still_here(shop: Shop, often: Any) -> None:
+    await buying(shop, "N", "M", landed_cost_account=LANDED)
+    key = await bought(shop, [ordered("N", 100, 112), ordered("M", 20, 100)], {1: 100, 2: 20})
+    await sell(shop, "N", 40)
+    await enter(shop, "landed_cost", landed_cost_number="LC-1", purchases=["PO-1"], amount=D(1000), allocation_key="value")
+    assert (await calm(shop, key)).to_match
+    await often(shop.workers, lambda worker: worker.supplier_invoices.match_purchase, key)
+    # 1 000 over 11 200 and 2 000: 848.48 and 151.52; of the first 0.6 is here.
+    assert (await pool(shop, "N"), await pool(shop, "M")) == ((60, D("7229.09")), (20, D("2151.52")))
+    assert await accounts(shop) == {STOCK: D("9380.61"), OWED: -13200, LANDED: -1000, SOLD: D("4819.39")}
+
+
+async def test_an_invoice_row_on_the_account_of_landed_cost_is_one(shop: Shop) -> None:
+    await buying(shop, "N", "M", landed_cost_account=LANDED, landed_cost_key="quantity")
+    key = await bought(shop, [ordered("N", 30, 10)], {1: 30})
+    other = await bought(shop, [ordered("M", 10, 10)], {1: 10}, "PO-2")
+    await bill(shop, {"account": LANDED, "amount": 100}, purchase="PO-1 PO-2", supplierNumber="FRAKT")
+    await match(shop, key)
+    await match(shop, other)
+    assert (await pool(shop, "N"), await pool(shop, "M")) == ((30, 375), (10, 125))
+    assert await owed(shop, LANDED) == 0
+    assert await status(shop) == "received"
+
+
+async def test_a_landed_cost_that_cannot_be_laid_on_the_goods_names_what_is_missing(shop: Shop) -> None:
+    await buying(shop, "N", landed_cost_account=LANDED)
+    key = await bought(shop, [ordered("N", 30, 10)], {1: 30})
+    await enter(shop, "landed_cost", landed_cost_number="LC-1", purchases=["PO-1"], amount=D(10), allocation_key="weight")
+    with pytest.raises(Refused, match="landed cost LC-1: article N of PO-1 has no weight"):
+        await match(shop, key)
+    await enter(
+        shop,
+        "landed_cost",
+        landed_cost_number="LC-2",
+        purchases=["PO-1"],
+        amount=D(10),
+        allocation_key="hand",
+        parts='{"PO-1/1/1": "10.00"}',
+    )
+    with pytest.raises(Refused, match="LC-1"):
+        await match(shop, key)
+    assert await pool(shop, "N") == (30, 310)
+
+
+@pytest.mark.parametrize("often", HOW_OFTEN)
+async def test_goods_sent_back_leave_at_the_average_and_the_credit_note_settles_them(shop: Shop, often: Any) -> None:
+    await buying(shop, "N", supplier_claims_account=CLAIMS, invoice_tolerance_percent=100)
+    key = await bought(shop, [ordered("N", 10, 32), ordered("N", 10, 48)], {1: 10, 2: 10})
+    await bill(shop, line("N", 10, 32), line("N", 10, 48))
+    assert (await match(shop, key)).outcome == "invoiced"
+    await enter(
+        shop, "supplier_return", supplier_return_number="R-1", purchase_order_number="PO-1", article_number="N", quantity=4
+    )
+    assert (await calm(shop, key)).to_match
+    await often(shop.workers, lambda worker: worker.supplier_invoices.match_purchase, key)
+    assert (await pool(shop, "N"), await status(shop)) == ((16, 640), "received")
+    await bill(shop, line("N", -4, 48))
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert await accounts(shop) == {STOCK: 640, OWED: -608, SOLD: -32}
+    assert (await owed(shop), await owed(shop, CLAIMS)) == (0, 0)
+
+
+async def test_no_more_can_be_sent_back_than_is_here(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 32)], {1: 10})
+    await enter(
+        shop, "supplier_return", supplier_return_number="R-1", purchase_order_number="PO-1", article_number="N", quantity=11
+    )
+    with pytest.raises(Refused, match="11 of article N; 10 came, 10 are here"):
+        await match(shop, key)
+
+
+async def test_an_outage_while_reading_misses_nothing(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    first = await bill(shop, line("N", 4, 10))
+    body = {"tenantId": shop.tenant, "purchase": "PO-1", "invoiceNumber": "F-9"}
+    made = await shop.fortnox("POST", "supplier-invoices", body | {"lines": [{"account": OWED} | line("N", 6, 10)]})
+    async with shop.fortnox.faults(
+        {"id": "f-1", "route": "GET /3/supplierinvoices/*", "kind": "http", "count": 2, "params": {"status": 503}}
+    ):
+        await again(shop.worker.supplier_invoices.read_supplier_invoices, shop.merchant)
+    assert [await invoice_state(shop, n) for n in (first, int(made["GivenNumber"]))] == [("parked", None)] * 2
+
+
+async def test_without_the_setting_a_purchase_ends_when_it_is_received(shop: Shop) -> None:
+    await buying(shop, "N", match_supplier_invoices=False)
+    key = await bought(shop, [ordered("N", 10, 10)])
+    await floor(shop, "receive")
+    assert (await calm(shop, key)).outcome == "completed"
+    assert await read(shop) == 0
+
+
+async def test_an_invoice_that_is_not_booked_waits_until_it_is(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    number = await bill(shop, line("N", 10, 10), book=False)
+    assert await invoice_state(shop, number) == ("unbooked", None)
+    await shop.call_fortnox("PUT", f"supplierinvoices/{number}/bookkeep")
+    await read(shop)
+    assert (await match(shop, key)).outcome == "invoiced"
+
+
+# --- other styles and methods -----------------------------------------------------------------------------------------
+
+
+async def test_with_purchases_expensed_only_the_change_of_stock_is_ours(shop: Shop) -> None:
+    style = {"posting_style": "purchases-expensed", "goods_received_not_invoiced_account": None, "purchase_account": 4010}
+    key = await received(shop, **style)
+    await sell(shop, "N", 40)
+    await decide_after_refusal(shop, key, await bill(shop, line("N", 100, "10.50", account=4010), **EUR))
+    assert await accounts(shop) == {STOCK: 7182, SOLD: -7182}
+    assert await owed(shop, 4010) + await owed(shop, SOLD) == 4788
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bare(shop: Shop) -> Shop:
+    """A merchant that has never had stock: only then is the costing method chosen."""
+    with_url = (shop.ongoing, shop.fortnox, shop.keys, shop.app_url)
+    return await new_shop(shop.erp, shop.verify, shop.workers, *with_url, opening=False)
+
+
+async def test_with_layers_a_late_cost_follows_its_layer(bare: Shop) -> None:
+    await buying(bare, "N", costing_method="fifo", invoice_tolerance_percent=100, invoice_tolerance_row=1000)
+    await bought(bare, [ordered("N", 50, 100)], {1: 50}, "PO-0")
+    key = await bought(bare, [ordered("N", 100, 112)], {1: 100})
+    await sell(bare, "N", 90)
+    await bill(bare, line("N", 100, "119.70"))
+    assert (await match(bare, key)).outcome == "invoiced"
+    assert await pool(bare, "N") == (60, 7182)
+    assert (await accounts(bare))[SOLD] == 5000 + 4480 + 308
+
+
+async def test_at_a_set_price_what_an_invoice_makes_dearer_is_a_price_difference(bare: Shop) -> None:
+    more = {"invoice_tolerance_percent": 100, "invoice_tolerance_row": 1000}
+    await buying(bare, "N", costing_method="latest-price", price_difference_account=4980, **more)
+    key = await bought(bare, [ordered("N", 10, 10)], {1: 10})
+    await bill(bare, line("N", 10, 12))
+    assert (await match(bare, key)).outcome == "invoiced"
+    assert await accounts(bare) == {STOCK: 100, OWED: -120, 4980: 20}

@@ -1,0 +1,89 @@
+"""`lagerbro purchase` about what purchases cost: what a person types, and what it shows and writes."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.activities.buying import bill, bought, buying, look_past, match, today
+from tests.activities.conftest import erp, fortnox, http, ongoing, shop, verify, workers
+from tests.activities.test_purchases import ordered
+from tests.activities.world import Shop
+from tests.starters.test_cli_returns import Says, typed
+
+__all__ = ["erp", "fortnox", "http", "ongoing", "shop", "typed", "verify", "workers"]
+
+LINE = {"article": "N", "quantity": "6", "price": "10"}
+
+
+async def shown(typed: Says, *words: str) -> Any:
+    answer = await typed("purchase", *words, "--json")
+    assert answer.exit_code == 0, answer.output
+    return json.loads(answer.output)
+
+
+async def test_supplier_invoices_are_listed_with_what_they_wait_for_and_shown(shop: Shop, typed: Says) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bill(shop, LINE)
+    await look_past(shop, key)
+    waits = await bill(shop, LINE | {"quantity": "4", "price": "12"})
+    await look_past(shop, key)
+    [listed] = await shown(typed, "invoices", "-m", shop.merchant)
+    assert (listed["fortnox_number"], listed["state"], listed["match_state"]) == (waits, "waiting", "price_diff")
+    assert len(await shown(typed, "invoices", "-m", shop.merchant, "--all")) == 2
+    found = await shown(typed, "show", "PO-1", "-m", shop.merchant)
+    assert [(each["value"], each["state"]) for each in found["invoices"]] == [("60.00", "booked"), ("48.00", "waiting")]
+    assert [(each["document"], each["kind"], each["cleared"]) for each in found["bookings"]] == [
+        ("supplier-invoice/1", "match", "60.00")
+    ]
+    about = ["PO-1", "--invoice", str(waits), "--by", "Kim", "--reason", "agreed", "-m", shop.merchant]
+    told = await typed("purchase", "match", "PO-1", "-m", shop.merchant)
+    assert (told.exit_code, "is looked at" in told.output) == (0, True)
+    missing = await typed("purchase", "approve", "PO-9", *about[1:])
+    assert (missing.exit_code, "There is no purchase order PO-9" in missing.output) == (1, True)
+
+
+async def test_what_is_received_and_not_invoiced_is_listed_as_of_a_day_and_ties_to_its_account(shop: Shop, typed: Says) -> None:
+    none = await typed("purchase", "uninvoiced", "-m", shop.merchant)
+    assert (none.exit_code, "goods_received_not_invoiced_account" in none.output) == (1, True)
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bill(shop, LINE, date=f"{today()}")
+    await match(shop, key)
+    unmatched = await bill(shop, LINE | {"quantity": "4"}, date=f"{today()}")
+    found = await shown(typed, "uninvoiced", "-m", shop.merchant)
+    assert (found["value"], found["on_account"], found["unmatched"], found["gap"]) == ("40.00", "-40.00", "40.00", "0.00")
+    [row] = found["rows"]
+    assert (row["article_number"], row["quantity"], row["value"], row["days"]) == ("N", "4.0000", "40.00", 0)
+    assert found["by_age"] == {"up to 30 days": "40.00"}
+    await match(shop, key)
+    assert unmatched and (await shown(typed, "uninvoiced", "-m", shop.merchant))["rows"] == []
+    before = f"{datetime.now(UTC).date() - timedelta(days=2)}"
+    assert (await shown(typed, "uninvoiced", "--as-of", before, "-m", shop.merchant))["value"] == "0"
+    in_words = await typed("purchase", "uninvoiced", "-m", shop.merchant)
+    assert "It ties." in in_words.output
+
+
+async def test_landed_costs_and_returns_are_entered_once_with_actor_and_reason(shop: Shop, typed: Says) -> None:
+    await buying(shop, "N", landed_cost_account=2491)
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    who = ["--by", "Kim", "--reason", "freight", "-m", shop.merchant]
+    cost = ["purchase", "landed-cost", "LC-1", "--purchase", "PO-1", "--amount", "25.50", *who]
+    assert "LC-1 is entered" in (await typed(*cost)).output
+    assert "was entered before" in (await typed(*cost)).output
+    unknown = await typed("purchase", "landed-cost", "LC-2", "--purchase", "PO-9", "--amount", "1", *who)
+    assert (unknown.exit_code, "there is no purchase order PO-9" in unknown.output) == (1, True)
+    wrong = await typed("purchase", "landed-cost", "LC-2", "--purchase", "PO-1", "--amount", "much", *who)
+    assert (wrong.exit_code, "PURCHASE/RECEIPT/ROW=AMOUNT" in wrong.output) == (1, True)
+    back = ["purchase", "return", "R-1", "--purchase", "PO-1", "--article", "N", "--quantity", "2", *who]
+    assert "R-1 is entered" in (await typed(*back)).output
+    nameless = await typed(*[word if word != "R-1" else "R-2" for word in back[:-6]], "--by", " ", "--reason", "x", *who[-2:])
+    assert (nameless.exit_code, "somebody_says_why" in nameless.output) == (1, True)
+    await match(shop, key)
+    entered = (await shown(typed, "show", "PO-1", "-m", shop.merchant))["entered"]
+    assert [(each["document"], each["state"]) for each in entered] == [
+        ("landed-cost/LC-1", "booked"),
+        ("supplier-return/R-1", "booked"),
+    ]
+    assert (await shop.balances())["N"] == (8, Decimal("100.40"))
