@@ -30,6 +30,7 @@ async def test_a_merchant_has_every_flow_switched_on_before_anybody_touched_one(
         ("orders-out", True, None, None, 0),
         ("orders-back", True, 60, None, 0),
         ("purchases", True, None, None, 0),
+        ("supplier-invoices", True, None, None, 0),
         ("invoices", True, None, None, 0),
         ("vouchers", True, None, None, 0),
         ("balances", True, None, None, 0),

@@ -125,7 +125,7 @@ async def test_connecting_a_merchant_anew_leaves_its_switches_and_intervals_as_a
     )
     await connect_merchant(shop.erp, database, shop.keys, processes.client, merchant, webhook)
     first = [("balances", True, 60), ("invoices", True, 60), ("orders-back", True, 30), ("orders-out", True, 60)]
-    first += [("purchases", True, 60), ("sweep", True, 60), ("vouchers", True, 60)]
+    first += [("purchases", True, 60), ("supplier-invoices", True, 60), ("sweep", True, 60), ("vouchers", True, 60)]
     assert await shop.read(entities) == first
     await turn(shop, INVOICES, False)
     async with database.merchant(shop.merchant) as session:
