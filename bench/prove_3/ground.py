@@ -83,13 +83,13 @@ async def ground(server: str | None = None) -> AsyncIterator[Ground]:
 
 
 async def receive_goods(shop: Shop, article: str, quantity: int, value: Decimal) -> None:
-    """Goods bought at another price: the pool's average moves. Booked by the ledger alone, with no purchase behind it."""
+    """More goods at another price, as an opening balance: the pool's average moves."""
     async with shop.worker.database.merchant(shop.merchant) as session:
         merchant = await load_merchant(session, shop.merchant)
         place = (article, merchant.settings.warehouse)
         pool, _ = (await ledger.lock_pools(session, shop.merchant, [place]))[place].receive(Decimal(quantity), value)
-        now, cause = datetime.now(UTC), f"receipt/{secrets.token_hex(4)}"
+        now, cause = datetime.now(UTC), f"opening/{secrets.token_hex(4)}"
         on = merchant.day_of(now)
-        entry = Entry(place, "receipt", Decimal(quantity), value, None, now, on, cause, epoch=pool.epoch, keep=pool.keep)
+        entry = Entry(place, "opening", Decimal(quantity), value, None, now, on, cause, epoch=pool.epoch, keep=pool.keep)
         accounts = merchant.settings.stock_accounts
         await ledger.append(session, shop.merchant, [entry], {place: pool}, accounts, "SEK", cause, "bought", "proof", "proof")
