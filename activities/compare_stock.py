@@ -11,18 +11,17 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
+from activities.stock_facts import Corrections, adjustment_facts, order_facts, scrap_candidates, sum_up
+from activities.warehouse_stock import Theirs, less, of_warehouses
 from clients.errors import NotFound
 from clients.ongoing import (
-    ArticleAdjustments,
-    ArticleInventory,
     GetArticle,
     GetOrder,
-    GetOrderLine,
     GetPurchaseOrder,
     OngoingClient,
     OrderFilter,
@@ -33,8 +32,6 @@ from domain.costing import Pool
 from domain.money import ZERO
 from domain.reconciliation_settings import ReconciliationSettings
 from domain.reconciling import (
-    Adjusted,
-    AdjustmentKey,
     Explanation,
     Fact,
     Happened,
@@ -43,76 +40,22 @@ from domain.reconciling import (
     explain,
     explain_available,
 )
-from erp import reconciling, settling
-from erp.counters import PICKED, PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
+from erp import adjusted, reconciling
+from erp.counters import PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
 from erp.database import Database
 from erp.links import save_link
 from erp.merchants import Merchant
-from erp.reconciling import Balance, Close, Known, Reserving
+from erp.reconciling import Balance, Close, Reserving
 from erp.settling import Found
 
 TRIES = 3
 AT_ONCE = 40
 LONGEST_NUMBERS = 1200
-SAME_MOMENT = timedelta(minutes=2)
-NO_CAUSE = "no cause"
 SAVE_SECONDS = 2.0
 """What a killed worker may lose of its reading."""
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 Unmatched = tuple[str, str, Decimal, str]
 """Side, number, quantity, what to do."""
-
-
-class Theirs(NamedTuple):
-    """One article as the warehouse shows it. None: not shown, which is never zero."""
-
-    article_id: int
-    number: str
-    physical: Decimal | None
-    sellable: Decimal | None = None
-    locked: Decimal | None = None
-    unreported: tuple[Decimal | None, Decimal | None, Decimal | None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Corrections:
-    """The warehouse's own corrections in the window: sums by counter, rows by article, and what we have booked of them."""
-
-    seen: dict[AdjustmentKey, Decimal]
-    rows: dict[int, list[tuple[AdjustmentKey, Decimal, datetime]]]
-    numbers: dict[int, str]
-    booked: dict[AdjustmentKey, Adjusted]
-    waiting: set[AdjustmentKey] = field(default_factory=set)
-    causes: dict[str, str] = field(default_factory=dict)
-
-    def unbooked(self, article_id: int) -> dict[AdjustmentKey, Decimal]:
-        """Signed pieces that are not booked, by counter."""
-        keys = {key for key in (*self.seen, *self.booked) if key.article_id == article_id}
-        found = {}
-        for key in keys:
-            more = self.seen.get(key, ZERO) - self.booked.get(key, Adjusted()).booked
-            if more:
-                found[key] = more if key.up else -more
-        return found
-
-    @property
-    def touched(self) -> set[int]:
-        return {key.article_id for key in {*self.seen, *self.booked} if self.unbooked_of(key)}
-
-    def unbooked_of(self, key: AdjustmentKey) -> Decimal:
-        return self.seen.get(key, ZERO) - self.booked.get(key, Adjusted()).booked
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A correction, by its place among those of its article, that may throw away what came back on a line."""
-
-    order: GetOrder
-    line: GetOrderLine
-    key: AdjustmentKey
-    place: int
-    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +309,7 @@ class Comparer:
         else:
             ids = self.rules.warehouse_ids
             async for stock in self.client.inventory_per_warehouse(numbers, warehouse_ids=ids, page_size=size, after=after):
-                yield [_of_warehouses(article, ids) for article in stock]
+                yield [of_warehouses(article, ids) for article in stock]
 
     def _whole(self, article: GetArticle) -> Theirs:
         info = article.inventory_info
@@ -379,7 +322,7 @@ class Comparer:
             article.article_number,
             physical,
             info.sellable_number_of_items,
-            _less(info.locked_for_sale_number_of_items, info.allocated_number_of_items),
+            less(info.locked_for_sale_number_of_items, info.allocated_number_of_items),
         )
 
     # --- a close look -------------------------------------------------------------------------------------------------
@@ -519,7 +462,7 @@ class Comparer:
         since = self.now() - timedelta(days=self.rules.adjustment_window_days)
         listed = await self.client.inventory_adjustments(since)
         async with self.database.merchant(self.who) as session:
-            booked = await settling.adjusted(session, self.who, since)
+            booked = await adjusted.adjusted(session, self.who, since)
         return sum_up(listed, booked, self.rules.warehouse_ids, self.cut)
 
     async def scrap(self, orders: Iterable[GetOrder], corrections: Corrections) -> dict[tuple[int, int], Decimal]:
@@ -659,123 +602,6 @@ async def _ahead(pages: AsyncIterator[list[Theirs]]) -> AsyncIterator[Callable[[
                 await coming[-1]
 
 
-def order_facts(
-    order_id: int,
-    name: str,
-    line: GetOrderLine,
-    about: Known,
-    scrapped: Mapping[tuple[int, int], Decimal],
-    thrown: Mapping[tuple[int, int], Decimal],
-) -> list[Fact]:
-    """What one line of an order has moved and our books have not: picks piece by piece, newest first, returns, thrown away."""
-    key, doubtful = f"{SALES_ORDER}:{order_id}", line.line_id in about.doubtful
-
-    def fact(what: str, quantity: Decimal, at: datetime | None, in_doubt: bool = False) -> Fact:
-        return Fact(what, name, quantity, at, about.looked_at, about.ours, about.alive, doubtful or in_doubt, None, key)
-
-    found = []
-    unpicked = (line.picked or ZERO) - about.booked.get((line.line_id, PICKED), ZERO)
-    if line.picked is None:
-        found.append(fact("picked", ZERO, None, True))
-    elif unpicked > 0:
-        for item in sorted(
-            (
-                item
-                for item in line.picked_article_items
-                if item.picked_time and item.is_picked is not False and item.number_of_items
-            ),
-            key=lambda item: item.picked_time or NEVER,
-            reverse=True,
-        ):
-            part = min(unpicked, item.number_of_items or ZERO)
-            if part > 0:
-                found.append(fact("picked", -part, item.picked_time))
-                unpicked -= part
-        if unpicked:
-            found.append(fact("picked", -unpicked, line.picked_at))
-    elif unpicked:
-        found.append(fact("picked", -unpicked, line.picked_at))
-    back = (line.returned or ZERO) - about.booked.get((line.line_id, RETURNED), ZERO)
-    if back:
-        at = max((item.return_date for item in line.picked_article_items if item.return_date), default=None)
-        found.append(fact("returned", back, at))
-    gone = thrown.get((order_id, line.line_id), ZERO) - scrapped.get((order_id, line.line_id), ZERO)
-    if gone:
-        found.append(fact("returned", gone, None))
-    return found
-
-
-def adjustment_facts(article_id: int | None, corrections: Corrections, thrown: Mapping[tuple[int, int], Decimal]) -> list[Fact]:
-    """The warehouse's corrections of an article that are not booked, each with its cause."""
-    if article_id is None:
-        return []
-    found = []
-    for key, quantity in sorted(corrections.unbooked(article_id).items()):
-        times = [at for one, _, at in corrections.rows.get(article_id, ()) if one == key]
-        counter = corrections.booked.get(key, Adjusted())
-        shrinks = corrections.unbooked_of(key) < 0 or counter.doubt is not None
-        found.append(
-            Fact(
-                "adjusted",
-                f"stock-taking {key.inventory_id}",
-                quantity,
-                max(times, default=None),
-                None,
-                True,
-                True,
-                shrinks,
-                key.cause,
-                f"adjustment:{key.inventory_id}",
-            )
-        )
-    return found
-
-
-def scrap_candidates(orders: Iterable[GetOrder], corrections: Corrections) -> list[Candidate]:
-    """Corrections that may throw away what came back: the same article and quantity in the same moment, and not booked yet."""
-    found = []
-    used: set[tuple[int, int]] = set()
-    for order in sorted(orders, key=lambda each: each.order_id):
-        for line in (leaf for each in order.lines for leaf in each.leaves):
-            rows = corrections.rows.get(line.article_system_id or 0, [])
-            for item in line.picked_article_items:
-                if not (item.is_returned and item.return_date and item.number_of_items):
-                    continue
-                for place, (key, quantity, at) in enumerate(rows):
-                    mark = (line.article_system_id or 0, place)
-                    fits = quantity == -item.number_of_items and abs(at - item.return_date) <= SAME_MOMENT
-                    if mark not in used and fits and corrections.unbooked_of(key) >= item.number_of_items:
-                        used.add(mark)
-                        found.append(Candidate(order, line, key, place, item.number_of_items))
-                        break
-    return found
-
-
-def sum_up(
-    listed: Sequence[ArticleAdjustments],
-    booked: Mapping[AdjustmentKey, Adjusted],
-    warehouse_ids: Sequence[int],
-    cut: datetime | None = None,
-) -> Corrections:
-    """The corrections as counters: plus and minus apart, by inventory, article, warehouse and cause."""
-    corrections = Corrections({}, {}, {}, dict(booked))
-    for article in listed:
-        for row in article.adjustments:
-            if row.number_of_items is None or row.inventory_time is None or not row.number_of_items:
-                continue
-            house = row.warehouse_id or 0
-            if (warehouse_ids and house not in warehouse_ids) or (cut is not None and row.inventory_time > cut):
-                continue
-            cause = (row.cause.code if row.cause else NO_CAUSE)[:100]
-            key = AdjustmentKey(row.inventory_id, article.article_system_id, house, cause, row.number_of_items > 0)
-            if row.cause and row.cause.name:
-                corrections.causes[cause] = row.cause.name
-            corrections.seen[key] = corrections.seen.get(key, ZERO) + abs(row.number_of_items)
-            corrections.rows.setdefault(article.article_system_id, []).append((key, row.number_of_items, row.inventory_time))
-            corrections.numbers[article.article_system_id] = article.article_number
-    return corrections
-
-
 def _reserved(held: Sequence[Reserving], theirs: Mapping[tuple[str, str], tuple[Decimal, Decimal]]) -> dict[str, list[Reserved]]:
     ours: dict[tuple[str, str], Decimal] = {}
     for line in held:
@@ -798,45 +624,6 @@ def _plainly_equal(row: Theirs, balance: Balance, available: bool, trusted: bool
             return True
         return row.sellable == balance.quantity - balance.reserved - row.locked and not row.locked
     return True
-
-
-def _of_warehouses(article: ArticleInventory, ids: Sequence[int]) -> Theirs:
-    rows = [row for row in article.inventory_per_warehouse if not ids or row.warehouse_id in ids]
-    if len(rows) == 1 and rows[0].reported is not None:
-        [row], block = rows, rows[0].reported
-        figures = (block.picked_to_be_reported, block.returned_to_be_reported, block.received_to_be_reported)
-        locked = _less(row.number_of_locked_items, row.allocated_number_of_items)
-        items, sellable = row.number_of_items, row.sellable_number_of_items
-        return Theirs(article.article_system_id, article.article_number, items, sellable, locked, figures)
-    if not rows:
-        return Theirs(article.article_system_id, article.article_number, ZERO, None, None, (ZERO, ZERO, ZERO))
-    if any(row.number_of_items is None for row in rows):
-        return Theirs(article.article_system_id, article.article_number, None)
-    sellable = _sum([row.sellable_number_of_items for row in rows])
-    locked = _sum([_less(row.number_of_locked_items, row.allocated_number_of_items) for row in rows])
-    blocks = [row.reported for row in rows if row.reported is not None]
-    unreported = None
-    if len(blocks) == len(rows):
-        unreported = (
-            _sum([block.picked_to_be_reported for block in blocks]),
-            _sum([block.returned_to_be_reported for block in blocks]),
-            _sum([block.received_to_be_reported for block in blocks]),
-        )
-    physical = sum((row.number_of_items for row in rows if row.number_of_items is not None), ZERO)
-    return Theirs(article.article_system_id, article.article_number, physical, sellable, locked, unreported)
-
-
-def _sum(figures: Sequence[Decimal | None]) -> Decimal | None:
-    total = ZERO
-    for figure in figures:
-        if figure is None:
-            return None
-        total += figure
-    return total
-
-
-def _less(whole: Decimal | None, part: Decimal | None) -> Decimal | None:
-    return None if whole is None or part is None else whole - part
 
 
 def _picked_from(merchant: Merchant) -> int:

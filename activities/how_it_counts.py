@@ -9,7 +9,7 @@ from clients.ongoing import OrderFilter, PurchaseFilter
 from domain.how_it_counts import AT_COLLECTION, WHEN_FINISHED, Counted, proved
 from domain.money import ZERO
 from domain.reconciling import Why
-from erp import settling
+from erp import adjusted
 
 MOST = 40
 
@@ -17,7 +17,7 @@ MOST = 40
 async def prove_counting(comparer: Comparer) -> Mapping[str, Any]:
     """Everything that is proved of how the warehouse counts: what was kept, and what can be seen now. Keeps what is new."""
     async with comparer.database.merchant(comparer.who) as session:
-        known = await settling.counting(session, comparer.who)
+        known = await adjusted.counting(session, comparer.who)
     if len(known) == 2 and all(known[name]["value"] == value for name, value in settings_of(comparer).items()):
         return known
     fresh = {
@@ -26,7 +26,7 @@ async def prove_counting(comparer: Comparer) -> Mapping[str, Any]:
     }
     if fresh:
         async with comparer.database.merchant(comparer.who) as session:
-            known = await settling.keep_counting(session, comparer.who, fresh)
+            known = await adjusted.keep_counting(session, comparer.who, fresh)
     return known
 
 

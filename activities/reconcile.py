@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 
 from temporalio import activity
 
-from activities.compare_stock import Comparer, Corrections, Looked, Unmatched
+from activities.compare_stock import Comparer, Looked, Unmatched
 from activities.connections import Connections
 from activities.how_it_counts import prove_counting, settings_of
 from activities.spreadsheets import as_xlsx, read_stock_file
+from activities.stock_facts import Corrections
 from clients.errors import Rejected
 from clients.ongoing import GetOrder, OngoingClient, OrderFilter
 from domain.adjusting import Change
@@ -46,7 +47,7 @@ from domain.reconciling import (
     too_much,
 )
 from domain.stock_files import Awaited, StockFile
-from erp import ledger, reconciling, settling
+from erp import adjusted, ledger, reconciling, settling
 from erp.database import Database, Session
 from erp.exceptions import keep_notes
 from erp.merchants import Merchant
@@ -402,7 +403,7 @@ class Reconcile:
         merchant, who, rules = comparer.merchant, comparer.who, comparer.rules
         since = comparer.now() - timedelta(days=rules.adjustment_window_days)
         async with self._database.merchant(who) as session:
-            look, began_at = await settling.begin_look(session)
+            look, began_at = await adjusted.begin_look(session)
         listed = await comparer.corrections()
         if rules.scrapped_return_is_one_fact and listed.touched:
             await _leave_scrap(comparer, listed)
@@ -410,7 +411,7 @@ class Reconcile:
             ours = await reconciling.owners(session, who, sorted({key.article_id for key in listed.seen}))
         booked = 0
         async with self._database.merchant(who) as session:
-            known = await settling.lock_adjusted(session, who, look, since)
+            known = await adjusted.lock_adjusted(session, who, look, since)
             if known is None:
                 raise LookAgain("the warehouse's corrections were booked by another look")
             seen = {key: value for key, value in listed.seen.items() if key.article_id in ours}
@@ -446,20 +447,20 @@ class Reconcile:
                     self._code_version,
                 )
                 booked = len(changes)
-            await settling.note_adjusted(session, who, told, doubted, over, began_at)
+            await adjusted.note_adjusted(session, who, told, doubted, over, began_at)
         await self._report_adjustments(comparer)
         return booked
 
     async def _report_adjustments(self, comparer: Comparer) -> None:
         async with self._database.merchant(comparer.who) as session:
-            owed = await settling.unreported(session, comparer.who)
+            owed = await adjusted.unreported(session, comparer.who)
         for inventory_id, article_id in owed:
             try:
                 await comparer.client.set_adjustment_reported(inventory_id, article_id)
             except Rejected:
                 continue  # our books stand; the flag decides nothing, and the next run says it again
             async with self._database.merchant(comparer.who) as session:
-                await settling.adjustment_reported(session, comparer.who, inventory_id, article_id)
+                await adjusted.adjustment_reported(session, comparer.who, inventory_id, article_id)
             comparer.beat()
 
     async def _take_back(self, comparer: Comparer, run: Run) -> int:

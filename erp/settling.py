@@ -17,7 +17,7 @@ from sqlalchemy import text
 from domain.adjusting import Change, account_of, change_stock
 from domain.money import ZERO
 from domain.pools import AnyPool
-from domain.reconciling import Adjusted, AdjustmentKey, AdjustmentStep, Explanation
+from domain.reconciling import Explanation
 from domain.stock import Entry, Place
 from erp import ledger
 from erp.database import Session, one, rows
@@ -117,12 +117,6 @@ _MAKE_PAST = text(
     update erp.reconciliation_run set kind = 'past', source = 'history', settles = false, cut_at = :cut_at, position = 0,
       articles_read = 0, ours_only = 0, theirs_only = 0
     where merchant_id = :merchant and run_no = :run_no
-    """
-)
-_COUNTING = text("select counting from bridge.reconciling where merchant_id = :merchant")
-_KEEP_COUNTING = text(
-    """
-    update bridge.reconciling set counting = counting || cast(:fresh as jsonb) where merchant_id = :merchant returning counting
     """
 )
 _ADVANCE = text(
@@ -314,42 +308,6 @@ _ABSORBED_TIMES = text(
       and cause like '%/' || cast(:key as text) || '/%'
     """
 )
-_ADJUSTED = text(
-    """
-    select inventory_id, article_id, warehouse_id, cause, up, booked, step, doubt, doubt_at, reported from bridge.adjusted
-    where merchant_id = :merchant and happened_at >= :since
-    """
-)
-_ADJUST = text(
-    """
-    insert into bridge.adjusted as j (merchant_id, inventory_id, article_id, warehouse_id, cause, up, article_number, booked, step,
-      happened_at)
-    values (:merchant, :inventory_id, :article_id, :warehouse_id, :cause, :up, :article, :to_value, :step, :happened_at)
-    on conflict (merchant_id, inventory_id, article_id, warehouse_id, cause, up) do update set booked = excluded.booked,
-      step = excluded.step, doubt = null, doubt_at = null, reported = false
-    """
-)
-_DOUBT = text(
-    """
-    update bridge.adjusted set doubt = :doubt, doubt_at = case when cast(:doubt as numeric) is not null then cast(:at as timestamptz) end
-    where merchant_id = :merchant and inventory_id = :inventory_id and article_id = :article_id and warehouse_id = :warehouse_id
-      and cause = :cause and up = :up
-    """
-)
-_UNREPORTED = text(
-    """
-    select distinct inventory_id, article_id from bridge.adjusted where merchant_id = :merchant and not reported and doubt is null
-    order by 1, 2
-    """
-)
-_REPORTED = text(
-    """
-    update bridge.adjusted set reported = true where merchant_id = :merchant and inventory_id = :inventory_id
-      and article_id = :article_id and doubt is null
-    """
-)
-_LOOK = text("select nextval('bridge.look_no') as number, clock_timestamp() as now")
-_FENCE = text("update bridge.reconciling set fence = nextval('bridge.look_no') where merchant_id = :merchant")
 _HOLD = text("update erp.reconciliation_run set held = left(:held, 500) where merchant_id = :merchant and run_no = :run_no")
 _WORTH = text(
     "update erp.reconciliation_run set stocked = :stocked, stock_value = :value where merchant_id = :merchant and run_no = :run_no"
@@ -842,86 +800,6 @@ async def bookings_in(connection: Session, run: Run, booked_to: int | None = Non
     after, up_to = await listed(connection, run)
     up_to = up_to if booked_to is None else booked_to
     return await rows(connection, _BOOKINGS, merchant=run.merchant, run_no=run.run_no, after=after, up_to=up_to)
-
-
-# --- the warehouse's own corrections ----------------------------------------------------------------------------------
-
-
-async def begin_look(connection: Session) -> tuple[int, datetime]:
-    """A number for a look at the warehouse's corrections, and the time. The caller commits before it asks."""
-    row = await one(connection, _LOOK)
-    return int(row.number), row.now
-
-
-async def lock_adjusted(
-    connection: Session, merchant: str, look: int | None, since: datetime
-) -> dict[AdjustmentKey, Adjusted] | None:
-    """What is booked of the warehouse's corrections since then, locked; None when a newer look has been booked meanwhile."""
-    await connection.execute(_ENSURE, {"merchant": merchant})
-    row = await one(connection, _LOCK, merchant=merchant)
-    if look is not None and look <= row.fence:
-        return None
-    return await adjusted(connection, merchant, since)
-
-
-async def adjusted(connection: Session, merchant: str, since: datetime) -> dict[AdjustmentKey, Adjusted]:
-    """What is booked of the warehouse's corrections since then, without a lock."""
-    return {
-        AdjustmentKey(r.inventory_id, r.article_id, r.warehouse_id, r.cause, r.up): Adjusted(
-            r.booked, r.step, r.doubt, r.doubt_at
-        )
-        for r in await rows(connection, _ADJUSTED, merchant=merchant, since=since)
-    }
-
-
-async def note_adjusted(
-    connection: Session,
-    merchant: str,
-    steps: Sequence[tuple[AdjustmentStep, str, datetime]],
-    doubted: Mapping[AdjustmentKey, Decimal],
-    over: Sequence[AdjustmentKey],
-    at: datetime,
-) -> None:
-    """Write how far the counters are booked (step, our article, when it happened), their doubts, and the fence."""
-    for step, article, happened_at in steps:
-        told = {"article": article, "to_value": step.to_value, "step": step.step, "happened_at": happened_at}
-        await connection.execute(_ADJUST, _key(merchant, step.key) | told)
-    for key, value in [*doubted.items(), *((key, None) for key in over)]:
-        await connection.execute(_DOUBT, _key(merchant, key) | {"doubt": value, "at": at})
-    await connection.execute(_FENCE, {"merchant": merchant})
-
-
-def _key(merchant: str, key: AdjustmentKey) -> dict[str, Any]:
-    return {
-        "merchant": merchant,
-        "inventory_id": key.inventory_id,
-        "article_id": key.article_id,
-        "warehouse_id": key.warehouse_id,
-        "cause": key.cause,
-        "up": key.up,
-    }
-
-
-async def counting(connection: Session, merchant: str) -> dict[str, Any]:
-    """What is proved of how the warehouse counts: setting to its value, the article that showed it, and when."""
-    found = await one(connection, _COUNTING, merchant=merchant)
-    return {} if found is None else dict(found.counting)
-
-
-async def keep_counting(connection: Session, merchant: str, fresh: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what is proved now over what was; gives all of it."""
-    await connection.execute(_ENSURE, {"merchant": merchant})
-    row = await one(connection, _KEEP_COUNTING, merchant=merchant, fresh=json.dumps(fresh))
-    return dict(row.counting)
-
-
-async def unreported(connection: Session, merchant: str) -> list[tuple[int, int]]:
-    """Corrections that are booked and that the warehouse has not been told of: inventory and article."""
-    return [(r.inventory_id, r.article_id) for r in await rows(connection, _UNREPORTED, merchant=merchant)]
-
-
-async def adjustment_reported(connection: Session, merchant: str, inventory_id: int, article_id: int) -> None:
-    await connection.execute(_REPORTED, {"merchant": merchant, "inventory_id": inventory_id, "article_id": article_id})
 
 
 def value_of(quantity: Decimal, unit_cost: Decimal | None) -> Decimal | None:
