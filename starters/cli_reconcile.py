@@ -16,7 +16,7 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.compare_stock import Comparer, Unmatched
-from activities.reconcile import write_once
+from activities.reconciliation_file import write_once
 from domain.reconciliation_report import MEANING
 from domain.reconciling import Why
 from erp import reconciling, settling

@@ -13,7 +13,8 @@ from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reconcile import Decided, Decision, Reconcile
+    from activities.reconcile import Decision, Reconcile
+    from activities.settle import Decided
     from workflows import options
     from workflows.patient import Patient
 

@@ -1,0 +1,135 @@
+"""The one file of a run: made from the tables, written once under its name."""
+
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from domain.money import ZERO, rounded
+from domain.reconciliation_report import Booking, Day, Report, Row
+from domain.reconciliation_report import Unmatched as UnmatchedRow
+from domain.reconciliation_report import Waiting as WaitingRow
+from domain.reconciling import Why
+from erp import settling
+from erp.database import Session
+from erp.merchants import Merchant
+from erp.settling import Run
+
+
+async def report_of(
+    session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None, booked_to: int | None = None
+) -> Report:
+    """Everything that the file of a run says, from the tables. `booked_to`: the newest ledger transaction that it may list."""
+    found = await settling.found_in(session, run)
+    rows = [
+        Row(
+            row.comparison,
+            row.article,
+            row.name or "",
+            row.warehouse,
+            row.ours,
+            row.theirs,
+            why,
+            Decimal(quantity),
+            settling.value_of(Decimal(quantity), row.unit_cost),
+            document,
+            cause or "",
+            None if happened is None else datetime.fromisoformat(happened),
+        )
+        for row in found
+        for why, quantity, document, _, cause, happened in row.parts
+    ]
+    _, stock_value = await settling.totals(session, run)
+    days = [Day(row.day, rounded(row.differing), rounded(row.explained)) for row in await settling.last_days(session, run)]
+    mine = sum((abs(row.value) for row in rows if row.comparison == "physical" and row.value is not None), ZERO)
+    dark = (Why.UNKNOWN, Why.DEFERRED)
+    lit = sum(
+        (abs(row.value) for row in rows if row.comparison == "physical" and row.value is not None and row.why not in dark), ZERO
+    )
+    if covered_by is None:
+        days = [day for day in days if day.on != run.for_date] + [Day(run.for_date, mine, lit)]
+    covers = sorted({run.for_date, *(await settling.covers(session, run))})
+    notes = [
+        f"Day {day} has no figures of its own in the warehouse and is covered by this run."
+        for day in covers
+        if day != run.for_date
+    ]
+    if covered_by is not None:
+        notes.append(f"This day is covered by run {covered_by}: {run.held}.")
+    return Report(
+        run.merchant,
+        run.run_no,
+        run.kind,
+        run.for_date,
+        tuple(covers) if covered_by is None else (),
+        run.source,
+        run.cut_at or at,
+        merchant.currency,
+        run.articles_read,
+        run.ours_only,
+        run.theirs_only,
+        stock_value,
+        tuple(rows),
+        tuple(
+            Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no)
+            for row in await settling.bookings_in(session, run, booked_to)
+        ),
+        tuple(UnmatchedRow(row.side, row.number, row.quantity, row.action) for row in await settling.unmatched_in(session, run)),
+        tuple(
+            WaitingRow(
+                one.settlement_no,
+                one.article,
+                one.quantity,
+                settling.value_of(one.quantity, one.unit_cost),
+                one.first_seen_at,
+                one.state,
+                one.why,
+                one.approved_by,
+            )
+            for one in await settling.open_settlements(session, run.merchant)
+        ),
+        tuple(sorted(days, key=lambda day: day.on)[-30:]),
+        run.held if covered_by is None else None,
+        tuple(notes),
+        tuple(_rules(merchant)),
+    )
+
+
+def _rules(merchant: Merchant) -> list[str]:
+    """By which rules this run booked, for whoever reads the file years later."""
+    rules, currency = merchant.settings.reconciling, merchant.currency
+    accounts = ", ".join(f"{cause} {account}" for cause, account in sorted(rules.adjustment_accounts.items()))
+    stock = merchant.settings.stock_account
+    if not rules.settles:
+        return ["This merchant's settings say that a reconciliation books nothing."]
+    return [
+        "What the warehouse has corrected and given a cause is booked between the stock account"
+        f" {stock} and account {rules.adjustment_account}{f' ({accounts})' if accounts else ''}.",
+        f"What nobody can explain is booked between {stock} and {rules.unknown_difference_account} when the same figure stood"
+        f" in two runs at least {rules.looks_apart_hours} hours apart, is at most {rules.tolerated_pieces} pieces and"
+        f" {rules.tolerated_value} {currency}, and at most {rules.tolerated_pieces_per_month} pieces and"
+        f" {rules.tolerated_value_per_month} {currency} of that article in a month.",
+        f"A run that would change more than {rules.most_percent_of_stock_value} % of the stock value, or find every article gone,"
+        " books nothing unknown and asks.",
+        f"The rest waits for a person; above {rules.second_person_above_value} {currency} for two.",
+    ]
+
+
+async def covering(session: Session, run: Run) -> int | None:
+    """The run that stands for a day of which the warehouse has no figures: today's, which is owed with it."""
+    if run.kind != "past" or run.held is None:
+        return None
+    later = [each for each in await settling.recent_runs(session, run.merchant, 200) if each.kind == "daily"]
+    found = [each for each in later if each.for_date > run.for_date]
+    return min(found, key=lambda each: each.for_date).run_no if found else None
+
+
+def write_once(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file under its name unless it is there; half a file is never seen under that name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / name
+    if not target.exists() or target.read_bytes() != content:
+        part = folder / f".{name}.part"
+        part.write_bytes(content)
+        part.chmod(0o444)
+        part.replace(target)
+    return target
