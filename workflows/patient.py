@@ -29,6 +29,14 @@ class Correction:
     key: str = ""
 
 
+WHO_ACTS = {
+    "erp": "whoever keeps the ERP's orders, articles and customers",
+    "warehouse": "the warehouse",
+    "accounting": "accounting, in Fortnox or in the merchant's settings",
+    "person": "a person who decides",
+    "system": "nobody: it is tried again by itself",
+}
+"""The values of `WaitingFor` in the words of the order's page."""
 WAITED_FOR = {options.ONGOING_QUEUE: "warehouse", options.FORTNOX_QUEUE: "accounting"}
 GAVE_WAY = object()
 """What a blocked step returns when something more urgent than its own answer has turned up."""
@@ -53,6 +61,7 @@ class Patient:
         self._waiting_for: str | None = None
         self._attempting = ""
         self._correcting = False
+        self._outcome: str | None = None
 
     async def step(
         self,
@@ -188,8 +197,13 @@ class Patient:
         self._story = [*self._story, f"{workflow.now():%Y-%m-%d %H:%M} {line}"][-20:]
         self._show()
 
+    def _tell_end(self, outcome: str) -> None:
+        """It has ended: nothing more can be sent to it."""
+        self._outcome = outcome
+        self._tell(f"ended: {outcome}")
+
     def _show(self) -> None:
-        lines = [f"**{self.document}** ({self.merchant}): {self._stage}"]
+        lines = [f"**{self.document}** ({self.merchant}): {self._outcome or self._stage}"]
         if self._blocked and self._blocked_at:
             reason = REASONS[self._blocked]
             lines += [
@@ -197,11 +211,11 @@ class Patient:
                 f"**Stands still since {self._blocked_at:%Y-%m-%d %H:%M} UTC:** {reason.sentence}",
                 "",
                 f"- what: {self._blocked_text}",
-                f"- who acts: {reason.who}",
+                f"- who acts: {WHO_ACTS[reason.who]}",
                 f"- what to do: {reason.remedy}",
                 '- then send the update `retry_now` with `{"by": "your name", "reason": "what was mended"}`',
             ]
-        lines += self._offers()
+        lines += [] if self._outcome else self._offers()
         lines += ["", "What has happened:", "", *(f"- {line}" for line in self._story)] if self._story else []
         workflow.set_current_details("\n".join(lines))
 

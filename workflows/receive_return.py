@@ -40,7 +40,7 @@ class ReceiveReturn(Patient):
             if state.outcome is None:
                 await self._wait(state)
                 state = await self._next(back)
-        self._tell(f"ended: {state.outcome}")
+        self._tell_end(state.outcome)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return state.outcome
 
@@ -58,8 +58,8 @@ class ReceiveReturn(Patient):
             )
             if result is GAVE_WAY:
                 return ReturnState(state.stage)
-            self._tell(f"credited basis {basis.basis}")
             state = result
+            self._tell(f"credited basis {basis.basis}" + (f": {state.said}" if state.said else ""))
         await self._free("credit")
         return state
 
