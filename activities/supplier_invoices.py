@@ -25,7 +25,18 @@ from domain.keys import InvoiceDecision, PurchaseKey, PurchaseState
 from domain.landed import ReceivedLine, by_hand, by_key
 from domain.money import ZERO, rounded
 from domain.stock import Entry, Place, Posting, PostingRow
-from domain.supplier_invoices import BOOKABLE, DECIDABLE, Bill, Bought, Claimed, Plan, plan_bill, plan_delivery, reversed_plan
+from domain.supplier_invoices import (
+    BOOKABLE,
+    DECIDABLE,
+    Bill,
+    Bought,
+    Claimed,
+    Plan,
+    plan_bill,
+    plan_delivery,
+    plan_sent_back,
+    reversed_plan,
+)
 from erp import ledger, purchases
 from erp import supplier_invoices as kept
 from erp.database import Database, Session
@@ -58,10 +69,15 @@ class SupplierInvoices:
     async def read_supplier_invoices(self, merchant_id: str) -> int:
         """Keep every supplier invoice that changed since the last reading, and tell the processes; returns how many are news.
 
-        The time of reading moves on only when all of it is kept, so an outage misses nothing.
+        The time of reading moves on only when all of it is kept, so an outage misses nothing. A repeat goes on where the last
+        attempt was cut off, and the time of reading is then that of the first.
         """
         async with self._connections.using(merchant_id) as (merchant, client):
-            if not merchant.settings.match_supplier_invoices or await self._connections.is_off(merchant, SUPPLIER_INVOICES):
+            if await self._connections.is_off(merchant, SUPPLIER_INVOICES):
+                return 0
+            if not merchant.settings.match_supplier_invoices:
+                async with self._database.merchant(merchant_id) as session:
+                    await ran(session, merchant_id, SUPPLIER_INVOICES.name)
                 return 0
             if merchant.settings.invoiced_on is None:
                 text = (
@@ -74,15 +90,20 @@ class SupplierInvoices:
             numbers = unplaced
             if since is not None:
                 numbers = sorted({*unplaced, *await client.supplier_invoices_changed((since - OVERLAP).astimezone(SWEDEN))})
-            news = 0
+            news, kept_until = 0, 0
+            if activity.info().heartbeat_details:
+                kept_until, first = activity.info().heartbeat_details
+                began = datetime.fromisoformat(first)
             for number in numbers:
+                if number <= kept_until:
+                    continue
                 try:
                     found = await client.get_supplier_invoice(number)
                 except NotFound:
-                    continue
+                    continue  # deleted meanwhile
                 async with self._database.merchant(merchant_id) as session:
                     news += await _keep(session, merchant, found)
-                activity.heartbeat(news)
+                activity.heartbeat(number, began.isoformat())
             async with self._database.merchant(merchant_id) as session:
                 await ran(session, merchant_id, SUPPLIER_INVOICES.name, began if since is not None else None)
             return news
@@ -142,9 +163,13 @@ async def match(session: Session, key: PurchaseKey, code_version: str) -> tuple[
         work = await _begin(session, merchant, document, code_version)
         await _take_back(work)
         await _settle_deliveries(work)
-        waits += await _match_invoices(work)
+        held, booked = await _match_invoices(work)
+        while booked:  # what was booked may be what another was waiting for, whatever their numbers are
+            held, booked = await _match_invoices(work)
+        waits += held
         waits += await _book_landed_costs(work)
         waits += await _send_back(work)
+        await _settle_sent_back(work)
     return await _state(session, key, document), waits
 
 
@@ -397,10 +422,15 @@ async def _settle_deliveries(work: _Work) -> None:
         await _book(work, booking, plan)
 
 
-async def _match_invoices(work: _Work) -> list[Refused]:
-    """Match what is not matched, by number; returns what a person must decide."""
-    waits = []
-    for invoice in await kept.invoices_of(work.session, work.merchant_id, work.number):
+async def _match_invoices(work: _Work) -> tuple[list[Refused], bool]:
+    """Match what is not matched, by number; returns what a person must decide, and whether anything was booked.
+
+    A credit note that finds nothing to credit waits quietly as long as an invoice does.
+    """
+    waits: list[Refused] = []
+    booked = False
+    invoices = await kept.invoices_of(work.session, work.merchant_id, work.number)
+    for invoice in invoices:
         if invoice.purchase != work.number or invoice.state not in ("parked", "waiting"):
             continue
         if invoice.booked_version is not None:
@@ -418,7 +448,8 @@ async def _match_invoices(work: _Work) -> list[Refused]:
                 plan = Plan("not_received", "nothing has come in that its landed cost could be laid on")
         may = plan.state in BOOKABLE or (invoice.approved and plan.state in DECIDABLE and (not costs or bool(parts)))
         if not may:
-            state = "parked" if plan.state == "not_received" else "waiting"
+            early = plan.state == "qty_over" and invoice.takes_back and any(each.awaits for each in invoices)
+            state = "parked" if early or plan.state == "not_received" else "waiting"
             await kept.set_state(
                 work.session, work.merchant_id, invoice.number, state, plan.state, plan.why, invoice.booked_version
             )
@@ -440,7 +471,8 @@ async def _match_invoices(work: _Work) -> list[Refused]:
             )  # fmt: skip
             await book_late_cost(work.session, work.merchant, cost, parts, work.now, work.code_version)
         await kept.set_state(work.session, work.merchant_id, invoice.number, "booked", plan.state, plan.why, invoice.version)
-    return waits
+        booked = True
+    return waits, booked
 
 
 def _plan(work: _Work, invoice: StoredInvoice) -> Plan:
@@ -583,6 +615,15 @@ async def _send_back(work: _Work) -> list[Refused]:
         await kept.supplier_return_booked(work.session, work.merchant_id, back.number)
         await work.reload()
     return waits
+
+
+async def _settle_sent_back(work: _Work) -> None:
+    """What went back and was left out of the invoices is settled, once no invoice of the purchase order waits."""
+    invoices = await kept.invoices_of(work.session, work.merchant_id, work.number)
+    if any(each.state in ("parked", "waiting", "unbooked") for each in invoices):
+        return
+    for document, plan in plan_sent_back(work.bought):
+        await _book(work, work.booking(document, "delivery", work.merchant.day_of(work.now), "lagerbro", plan.why), plan)
 
 
 async def _state(session: Session, key: PurchaseKey, document: PurchaseDocument) -> PurchaseState:

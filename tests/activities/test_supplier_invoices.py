@@ -1,12 +1,18 @@
 """Supplier invoices: what was ordered, received and billed are laid on each other to the öre, each once, whatever happens."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio.testing import ActivityEnvironment
 
 from domain.errors import Refused
+from starters.verify.check import Probe
+from starters.verify.run import CHECKS, examine
 from tests.activities.buying import (
     CLAIMS,
     LANDED,
@@ -34,7 +40,19 @@ from tests.activities.test_purchases import calm, floor, notes, ordered, status
 from tests.activities.world import HOW_OFTEN, Shop, again, new_shop
 
 D = Decimal
+BOOKS = ("G1", "G2", "G3", "G4", "L1", "L2", "L3", "V2", "V3")
 EUR = {"currency": "EUR", "rate": "11.40"}
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def books_hold(shop: Shop) -> AsyncIterator[None]:
+    """Whatever a test does, afterwards the books are as `verify` wants them."""
+    yield
+    async with shop.verify.everyone() as session:
+        for check in CHECKS:
+            if check.invariant in BOOKS and not isinstance(check, Probe):
+                found = await examine(session, check, shop.merchant, set())
+                assert not found.violations and found.why is None, found
 
 
 def line(article: str, quantity: Any, price: Any, **more: Any) -> dict[str, Any]:
@@ -70,17 +88,20 @@ async def test_an_invoice_at_another_price_and_rate_corrects_stock_and_what_is_s
 
 
 async def test_several_part_invoices_each_correct_what_is_still_here(shop: Shop) -> None:
-    key = await received(shop, invoice_tolerance_percent=100, invoice_tolerance_row=10_000)
+    """The worked table of part invoices: 100 at 112.00, 40 sold, 60 at 119.70, 30 sold, 40 at 110.00."""
+    await buying(shop, "N", invoice_tolerance_percent=100, invoice_tolerance_row=10_000)
+    key = await bought(shop, [ordered("N", 100, 112)], {1: 100})
     await sell(shop, "N", 40)
-    await bill(shop, line("N", 60, "10.6875"), currency="EUR", rate="11.20")  # 7 182.00
+    await bill(shop, line("N", 60, "119.70"))
     assert (await look(shop, key)).outcome is None
-    assert await pool(shop, "N") == (60, D("6997.20"))
+    assert (await pool(shop, "N"), await owed(shop)) == ((60, D("6997.20")), -4480)
+    assert (await accounts(shop))[SOLD] == D("4664.80")
     await sell(shop, "N", 30, "SO-2")
     assert await pool(shop, "N") == (30, D("3498.60"))
-    await bill(shop, {"article": "N", "quantity": 40, "amount": "392.86"}, currency="EUR", rate="11.20")  # 4 400.03
+    await bill(shop, line("N", 40, "110"))
     assert (await look(shop, key)).outcome == "invoiced"
-    assert await pool(shop, "N") == (30, D("3474.61"))
-    assert await owed(shop) == 0
+    assert (await pool(shop, "N"), await owed(shop)) == ((30, D("3474.60")), 0)
+    assert (await accounts(shop))[SOLD] == D("8107.40")
 
 
 async def test_what_is_billed_and_not_here_is_a_claim_that_a_credit_note_settles(shop: Shop) -> None:
@@ -277,6 +298,33 @@ async def test_a_credit_note_opens_what_it_takes_back_and_its_cost_follows(shop:
     assert await owed(shop) == 0
 
 
+async def test_a_credit_note_that_is_read_before_its_invoice_waits_for_it(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    early = await bill(shop, line("N", 10, 10), book=False)
+    credit = await bill(shop, line("N", -4, 10))
+    assert (await match(shop, key)).outcome is None
+    assert await invoice_state(shop, credit) == ("parked", "qty_over")
+    await shop.call_fortnox("PUT", f"supplierinvoices/{early}/bookkeep")
+    await read(shop)
+    await match(shop, key)
+    assert [(await invoice_state(shop, n))[0] for n in (early, credit)] == ["booked", "booked"]
+    assert (await owed(shop), await status(shop)) == (-40, "received")
+
+
+async def test_what_is_credited_for_nothing_is_a_difference_if_a_person_agrees(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bill(shop, line("N", 10, 10))
+    assert (await match(shop, key)).outcome == "invoiced"
+    number = await bill(shop, {"amount": "-7.50", "text": "bonus"}, line("X", -1, 5))
+    with pytest.raises(Refused, match="1 of article X are credited, 0 were invoiced"):
+        await match(shop, key)
+    await decide(shop, number)
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert (await accounts(shop), await owed(shop)) == ({STOCK: 100, OWED: -87.5, SOLD: -12.5}, 0)
+
+
 async def test_what_the_warehouse_takes_back_after_the_invoice_is_a_claim(shop: Shop) -> None:
     await buying(shop, "N", close_purchase_short="at-deviation")
     key = await bought(shop, [ordered("N", 10, 10)], {1: 7})
@@ -295,15 +343,23 @@ async def test_what_the_warehouse_takes_back_after_the_invoice_is_a_claim(shop: 
 
 @pytest.mark.parametrize("often", HOW_OFTEN)
 async def test_freight_is_laid_on_what_it_brought_home_and_split_by_what_is_still_here(shop: Shop, often: Any) -> None:
-    await buying(shop, "N", "M", landed_cost_account=LANDED)
-    key = await bought(shop, [ordered("N", 100, 112), ordered("M", 20, 100)], {1: 100, 2: 20})
+    """The worked table: 1 000.00 over lines worth 11 200, 4 480 and 2 000, of which 0.6, all and nothing is still here."""
+    await buying(shop, "N", "M", "K", landed_cost_account=LANDED)
+    lines = [ordered("N", 100, 112), ordered("M", 40, 112), ordered("K", 20, 100)]
+    key = await bought(shop, lines, {1: 100, 2: 40, 3: 20})
     await sell(shop, "N", 40)
+    await sell(shop, "K", 20, "SO-2")
     await enter(shop, "landed_cost", landed_cost_number="LC-1", purchases=["PO-1"], amount=D(1000), allocation_key="value")
     assert (await calm(shop, key)).to_match
     await often(shop.workers, lambda worker: worker.supplier_invoices.match_purchase, key)
-    # 1 000 over 11 200 and 2 000: 848.48 and 151.52; of the first 0.6 is here.
-    assert (await pool(shop, "N"), await pool(shop, "M")) == ((60, D("7229.09")), (20, D("2151.52")))
-    assert await accounts(shop) == {STOCK: D("9380.61"), OWED: -13200, LANDED: -1000, SOLD: D("4819.39")}
+    assert [await pool(shop, each) for each in "NMK"] == [(60, D("7100.09")), (40, D("4733.40")), (0, 0)]
+    split = "select amount, to_stock, to_sold from erp.late_cost where merchant_id = :m order by article_number desc"
+    assert await shop.read(split) == [
+        (D("633.48"), D("380.09"), D("253.39")),
+        (D("253.40"), D("253.40"), D("0.00")),
+        (D("113.12"), D("0.00"), D("113.12")),
+    ]
+    assert await accounts(shop) == {STOCK: D("11833.49"), OWED: -17680, LANDED: -1000, SOLD: D("6846.51")}
 
 
 async def test_an_invoice_row_on_the_account_of_landed_cost_is_one(shop: Shop) -> None:
@@ -356,6 +412,20 @@ async def test_goods_sent_back_leave_at_the_average_and_the_credit_note_settles_
     assert (await owed(shop), await owed(shop, CLAIMS)) == (0, 0)
 
 
+async def test_goods_sent_back_before_the_invoice_that_leaves_them_out_are_settled_with_it(shop: Shop) -> None:
+    await buying(shop, "N", supplier_claims_account=CLAIMS)
+    key = await bought(shop, [ordered("N", 10, 32), ordered("N", 10, 48)], {1: 10, 2: 10})
+    await enter(
+        shop, "supplier_return", supplier_return_number="R-1", purchase_order_number="PO-1", article_number="N", quantity=4
+    )
+    assert (await match(shop, key)).outcome is None
+    assert await accounts(shop) == {STOCK: 640, OWED: -800, CLAIMS: 160}
+    await bill(shop, line("N", 10, 32), line("N", 6, 48))
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert await accounts(shop) == {STOCK: 640, OWED: -608, SOLD: -32}
+    assert (await owed(shop), await owed(shop, CLAIMS)) == (0, 0)
+
+
 async def test_no_more_can_be_sent_back_than_is_here(shop: Shop) -> None:
     await buying(shop, "N")
     key = await bought(shop, [ordered("N", 10, 32)], {1: 10})
@@ -377,6 +447,21 @@ async def test_an_outage_while_reading_misses_nothing(shop: Shop) -> None:
     ):
         await again(shop.worker.supplier_invoices.read_supplier_invoices, shop.merchant)
     assert [await invoice_state(shop, n) for n in (first, int(made["GivenNumber"]))] == [("parked", None)] * 2
+
+
+async def test_a_reading_that_was_cut_off_goes_on_and_counts_from_when_it_began(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    body = {"tenantId": shop.tenant, "purchase": "PO-1", "lines": [{"account": OWED} | line("N", 1, 10)]}
+    for n in range(3):
+        await shop.fortnox("POST", "supplier-invoices", body | {"invoiceNumber": f"F-{n}"})
+    began = datetime.now(UTC) - timedelta(hours=60)
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, heartbeat_details=[2, began.isoformat()])
+    assert await environment.run(shop.worker.supplier_invoices.read_supplier_invoices, shop.merchant) == 1
+    mark = "select watermark from bridge.entity where merchant_id = :m and flow = 'supplier-invoices'"
+    assert await shop.read(mark) == [(began,)]
+    assert await read(shop) == 2
 
 
 async def test_without_the_setting_a_purchase_ends_when_it_is_received(shop: Shop) -> None:
