@@ -143,7 +143,9 @@ async def _explain(merchant: str, number: str, as_json: bool) -> int:
         console.print(f"[red]There is no sales order {escape(number)} of merchant {escape(merchant)}.[/]")
         for whose, kind in elsewhere:
             command = f"lagerbro {EXPLAINED_BY[kind]} {number} -m {whose}"
-            console.print(f"There is a {kind} {escape(number)} of {escape(whose)}: {escape(command)}", highlight=False)
+            console.print(
+                f"There is a {kind} {escape(number)} of {escape(whose)}: {escape(command)}", highlight=False, soft_wrap=True
+            )
         if not elsewhere:
             console.print("lagerbro order list --all shows those there are.", highlight=False)
         return WRONG
