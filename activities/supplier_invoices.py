@@ -25,7 +25,18 @@ from domain.keys import InvoiceDecision, PurchaseKey, PurchaseState
 from domain.landed import ReceivedLine, by_hand, by_key
 from domain.money import ZERO, rounded
 from domain.stock import Entry, Place, Posting, PostingRow
-from domain.supplier_invoices import BOOKABLE, DECIDABLE, Bill, Bought, Claimed, Plan, plan_bill, plan_delivery, reversed_plan
+from domain.supplier_invoices import (
+    BOOKABLE,
+    DECIDABLE,
+    Bill,
+    Bought,
+    Claimed,
+    Plan,
+    plan_bill,
+    plan_delivery,
+    plan_sent_back,
+    reversed_plan,
+)
 from erp import ledger, purchases
 from erp import supplier_invoices as kept
 from erp.database import Database, Session
@@ -145,6 +156,7 @@ async def match(session: Session, key: PurchaseKey, code_version: str) -> tuple[
         waits += await _match_invoices(work)
         waits += await _book_landed_costs(work)
         waits += await _send_back(work)
+        await _settle_sent_back(work)
     return await _state(session, key, document), waits
 
 
@@ -583,6 +595,15 @@ async def _send_back(work: _Work) -> list[Refused]:
         await kept.supplier_return_booked(work.session, work.merchant_id, back.number)
         await work.reload()
     return waits
+
+
+async def _settle_sent_back(work: _Work) -> None:
+    """What went back and was left out of the invoices is settled, once no invoice of the purchase order waits."""
+    invoices = await kept.invoices_of(work.session, work.merchant_id, work.number)
+    if any(each.state in ("parked", "waiting", "unbooked") for each in invoices):
+        return
+    for document, plan in plan_sent_back(work.bought):
+        await _book(work, work.booking(document, "delivery", work.merchant.day_of(work.now), "lagerbro", plan.why), plan)
 
 
 async def _state(session: Session, key: PurchaseKey, document: PurchaseDocument) -> PurchaseState:

@@ -472,6 +472,25 @@ def plan_delivery(bought: Bought) -> list[tuple[str, Plan]]:
     return found
 
 
+def plan_sent_back(bought: Bought) -> list[tuple[str, Plan]]:
+    """Goods that went back and were left out of the invoice of the rest: they are neither billed nor credited any more.
+
+    Only where just as many pieces are open as went back; what they were worth more or less than is owed for them is a difference.
+    """
+    found = []
+    for claim in bought.claims:
+        here = [each for each in bought.open if each.article_number == claim.article_number and each.quantity > 0]
+        billed = any(each.article_number == claim.article_number for each in bought.invoiced)
+        same = sum((each.quantity for each in here), ZERO) == claim.quantity
+        if not (claim.returned and bought.closed and billed and same):
+            continue
+        parts = tuple(Booked(0, each.receipt, each.quantity, each.value, ZERO, ZERO) for each in here)
+        difference = claim.value - sum((each.value for each in here), ZERO)
+        words = "sent back, and left out of the invoice"
+        found.append((claim.document, Plan("matched", words, parts, (_less(claim, claim.quantity, claim.value),), difference)))
+    return found
+
+
 def reversed_plan(parts: Sequence[Booked], claims: Sequence[Claimed], difference: Decimal) -> Plan:
     """All that a document has booked, taken back."""
     return Plan(

@@ -356,6 +356,20 @@ async def test_goods_sent_back_leave_at_the_average_and_the_credit_note_settles_
     assert (await owed(shop), await owed(shop, CLAIMS)) == (0, 0)
 
 
+async def test_goods_sent_back_before_the_invoice_that_leaves_them_out_are_settled_with_it(shop: Shop) -> None:
+    await buying(shop, "N", supplier_claims_account=CLAIMS)
+    key = await bought(shop, [ordered("N", 10, 32), ordered("N", 10, 48)], {1: 10, 2: 10})
+    await enter(
+        shop, "supplier_return", supplier_return_number="R-1", purchase_order_number="PO-1", article_number="N", quantity=4
+    )
+    assert (await match(shop, key)).outcome is None
+    assert await accounts(shop) == {STOCK: 640, OWED: -800, CLAIMS: 160}
+    await bill(shop, line("N", 10, 32), line("N", 6, 48))
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert await accounts(shop) == {STOCK: 640, OWED: -608, SOLD: -32}
+    assert (await owed(shop), await owed(shop, CLAIMS)) == (0, 0)
+
+
 async def test_no_more_can_be_sent_back_than_is_here(shop: Shop) -> None:
     await buying(shop, "N")
     key = await bought(shop, [ordered("N", 10, 32)], {1: 10})
