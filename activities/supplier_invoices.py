@@ -69,10 +69,15 @@ class SupplierInvoices:
     async def read_supplier_invoices(self, merchant_id: str) -> int:
         """Keep every supplier invoice that changed since the last reading, and tell the processes; returns how many are news.
 
-        The time of reading moves on only when all of it is kept, so an outage misses nothing.
+        The time of reading moves on only when all of it is kept, so an outage misses nothing. A repeat goes on where the last
+        attempt was cut off, and the time of reading is then that of the first.
         """
         async with self._connections.using(merchant_id) as (merchant, client):
-            if not merchant.settings.match_supplier_invoices or await self._connections.is_off(merchant, SUPPLIER_INVOICES):
+            if await self._connections.is_off(merchant, SUPPLIER_INVOICES):
+                return 0
+            if not merchant.settings.match_supplier_invoices:
+                async with self._database.merchant(merchant_id) as session:
+                    await ran(session, merchant_id, SUPPLIER_INVOICES.name)
                 return 0
             if merchant.settings.invoiced_on is None:
                 text = (
@@ -85,15 +90,20 @@ class SupplierInvoices:
             numbers = unplaced
             if since is not None:
                 numbers = sorted({*unplaced, *await client.supplier_invoices_changed((since - OVERLAP).astimezone(SWEDEN))})
-            news = 0
+            news, kept_until = 0, 0
+            if activity.info().heartbeat_details:
+                kept_until, first = activity.info().heartbeat_details
+                began = datetime.fromisoformat(first)
             for number in numbers:
+                if number <= kept_until:
+                    continue
                 try:
                     found = await client.get_supplier_invoice(number)
                 except NotFound:
-                    continue
+                    continue  # deleted meanwhile
                 async with self._database.merchant(merchant_id) as session:
                     news += await _keep(session, merchant, found)
-                activity.heartbeat(news)
+                activity.heartbeat(number, began.isoformat())
             async with self._database.merchant(merchant_id) as session:
                 await ran(session, merchant_id, SUPPLIER_INVOICES.name, began if since is not None else None)
             return news

@@ -232,7 +232,8 @@ async def unplaced(connection: Session, merchant: str) -> list[int]:
 
 
 async def read_since(connection: Session, merchant: str, flow: str) -> tuple[datetime | None, datetime]:
-    """From when on invoices are to be read, None while nothing was ever ordered; and the time now."""
+    """From when on invoices are to be read, and the time now. At first from the oldest purchase order that is under way; None while
+    nothing was ever ordered."""
     mark = await one(connection, _WATERMARK, merchant=merchant, flow=flow)
     since = mark.watermark if mark and mark.watermark else (await one(connection, _FIRST, merchant=merchant)).at
     return since, await now(connection)
@@ -628,7 +629,12 @@ _UNPLACED = text(
     order by 1 desc limit 100
     """
 )
-_FIRST = text("select min(created_at) as at from erp.purchase_order where merchant_id = :merchant and status <> 'draft'")
+_FIRST = text(
+    """
+    select coalesce(min(created_at) filter (where status not in ('completed', 'cancelled')), max(created_at)) as at
+    from erp.purchase_order where merchant_id = :merchant and status <> 'draft'
+    """
+)
 _HOLDS = text("select 1 from erp.supplier_invoice where merchant_id = :merchant and fortnox_number = :number")
 _WATERMARK = text("select watermark from bridge.entity where merchant_id = :merchant and flow = :flow")
 _NOW = text("select now() as now")

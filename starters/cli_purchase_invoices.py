@@ -81,7 +81,8 @@ async def _invoices(merchant: str | None, everything: bool, most: int, as_json: 
 
 @purchases.command("match")
 def match(number: Purchase, merchant: MerchantId = "demo") -> None:
-    """Match the invoices of a purchase order now. They are read from Fortnox every hour, or by `lagerbro entity run`.
+    """Match the invoices of a purchase order now. They are read from Fortnox every hour, or at once by
+    `lagerbro entity run-now supplier-invoices`.
 
     Exit code 0: its process is told; one that has ended gets another run. 1: there is no such purchase order.
     """

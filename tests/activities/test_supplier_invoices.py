@@ -1,10 +1,13 @@
 """Supplier invoices: what was ordered, received and billed are laid on each other to the öre, each once, whatever happens."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio.testing import ActivityEnvironment
 
 from domain.errors import Refused
 from tests.activities.buying import (
@@ -391,6 +394,21 @@ async def test_an_outage_while_reading_misses_nothing(shop: Shop) -> None:
     ):
         await again(shop.worker.supplier_invoices.read_supplier_invoices, shop.merchant)
     assert [await invoice_state(shop, n) for n in (first, int(made["GivenNumber"]))] == [("parked", None)] * 2
+
+
+async def test_a_reading_that_was_cut_off_goes_on_and_counts_from_when_it_began(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    body = {"tenantId": shop.tenant, "purchase": "PO-1", "lines": [{"account": OWED} | line("N", 1, 10)]}
+    for n in range(3):
+        await shop.fortnox("POST", "supplier-invoices", body | {"invoiceNumber": f"F-{n}"})
+    began = datetime.now(UTC) - timedelta(hours=60)
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, heartbeat_details=[2, began.isoformat()])
+    assert await environment.run(shop.worker.supplier_invoices.read_supplier_invoices, shop.merchant) == 1
+    mark = "select watermark from bridge.entity where merchant_id = :m and flow = 'supplier-invoices'"
+    assert await shop.read(mark) == [(began,)]
+    assert await read(shop) == 2
 
 
 async def test_without_the_setting_a_purchase_ends_when_it_is_received(shop: Shop) -> None:
