@@ -12,14 +12,22 @@ from temporalio.client import WorkflowHandle
 from activities.rates import RateConfirmation
 from domain.rates import expected_day
 from starters.cli_reconcile import begin, decide
+from tests.activities.buying import enter
 from tests.activities.returning import receive
+from tests.activities.test_purchases import floor
 from tests.activities.test_reconciling import lose, stocked
 from tests.activities.world import Control
 from tests.erp.data import article, insert, line, set_order
 from tests.workflows.process import Processes, becomes
+from tests.workflows.test_receive_purchase_order import ended as purchase_ended
+from tests.workflows.test_receive_purchase_order import of as of_purchase
+from tests.workflows.test_receive_purchase_order import watcher_looks
 from tests.workflows.test_receive_return import announced, credited, ended
 from tests.workflows.test_receive_return import blocked_by as return_blocked_by
 from tests.workflows.test_receive_return import of as returning
+from tests.workflows.test_supplier_invoices import APPROVE, LINE, about, told
+from tests.workflows.test_supplier_invoices import blocked as invoice_blocked
+from tests.workflows.test_supplier_invoices import placed as expected
 from workflows import options
 from workflows.approve_differences import Approval
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
@@ -191,6 +199,22 @@ async def test_articles_synced(processes: Processes) -> None:
     handle = processes.client.get_workflow_handle(f"articles/{shop.merchant}")
     await handle.result()
     await save(handle, "articles-synced")
+
+
+async def test_purchase_invoiced(processes: Processes) -> None:
+    """A purchase that comes in two parts, whose invoice differs and is approved, with freight on top."""
+    shop = processes.shop
+    await expected(processes, landed_cost_account=2491)
+    await floor(shop, "receive", {1: 4})
+    await watcher_looks(processes)
+    await enter(shop, "landed_cost", landed_cost_number="LC-1", purchases=["PO-1"], amount=25)
+    number = await told(processes, LINE | {"price": "12"})
+    await floor(shop, "receive", {1: 6})
+    await watcher_looks(processes)
+    await invoice_blocked(processes, "supplier-invoice-to-decide")
+    await of_purchase(processes).execute_update(APPROVE, about(number))
+    assert await purchase_ended(processes) == "invoiced"
+    await save(of_purchase(processes), "purchase-invoiced")
 
 
 async def test_reconciled(processes: Processes) -> None:

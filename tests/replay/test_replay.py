@@ -46,6 +46,7 @@ def test_there_are_histories_of_every_path() -> None:
         "reconciled",
         "reconciled-and-asked",
         "difference-approved",
+        "purchase-invoiced",
     }
     paths |= {"return-settled", "return-cancelled"}
     assert {file.stem for file in HISTORIES} >= paths
