@@ -163,7 +163,10 @@ async def match(session: Session, key: PurchaseKey, code_version: str) -> tuple[
         work = await _begin(session, merchant, document, code_version)
         await _take_back(work)
         await _settle_deliveries(work)
-        waits += await _match_invoices(work)
+        held, booked = await _match_invoices(work)
+        while booked:  # what was booked may be what another was waiting for, whatever their numbers are
+            held, booked = await _match_invoices(work)
+        waits += held
         waits += await _book_landed_costs(work)
         waits += await _send_back(work)
         await _settle_sent_back(work)
@@ -419,10 +422,15 @@ async def _settle_deliveries(work: _Work) -> None:
         await _book(work, booking, plan)
 
 
-async def _match_invoices(work: _Work) -> list[Refused]:
-    """Match what is not matched, by number; returns what a person must decide."""
-    waits = []
-    for invoice in await kept.invoices_of(work.session, work.merchant_id, work.number):
+async def _match_invoices(work: _Work) -> tuple[list[Refused], bool]:
+    """Match what is not matched, by number; returns what a person must decide, and whether anything was booked.
+
+    A credit note that finds nothing to credit waits quietly as long as an invoice does.
+    """
+    waits: list[Refused] = []
+    booked = False
+    invoices = await kept.invoices_of(work.session, work.merchant_id, work.number)
+    for invoice in invoices:
         if invoice.purchase != work.number or invoice.state not in ("parked", "waiting"):
             continue
         if invoice.booked_version is not None:
@@ -440,7 +448,8 @@ async def _match_invoices(work: _Work) -> list[Refused]:
                 plan = Plan("not_received", "nothing has come in that its landed cost could be laid on")
         may = plan.state in BOOKABLE or (invoice.approved and plan.state in DECIDABLE and (not costs or bool(parts)))
         if not may:
-            state = "parked" if plan.state == "not_received" else "waiting"
+            early = plan.state == "qty_over" and invoice.takes_back and any(each.awaits for each in invoices)
+            state = "parked" if early or plan.state == "not_received" else "waiting"
             await kept.set_state(
                 work.session, work.merchant_id, invoice.number, state, plan.state, plan.why, invoice.booked_version
             )
@@ -462,7 +471,8 @@ async def _match_invoices(work: _Work) -> list[Refused]:
             )  # fmt: skip
             await book_late_cost(work.session, work.merchant, cost, parts, work.now, work.code_version)
         await kept.set_state(work.session, work.merchant_id, invoice.number, "booked", plan.state, plan.why, invoice.version)
-    return waits
+        booked = True
+    return waits, booked
 
 
 def _plan(work: _Work, invoice: StoredInvoice) -> Plan:

@@ -6,6 +6,7 @@ what is cleared, the differences in rate and price, and what is claimed; of a cr
 - Rows with article and quantity are matched to the purchase's lines of that article, the one with the invoiced price first; rows
   without are laid on those by amount, or, where no row has an article, on all that is open.
 - More than has come in waits for the rest, as long as more is expected. After that it is a claim, and a person decides.
+- A bill that a person approves is booked whole: what is billed for nothing is a claim, what is credited for nothing a difference.
 - A credit note first meets claims of its article (billed and not here, sent back), then what was invoiced, the last first.
   Without articles it settles all claims if it is just that, else it is a lower price.
 """
@@ -39,6 +40,10 @@ BOOKABLE = ("matched", "within_tolerance", "qty_under")
 """States in which nobody need decide."""
 DECIDABLE = ("duplicate", "qty_over", "price_diff")
 """States that a person may approve. The others are mended where they are wrong."""
+
+
+WHOLE = "*"
+"""The article of a claim that is for no article: an invoice without articles, for nothing that is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +268,7 @@ def _by_total(bill: Bill, bought: Bought, tolerance: Tolerance, found: _Found) -
     groups = [_ordered(group, bill, bought) for group in _groups(bought.open)]
     matches = match_total(groups, sum((row.amount for row in bill.rows), ZERO), bill.rate, bill.value)
     if not matches:
+        found.claims.append(Claimed(bill.document, WHOLE, ZERO, bill.value, bill.rate))
         found.say("qty_over" if bought.closed else "not_received", "nothing that it could be for is received and not invoiced")
         return
     row_no = bill.rows[0].row_no
@@ -370,6 +376,7 @@ def _credit_total(bill: Bill, bought: Bought, matched: Sequence[Invoiced], toler
         found.say("matched" if claimed == value else "within_tolerance")
         return
     if not any(each.cleared for each in matched):
+        found.difference = -value
         found.say("qty_over", f"{value} is credited, nothing was invoiced that it could be for")
         return
     match = Match(tuple(Part(f"{n}", each.quantity, each.cleared, ZERO, ZERO) for n, each in enumerate(matched)), Claim())
@@ -387,7 +394,8 @@ def _credit_line(
     tolerance: Tolerance,
     found: _Found,
 ) -> tuple[list[OpenClaim], list[Invoiced]]:
-    """A row of a credit note; returns the claims and the invoices that are left for the next."""
+    """A row of a credit note; returns the claims and the invoices that are left for the next. What is credited beyond all that
+    was invoiced or sent back is a difference, if a person agrees."""
     article, quantity, value = row.article_number, abs(row.quantity), -row.value
     mine = [claim for claim in claims if claim.article_number == article]
     theirs = [each for each in matched if each.article_number == article]
@@ -395,7 +403,11 @@ def _credit_line(
     if quantity > there:
         words = f"{quantity.normalize():f} of article {article} are credited, {there.normalize():f} were invoiced or sent back"
         found.say("qty_over", words)
-        return claims, matched
+        fits_all = share_of(value, there, quantity)
+        found.difference -= value - fits_all
+        if not there:
+            return claims, matched
+        quantity, value = there, fits_all
     left, expected, remaining = [claim for claim in claims if claim.article_number != article], ZERO, quantity
     for claim in mine:
         back = min(claim.quantity, remaining)

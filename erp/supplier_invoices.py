@@ -98,6 +98,16 @@ class StoredInvoice:
     def approved(self) -> bool:
         return self.decision == "approve"
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether it is a credit note."""
+        return sum((line.value for line in self.lines), Decimal(0)) < 0
+
+    @property
+    def awaits(self) -> bool:
+        """Whether it is an invoice that will be booked by itself: when goods come, or when the accounting books it."""
+        return self.state in ("parked", "unbooked") and not self.takes_back
+
     def rows_of(self, kind: str) -> tuple[BilledRow, ...]:
         return tuple(
             BilledRow(line.row_no, line.amount, line.value, line.article_number, abs(line.quantity))

@@ -280,6 +280,33 @@ async def test_a_credit_note_opens_what_it_takes_back_and_its_cost_follows(shop:
     assert await owed(shop) == 0
 
 
+async def test_a_credit_note_that_is_read_before_its_invoice_waits_for_it(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    early = await bill(shop, line("N", 10, 10), book=False)
+    credit = await bill(shop, line("N", -4, 10))
+    assert (await match(shop, key)).outcome is None
+    assert await invoice_state(shop, credit) == ("parked", "qty_over")
+    await shop.call_fortnox("PUT", f"supplierinvoices/{early}/bookkeep")
+    await read(shop)
+    await match(shop, key)
+    assert [(await invoice_state(shop, n))[0] for n in (early, credit)] == ["booked", "booked"]
+    assert (await owed(shop), await status(shop)) == (-40, "received")
+
+
+async def test_what_is_credited_for_nothing_is_a_difference_if_a_person_agrees(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bill(shop, line("N", 10, 10))
+    assert (await match(shop, key)).outcome == "invoiced"
+    number = await bill(shop, {"amount": "-7.50", "text": "bonus"}, line("X", -1, 5))
+    with pytest.raises(Refused, match="1 of article X are credited, 0 were invoiced"):
+        await match(shop, key)
+    await decide(shop, number)
+    assert (await match(shop, key)).outcome == "invoiced"
+    assert (await accounts(shop), await owed(shop)) == ({STOCK: 100, OWED: -87.5, SOLD: -12.5}, 0)
+
+
 async def test_what_the_warehouse_takes_back_after_the_invoice_is_a_claim(shop: Shop) -> None:
     await buying(shop, "N", close_purchase_short="at-deviation")
     key = await bought(shop, [ordered("N", 10, 10)], {1: 7})
