@@ -96,6 +96,8 @@ CHECKS: list[Check | Probe] = [
         from erp.purchase_booking b
         left join posted t on t.merchant_id = b.merchant_id and t.transaction_no = b.transaction_no and t.account = b.account
         where b.kind <> 'supplier-return'
+          and not exists (select from bridge.merchant_settings s where s.merchant_id = b.merchant_id
+            and s.settings->>'posting_style' = 'purchases-expensed')
           and -(b.rate + b.price + b.difference + case when b.claims_account = b.account then 0 else b.claimed end)
             <> coalesce(t.value, 0)
         union all

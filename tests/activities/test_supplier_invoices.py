@@ -1,5 +1,6 @@
 """Supplier invoices: what was ordered, received and billed are laid on each other to the öre, each once, whatever happens."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,8 @@ import pytest_asyncio
 from temporalio.testing import ActivityEnvironment
 
 from domain.errors import Refused
+from starters.verify.check import Probe
+from starters.verify.run import CHECKS, examine
 from tests.activities.buying import (
     CLAIMS,
     LANDED,
@@ -37,7 +40,19 @@ from tests.activities.test_purchases import calm, floor, notes, ordered, status
 from tests.activities.world import HOW_OFTEN, Shop, again, new_shop
 
 D = Decimal
+BOOKS = ("G1", "G2", "G3", "G4", "L1", "L2", "L3", "V2", "V3")
 EUR = {"currency": "EUR", "rate": "11.40"}
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def books_hold(shop: Shop) -> AsyncIterator[None]:
+    """Whatever a test does, afterwards the books are as `verify` wants them."""
+    yield
+    async with shop.verify.everyone() as session:
+        for check in CHECKS:
+            if check.invariant in BOOKS and not isinstance(check, Probe):
+                found = await examine(session, check, shop.merchant, set())
+                assert not found.violations and found.why is None, found
 
 
 def line(article: str, quantity: Any, price: Any, **more: Any) -> dict[str, Any]:
