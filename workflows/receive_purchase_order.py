@@ -103,6 +103,7 @@ class ReceivePurchaseOrder(CorrectablePurchase):
     async def _matched(self, purchase: PurchaseKey, state: PurchaseState) -> PurchaseState:
         """Match invoices and costs where there are any. While a person must decide, what comes in is booked all the same."""
         if not state.to_match:
+            await self._free("invoices")  # what waited for a person is not this purchase order's any more
             return state
         result = await self.step(
             SupplierInvoices.match_purchase,

@@ -104,6 +104,16 @@ async def test_what_is_rejected_is_left_out_until_it_is_changed(processes: Proce
     assert await accounts(shop) == {STOCK: 100, OWED: -100}
 
 
+async def test_an_invoice_that_is_moved_away_lets_its_purchase_go_on(processes: Processes) -> None:
+    await placed(processes, {1: 4})
+    number = await told(processes, LINE | {"quantity": "4", "price": "12"})
+    await blocked(processes, "supplier-invoice-to-decide")
+    await edit(processes.shop, number, purchase="elsewhere")
+    await processes.deliver()
+    await blocked(processes, None)
+    assert await processes.shop.exceptions() == [("supplier-invoice-without-purchase", False)]
+
+
 async def test_a_decision_may_be_sent_as_a_signal_and_a_wrong_one_is_told(processes: Processes) -> None:
     await placed(processes, {1: 10})
     number = await told(processes, LINE | {"price": "12"})
