@@ -12,6 +12,7 @@ from domain.merchant import MerchantSettings
 from domain.posting_rules import ANY, BUILT_IN_FROM, CONDITIONS, STOCK_SIDE, UNDOES, Facts, PostingRule, first_match
 from erp.database import Database
 from erp.merchants import stored_settings
+from starters.command import MerchantId
 from worker.settings import Settings
 
 posting_rules = typer.Typer(
@@ -19,11 +20,9 @@ posting_rules = typer.Typer(
 )
 console = Console(soft_wrap=True)
 
-Who = Annotated[str, typer.Option("--merchant", "-m", help="The merchant's id, as in erp.merchant.")]
-
 
 @posting_rules.command("show")
-def show(merchant: Who = "demo") -> None:
+def show(merchant: MerchantId = "demo") -> None:
     """Every rule in the order they are tried: the merchant's own, then those that its other settings come to.
 
     Exit code 0: shown. 1: there is no such merchant.
@@ -40,7 +39,7 @@ def show(merchant: Who = "demo") -> None:
 @posting_rules.command("explain")
 def explain(
     event: Annotated[str, typer.Argument(help="As in erp.posting.event, such as goods-issue.")],
-    merchant: Who = "demo",
+    merchant: MerchantId = "demo",
     article: Annotated[str | None, typer.Option("--article")] = None,
     article_group: Annotated[str | None, typer.Option("--group", help="The article's group.")] = None,
     warehouse: Annotated[str | None, typer.Option("--warehouse")] = None,
