@@ -182,7 +182,8 @@ class Vouchers:
 
     @activity.defn
     async def sweep_surplus_vouchers(self, merchant_id: str) -> int:
-        """Search again, for weeks, for vouchers whose creation once had no clear answer; reverse what came twice.
+        """Search again, for weeks, for vouchers whose creation once had no clear answer; reverse what came twice. A reversal
+        that was begun and whose answer was lost is seen through.
 
         Returns how many were found; none while the flow is off.
         """
@@ -203,10 +204,10 @@ class Vouchers:
             for operation, reference, call in unclear:
                 key = CallKey(merchant_id, SYSTEM, operation, reference)
                 async with self._database.merchant(merchant_id) as session:
-                    listed = await calls.surplus_documents(session, key, "voucher")
+                    seen_to = await calls.surplus_documents(session, key, "voucher", cancelled=True)
                 for year, hit in by_key.get(reference, []):
                     place = f"{hit.voucher_series}/{hit.voucher_number}/{year}"
-                    if str(hit.voucher_number) != call.their_id and place not in listed:
+                    if str(hit.voucher_number) != call.their_id and place not in seen_to:
                         found += 1
                         await self._reverse(client, key, hit, year, int(call.their_id or 0))
                 activity.heartbeat(found)

@@ -131,6 +131,7 @@ _SURPLUS_OF = text(
     """
     select their_id from bridge.surplus_document
     where merchant_id = :merchant and system = :system and kind = :kind and business_key = :key
+      and (state = 'cancelled' or not cast(:cancelled as boolean))
     """
 )
 _REPEATED = text(
@@ -143,9 +144,10 @@ _REPEATED = text(
 )
 
 
-async def surplus_documents(connection: Session, call: CallKey, kind: str) -> set[str]:
-    """Documents of this call that are already known to be surplus."""
-    return {row.their_id for row in await rows(connection, _SURPLUS_OF, **call.parameters(), kind=kind)}
+async def surplus_documents(connection: Session, call: CallKey, kind: str, cancelled: bool = False) -> set[str]:
+    """Documents of this call that are already known to be surplus; `cancelled`: only those that are undone over there as well."""
+    found = await rows(connection, _SURPLUS_OF, **call.parameters(), kind=kind, cancelled=cancelled)
+    return {row.their_id for row in found}
 
 
 async def repeated_calls(connection: Session, merchant: str, system: str, operation: str, days: int) -> list[tuple[str, Call]]:

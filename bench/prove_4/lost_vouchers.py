@@ -112,9 +112,18 @@ async def run(server: str, faults: Faults, vouchers: int) -> tuple[str, list[str
                 await _post(desk, books)
             took = time.monotonic() - began
             await asyncio.sleep(TOO_LATE_SECONDS + 1)  # the last of the late ones has arrived by now
-            while found := await ActivityEnvironment().run(desk.sweep_surplus_vouchers, MERCHANT):
+            while found := await _swept(desk):
                 books.swept += found
             return await _judge(stand, books, faults, took)
+
+
+async def _swept(desk: Vouchers) -> int:
+    """The nightly search, called again after the pause that it asks for."""
+    while True:
+        try:
+            return await ActivityEnvironment().run(desk.sweep_surplus_vouchers, MERCHANT)
+        except Waiting as waiting:
+            await asyncio.sleep(waiting.seconds)
 
 
 async def _opened(stand: Accounting) -> None:
@@ -228,7 +237,7 @@ async def _judge(stand: Accounting, books: Books, faults: Faults, took: float) -
         short.append("no voucher came twice, so none was seen to be reversed")
     figure = (
         f"{lost} answers lost by the simulator's log, {late} of them late; {len(ours)} postings, each in one voucher, net;"
-        f" {twice} came twice, each reversed by one that names it and listed, {books.swept} of them by the sweep;"
+        f" {twice} came twice, each reversed by one that names it and listed, {books.swept} of them seen through by the sweep;"
         f" {books.late_days} were made for days vouchered before; {took:.0f} s"
     )
     return figure, short[:10]

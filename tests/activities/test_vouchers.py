@@ -1,5 +1,7 @@
 """Vouchers: each posting in Fortnox once, whatever becomes of the answers, and never on a locked day."""
 
+import asyncio
+import contextlib
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,6 +11,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.errors import Waiting
+from clients.errors import Unavailable
 from domain.errors import Refused
 from erp.merchants import load_merchant
 from erp.opening import OpeningBalance, book_opening
@@ -138,6 +141,29 @@ async def test_an_attempt_that_arrives_after_it_was_given_up_is_reversed_by_a_vo
     reversing = next(voucher for voucher in await ours(shop) if "-rev-" in voucher["comments"])
     assert (state, f"L{place.split('/')[1]}" in reversing["description"]) == ("cancelled", True)
     assert ("voucher-booked-twice", False) in await shop.exceptions()
+
+
+@pytest.mark.parametrize("kind", ["lost-answer", "http"])
+async def test_a_reversal_whose_answer_is_lost_is_seen_through_by_the_next_sweep(shop: Shop, kind: str) -> None:
+    await picked(shop)
+    late = 2 * SETTLE.total_seconds()
+    async with shop.fortnox.faults(rule("POST /3/vouchers", "late", 1, seconds=late)):
+        with pytest.raises(Waiting):
+            await ActivityEnvironment().run(shop.worker.vouchers.post_vouchers, shop.merchant)
+        await again(shop.worker.vouchers.post_vouchers, shop.merchant)
+    more = {"status": 503} if kind == "http" else {}
+    async with shop.fortnox.faults(rule("POST /3/vouchers", kind, 1, **more)):
+        async with asyncio.timeout(15):
+            while not await shop.read("select 1 from bridge.surplus_document where merchant_id = :m"):
+                with contextlib.suppress(Waiting, Unavailable):
+                    await ActivityEnvironment().run(shop.worker.vouchers.sweep_surplus_vouchers, shop.merchant)
+    assert await shop.read("select state from bridge.surplus_document where merchant_id = :m") == [("found",)]
+    assert await again(shop.worker.vouchers.sweep_surplus_vouchers, shop.merchant) == 1
+    assert await shop.read("select state from bridge.surplus_document where merchant_id = :m") == [("cancelled",)]
+    assert len([voucher for voucher in await ours(shop) if "-rev-" in voucher["comments"]]) == 1
+    assert await sums(shop) == await posted_here(shop)
+    assert ("voucher-booked-twice", False) in await shop.exceptions()
+    assert await again(shop.worker.vouchers.sweep_surplus_vouchers, shop.merchant) == 0
 
 
 async def test_what_falls_in_a_locked_period_is_booked_on_the_next_open_day_with_its_own_day_in_the_text(shop: Shop) -> None:
