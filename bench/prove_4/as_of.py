@@ -1,4 +1,4 @@
-"""Point 5: the stock list as of every day of five months ties to the stock account as Fortnox had it at the end of that day.
+"""Point 5: the stock list as of every day of two months ties to the stock account as Fortnox had it at the end of that day.
 
 Movements in a random order of days, many of them for days that were vouchered long before, some for days that were locked by
 then; vouchers by hand on the stock account; an opening. Judged by a list kept beside (which piece of value was dated when), and
@@ -32,7 +32,7 @@ from erp.opening import OpeningBalance, book_opening
 from starters.tie_out import tie
 from worker.wiring import fortnox_connections
 
-DAYS, SMALL_DAYS = 150, 12
+DAYS, SMALL_DAYS = 60, 12
 A_DAY = 4
 ACCOUNT, STOCK = 4990, 1460
 
