@@ -25,9 +25,15 @@ _RECEIVED = text(
     join erp.purchase_order o using (merchant_id, purchase_order_number)
     left join erp.purchase_order_line p on p.merchant_id = r.merchant_id and p.purchase_order_number = r.purchase_order_number
       and p.line_number = r.line_number and p.article_number = r.article_number and o.currency = r.currency
-    where r.merchant_id = :merchant and (r.quantity <> 0 or r.value <> 0)
+    where r.merchant_id = :merchant and (r.quantity > 0 or (r.quantity = 0 and r.value <> 0))
       and (cast(:articles as text[]) is null or r.article_number = any(cast(:articles as text[])))
     order by r.article_number, r.warehouse, r.received_at, r.purchase_order_number, r.receipt_no, r.row_no
+    """
+)
+_LOCK_PURCHASES = text(
+    """
+    select 1 from erp.purchase_order where merchant_id = :merchant and purchase_order_number = any(cast(:numbers as text[]))
+    order by purchase_order_number for no key update
     """
 )
 _SET_PRICES = text(
@@ -92,13 +98,17 @@ async def preview_revaluation(
 ) -> Preview:
     """What a revaluation comes to now. Without `for_update` it only reads, and anybody who may read may ask."""
     who = merchant.merchant_id
-    places = {r.place for r in await _receipts(connection, merchant, asked, articles)}
+    open_receipts = await _receipts(connection, merchant, asked, articles)
+    if for_update:  # documents before balances: whoever receives, takes back or matches an invoice locks its purchase first
+        numbers = sorted({r.purchase for r in open_receipts})
+        await connection.execute(_LOCK_PURCHASES, {"merchant": who, "numbers": numbers})
+    places = {r.place for r in open_receipts}
     places |= set(await _new_prices(connection, merchant, asked, articles))
     pools: dict[Place, AnyPool] = {}
     if places:
         read = ledger.lock_pools if for_update else ledger.read_pools
         pools = await read(connection, who, places)
-    # Read again under the locks: whatever changes a receipt or a price of these articles holds their balances first.
+    # Read again under the locks: nothing that this rests on can change any more before it is booked.
     receipts = [each for each in await _receipts(connection, merchant, asked, articles) if each.place in pools]
     prices = {at: price for at, price in (await _new_prices(connection, merchant, asked, articles)).items() if at in pools}
     key = {"articles": [place[0] for place in pools], "warehouses": [place[1] for place in pools]}

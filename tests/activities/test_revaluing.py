@@ -270,3 +270,19 @@ async def test_a_receipt_that_was_revalued_and_taken_back_leaves_nothing_owed(sh
     assert await shop.read(owed) == [(0,)]
     assert await stock(shop) == (0, 0)
     await sound(shop)
+
+
+async def test_a_revaluation_waits_for_whoever_is_at_work_on_one_of_its_purchases(shop: Shop) -> None:
+    await opened(shop)
+    await received(shop, 100, "10")
+    mark = (await seen(shop, RATE)).hash
+    held = "select 1 from erp.purchase_order where merchant_id = :m and purchase_order_number = 'PO-1' for no key update"
+    waiting = "select count(*) from pg_locks where not granted"
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await session.execute(text(held), {"m": shop.merchant})
+        booking = asyncio.create_task(book(shop, RATE, mark))
+        async with asyncio.timeout(20):
+            while not (await session.execute(text(waiting))).scalar_one():
+                assert not booking.done(), "an invoice may be matched to it at this moment"
+    assert await booking == (1, True)
+    await sound(shop)
