@@ -7,6 +7,7 @@ be found out is found out while the invoice is still a draft.
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -114,7 +115,9 @@ class Fortnox:
             voucher = f"{invoice.voucher_series or ''}{invoice.voucher_number or ''}"
             vat = invoice.total_vat or ZERO
             await basis_booked(session, key, invoice.document_number, voucher, invoice.net_total, vat)
-            return await answer(session, merchant)
+            state: Any = await answer(session, merchant)
+            done: State = replace(state, said=f"invoice {invoice.document_number}, voucher {voucher}")
+            return done
 
     # --- the write protocol -------------------------------------------------------------------------------------------
 

@@ -147,7 +147,8 @@ class Ongoing:
                 elif order.refused_version is not None:
                     await forget_refusal(session, key)
                     await close_note(session, key.merchant, counters.SALES_ORDER, key.number, "change-refused", "lagerbro")
-                return await self._state(session, merchant, key)
+                state = await self._state(session, merchant, key)
+                return replace(state, said=f"version {order.version}, their order {done.held.order_id}")
         raise wrong
 
     async def _refused(

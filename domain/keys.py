@@ -41,13 +41,15 @@ class OrderState:
     """What an order owes the world, read from the tables and never from what an attempt just did.
 
     `look_after` is seconds until it must be looked at again without being asked (an open doubt, a grace time); `outcome`
-    is set once nothing is owed and the order is at its end.
+    is set once nothing is owed and the order is at its end. `said`: what the step that answers did, with the other side's number,
+    for whoever reads the order's page; nothing depends on it.
     """
 
     stage: str
     to_invoice: list[BasisKey] = field(default_factory=list)
     look_after: float | None = None
     outcome: str | None = None
+    said: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ReturnState:
-    """What a return owes the world, read from the tables: credits to write, when to look again unasked, how it ended."""
+    """What a return owes the world, read from the tables: credits to write, when to look again unasked, how it ended.
+    `said`: what the step did, with the other side's number; nothing depends on it."""
 
     stage: str
     to_credit: list[BasisKey] = field(default_factory=list)
     look_after: float | None = None
     outcome: str | None = None
+    said: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ class Correction:
     key: str = ""
 
 
+WHO_ACTS = {
+    "erp": "whoever keeps the ERP's orders, articles and customers",
+    "warehouse": "the warehouse",
+    "accounting": "accounting, in Fortnox or in the merchant's settings",
+    "person": "a person who decides",
+    "system": "nobody: it is tried again by itself",
+}
+"""The values of `WaitingFor` in the words of the order's page."""
 WAITED_FOR = {options.ONGOING_QUEUE: "warehouse", options.FORTNOX_QUEUE: "accounting"}
 GAVE_WAY = object()
 """What a blocked step returns when something more urgent than its own answer has turned up."""
@@ -197,7 +205,7 @@ class Patient:
                 f"**Stands still since {self._blocked_at:%Y-%m-%d %H:%M} UTC:** {reason.sentence}",
                 "",
                 f"- what: {self._blocked_text}",
-                f"- who acts: {reason.who}",
+                f"- who acts: {WHO_ACTS[reason.who]}",
                 f"- what to do: {reason.remedy}",
                 '- then send the update `retry_now` with `{"by": "your name", "reason": "what was mended"}`',
             ]

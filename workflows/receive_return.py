@@ -58,8 +58,8 @@ class ReceiveReturn(Patient):
             )
             if result is GAVE_WAY:
                 return ReturnState(state.stage)
-            self._tell(f"credited basis {basis.basis}")
             state = result
+            self._tell(f"credited basis {basis.basis}" + (f": {state.said}" if state.said else ""))
         await self._free("credit")
         return state
 

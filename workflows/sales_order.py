@@ -58,8 +58,8 @@ class FulfilSalesOrder(Correctable):
             )
             if state is not GAVE_WAY:
                 break
-        self._tell("sent to the warehouse")
         sent: OrderState = state
+        self._tell(f"sent to the warehouse{_with(sent.said)}")
         return sent
 
     async def _while_held(self) -> None:
@@ -88,8 +88,8 @@ class FulfilSalesOrder(Correctable):
                 continue
             if result is GAVE_WAY:
                 return OrderState(state.stage)
-            self._tell(f"invoiced basis {basis.basis}, part {basis.part}")
             state = result
+            self._tell(f"invoiced basis {basis.basis}, part {basis.part}{_with(state.said)}")
         await self._free("invoice")
         return state
 
@@ -149,3 +149,7 @@ class FulfilSalesOrder(Correctable):
     def where(self) -> dict[str, str | None]:
         """Where the order is."""
         return {"stage": self._stage, "blocked": self._blocked, "what": self._blocked_text or None}
+
+
+def _with(said: str) -> str:
+    return f": {said}" if said else ""
