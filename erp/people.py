@@ -227,3 +227,24 @@ async def audited(connection: Session, merchant: str, request_key: str) -> dict[
     """What was written under a request's key."""
     row = await one(connection, _NOTED, m=merchant, k=request_key)
     return None if row is None else dict(row._mapping)
+
+
+_MERCHANTS = text("select merchant_id from erp.merchant order by merchant_id")
+_WHEREABOUTS = text(
+    """
+    select merchant_id, 'sales order' as kind from erp.sales_order where order_number = :number
+    union all select merchant_id, 'purchase order' from erp.purchase_order where purchase_order_number = :number
+    union all select merchant_id, 'return' from erp.return_order where return_number = :number
+    order by merchant_id, kind limit 5
+    """
+)
+
+
+async def merchants(connection: Session) -> list[str]:
+    """Every merchant, by its id."""
+    return [str(row.merchant_id) for row in await rows(connection, _MERCHANTS)]
+
+
+async def whereabouts(connection: Session, number: str) -> list[tuple[str, str]]:
+    """Where a number is known: merchant, and sales order, purchase order or return."""
+    return [(str(row.merchant_id), str(row.kind)) for row in await rows(connection, _WHEREABOUTS, number=number)]

@@ -11,10 +11,10 @@ import typer
 from rich.markup import escape
 from temporalio.client import Client
 
-from domain.reasons import REASONS
+from domain.reasons import CLOSE_BY_THEMSELVES, REASONS
 from domain.reasons_sv import SWEDISH
 from erp.database import Database
-from erp.people import audit, blocked_connections, digest, late_flows
+from erp.people import audit, blocked_connections, digest, late_flows, merchants, whereabouts
 from starters.command import AsJson, By, MerchantId, console, print_json, run_command, table
 from starters.filters import FILTERS, address_of, query_of
 from starters.people import Stuck, all_stuck, broken, explain, retry_many
@@ -24,6 +24,7 @@ from worker.temporal import connect
 
 DONE, WRONG = 0, 1
 OLDEST_DIGEST = timedelta(hours=26)
+EXPLAINED_BY = {"sales order": "explain", "purchase order": "purchase show", "return": "return show"}
 
 OneMerchant = Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant; all without it.")]
 
@@ -56,6 +57,8 @@ async def _stuck(merchant: str | None, reason: str | None, notes: bool, swedish:
     settings = Settings.from_environment()
     database = Database(settings.database("verify"), pool_size=1)
     client = await _temporal(settings)
+    if await _unknown_merchant(database, merchant):
+        return WRONG
     found = await all_stuck(database, client, merchant, notes)
     found += await broken(client, merchant) if client else []
     await database.close()
@@ -82,12 +85,31 @@ async def _stuck(merchant: str | None, reason: str | None, notes: bool, swedish:
             highlight=False,
             soft_wrap=True,
         )
+        if not each.blocking and each.code not in CLOSE_BY_THEMSELVES:
+            console.print(
+                f"  Seen to? lagerbro note close {escape(each.document)} {each.code} -m {each.merchant} --by NAME --reason WHY",
+                highlight=False,
+                soft_wrap=True,
+            )
     console.print()
     for (waits, code), count in sorted(
         Counter((each.waiting_for, each.code) for each in found).items(), key=lambda item: -item[1]
     ):
         console.print(f"  {count:>5}  waiting for {waits}: {code}", highlight=False)
     return WRONG
+
+
+async def _unknown_merchant(database: Database, merchant: str | None) -> bool:
+    """Says so when there is no such merchant: an empty list would look like good news."""
+    if merchant is None:
+        return False
+    async with database.everyone() as session:
+        known = await merchants(session)
+    if merchant in known:
+        return False
+    await database.close()
+    console.print(f"[red]There is no merchant {escape(merchant)}; there are: {escape(', '.join(known)) or 'none'}.[/]")
+    return True
 
 
 def _unknown(reason: str | None) -> bool:
@@ -111,11 +133,21 @@ async def _explain(merchant: str, number: str, as_json: bool) -> int:
     settings = Settings.from_environment()
     database = Database(settings.database("verify"), pool_size=1)
     client = await _temporal(settings)
-    found = await explain(database, client, merchant, number)
-    await database.close()
-    if found is None:
-        console.print(f"[red]There is no sales order {escape(number)} of merchant {escape(merchant)}.[/]")
+    if await _unknown_merchant(database, merchant):
         return WRONG
+    found = await explain(database, client, merchant, number)
+    if found is None:
+        async with database.everyone() as session:
+            elsewhere = await whereabouts(session, number)
+        await database.close()
+        console.print(f"[red]There is no sales order {escape(number)} of merchant {escape(merchant)}.[/]")
+        for whose, kind in elsewhere:
+            command = f"lagerbro {EXPLAINED_BY[kind]} {number} -m {whose}"
+            console.print(f"There is a {kind} {escape(number)} of {escape(whose)}: {escape(command)}", highlight=False)
+        if not elsewhere:
+            console.print("lagerbro order list --all shows those there are.", highlight=False)
+        return WRONG
+    await database.close()
     if as_json:
         print_json(found)
         return DONE
@@ -177,6 +209,8 @@ async def _retry(
     settings = Settings.from_environment()
     database = Database(settings.database("verify"), pool_size=1)
     client = await connect(settings)
+    if await _unknown_merchant(database, merchant):
+        return WRONG
     found = [each for each in await all_stuck(database, client, merchant) if reason in (None, each.code)]
     await database.close()
     if dry_run:
@@ -220,6 +254,8 @@ async def _digest(merchant: str | None, hours: float, proof: bool, as_json: bool
     settings = Settings.from_environment()
     database = Database(settings.database("verify"), pool_size=1)
     now = datetime.now(UTC)
+    if await _unknown_merchant(database, merchant):
+        return WRONG
     async with database.everyone() as session:
         figures = await digest(session, merchant, now - timedelta(hours=hours))
         connections = await blocked_connections(session, merchant)
@@ -316,7 +352,9 @@ def _filter_command(name: str) -> None:
         day_ago = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         query = query_of(name, merchant, day_ago)
         if base is None:
-            console.print("[red]Where the UI is, nobody has said: give --ui, or LAGERBRO_CODEC_ORIGIN.[/]")
+            console.print(
+                "[red]No stack runs here and no UI is set: give --ui ADDRESS, set LAGERBRO_CODEC_ORIGIN, or start one with `lagerbro up`.[/]"
+            )
             raise typer.Exit(WRONG)
         found = address_of(base, settings.temporal_namespace, query)
         if as_json:

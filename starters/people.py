@@ -37,6 +37,7 @@ class Stuck:
     sentence: str
     remedy: str
     workflow_id: str | None
+    blocking: bool = True
 
 
 async def all_stuck(database: Database, client: Client | None, merchant: str | None, notes: bool = False) -> list[Stuck]:
@@ -65,6 +66,7 @@ async def all_stuck(database: Database, client: Client | None, merchant: str | N
                 reason.sentence,
                 reason.remedy,
                 workflow_id,
+                row["blocking"],
             )
         )
     return listed

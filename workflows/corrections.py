@@ -133,6 +133,11 @@ class Correctable(Patient):
             return Situation.AT_WAREHOUSE_BLOCKED
         return Situation(self._stage)
 
+    def _refusal(self, name: Name) -> str | None:
+        """Why it makes no sense now. A hold that waits for a step under way may be taken back at once."""
+        where = Situation.HELD if name is Name.RELEASE and self._hold.on else self._situation()
+        return refusal(name, where)
+
     def _check(self, name: Name, sent: Any) -> None:
         """The validator of every update: refused in words before anything is written."""
         content = _content(sent)
@@ -143,7 +148,7 @@ class Correctable(Patient):
                 text = f"{self.document}: the key {sent.key} was used for another correction: take a new one"
                 raise ApplicationError(text, type="key-used")
             return
-        if why := refusal(name, self._situation()):
+        if why := self._refusal(name):
             raise ApplicationError(f"{self.document}: {why}", type="makes-no-sense-now")
 
     async def _correct(self, name: Name, sent: Any) -> str:
@@ -156,7 +161,7 @@ class Correctable(Patient):
     async def _do(self, name: Name, asked: Asked) -> str:
         if asked.key in self._done:
             return f"{self.document}: {name.value} was done before under this key"
-        if why := refusal(name, self._situation()):
+        if why := self._refusal(name):
             raise ApplicationError(f"{self.document}: {why}", type="makes-no-sense-now")
         self._correcting = True
         try:
@@ -237,7 +242,7 @@ class Correctable(Patient):
         where = self._situation()
         lines = ["", "A person may send now, each with `by`, `reason` and, to be safe against doing it twice, a `key`:", ""]
         for name in Name:
-            if refusal(name, where) is None and name is not Name.RETRY:
+            if (refusal(name, where) is None and name is not Name.RETRY) or (name is Name.RELEASE and self._hold.on):
                 payload = {"by": "your name", "reason": "why", **EXAMPLES[name]}
                 lines.append(f"- `{name.value}` `{json.dumps(payload)}`: {MEANINGS[name]}")
         for key, asked in self._pending.items():

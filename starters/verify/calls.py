@@ -28,7 +28,10 @@ CHECKS: list[Check | Probe] = [
           where b.merchant_id = c.merchant_id and b.reference = c.business_key and x.closed_at is null)
         union all
         select c.merchant_id, c.system || ' ' || c.operation || ' ' || c.business_key, 'is for no invoice basis of ours'
-        from bridge.foreign_call c left join erp.invoice_basis b on b.merchant_id = c.merchant_id and b.reference = c.business_key
+        from bridge.foreign_call c
+        -- A reference ends in its revision: what was made anew, or given another day, has former ones.
+        left join erp.invoice_basis b on b.merchant_id = c.merchant_id
+          and left(b.reference, 27) = left(c.business_key, 27) and b.reference >= c.business_key
         where c.system = 'fortnox' and c.operation = 'create-invoice' and b.reference is null
         union all
         select b.merchant_id, b.order_number, 'basis ' || b.basis_no || '/' || b.part || ' is booked, and no intent was committed'

@@ -269,7 +269,9 @@ CHECKS: list[Check | Probe] = [
         select b.merchant_id, 'basis ' || b.basis_no || '/' || b.part,
           'is dated ' || b.invoice_date || ', its shipment ' || s.shipped_on
         from erp.invoice_basis b join erp.shipment s using (merchant_id, order_number, shipment_no)
-        where b.invoice_date <> s.shipped_on
+        where b.invoice_date <> s.shipped_on and not exists (
+          select from bridge.audit a where a.merchant_id = b.merchant_id and a.kind = 'sales-order'
+            and a.document = b.order_number and a.action = 'choose_period' and a.detail ->> 'basis' = b.basis_no::text)
         """,
     ),
     Check(
