@@ -352,9 +352,7 @@ def _filter_command(name: str) -> None:
         day_ago = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         query = query_of(name, merchant, day_ago)
         if base is None:
-            console.print(
-                "[red]No stack runs here and no UI is set: give --ui ADDRESS, set LAGERBRO_CODEC_ORIGIN, or start one with `lagerbro up`.[/]"
-            )
+            console.print("[red]No stack runs here and no UI is set: give --ui ADDRESS, or start a stack with `lagerbro up`.[/]")
             raise typer.Exit(WRONG)
         found = address_of(base, settings.temporal_namespace, query)
         if as_json:
