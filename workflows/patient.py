@@ -61,6 +61,7 @@ class Patient:
         self._waiting_for: str | None = None
         self._attempting = ""
         self._correcting = False
+        self._outcome: str | None = None
 
     async def step(
         self,
@@ -196,8 +197,13 @@ class Patient:
         self._story = [*self._story, f"{workflow.now():%Y-%m-%d %H:%M} {line}"][-20:]
         self._show()
 
+    def _tell_end(self, outcome: str) -> None:
+        """It has ended: nothing more can be sent to it."""
+        self._outcome = outcome
+        self._tell(f"ended: {outcome}")
+
     def _show(self) -> None:
-        lines = [f"**{self.document}** ({self.merchant}): {self._stage}"]
+        lines = [f"**{self.document}** ({self.merchant}): {self._outcome or self._stage}"]
         if self._blocked and self._blocked_at:
             reason = REASONS[self._blocked]
             lines += [
@@ -209,7 +215,7 @@ class Patient:
                 f"- what to do: {reason.remedy}",
                 '- then send the update `retry_now` with `{"by": "your name", "reason": "what was mended"}`',
             ]
-        lines += self._offers()
+        lines += [] if self._outcome else self._offers()
         lines += ["", "What has happened:", "", *(f"- {line}" for line in self._story)] if self._story else []
         workflow.set_current_details("\n".join(lines))
 

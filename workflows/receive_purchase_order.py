@@ -56,7 +56,7 @@ class ReceivePurchaseOrder(CorrectablePurchase):
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(purchase)  # it begins by sending and looking, whatever was said meanwhile
             state = await self._matched(purchase, await self._next(purchase))
-        self._tell(f"ended: {state.outcome}")
+        self._tell_end(state.outcome)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return state.outcome
 

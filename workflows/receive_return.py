@@ -40,7 +40,7 @@ class ReceiveReturn(Patient):
             if state.outcome is None:
                 await self._wait(state)
                 state = await self._next(back)
-        self._tell(f"ended: {state.outcome}")
+        self._tell_end(state.outcome)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return state.outcome
 

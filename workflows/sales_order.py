@@ -40,7 +40,7 @@ class FulfilSalesOrder(Correctable):
             if state.outcome is None:
                 await self._wait(state)
                 state = await self._next(order)
-        self._tell(f"ended: {state.outcome}")
+        self._tell_end(state.outcome)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return state.outcome
 
@@ -59,7 +59,7 @@ class FulfilSalesOrder(Correctable):
             if state is not GAVE_WAY:
                 break
         sent: OrderState = state
-        self._tell(f"sent to the warehouse{_with(sent.said)}")
+        self._tell(f"sent to the warehouse: {sent.said}" if sent.said else "the warehouse holds it as the ERP has it")
         return sent
 
     async def _while_held(self) -> None:
