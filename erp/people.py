@@ -80,8 +80,8 @@ _DIGEST = text(
         and o.status not in ('draft', 'completed', 'cancelled')) as under_way,
       (select count(*) from erp.sales_order o where o.merchant_id = m.merchant_id and o.status = 'completed'
         and o.status_changed_at >= :since) as completed,
-      (select count(*) from bridge.exception x where x.merchant_id = m.merchant_id and x.closed_at is null and x.blocking)
-        as blocked,
+      (select count(distinct (x.kind, x.document)) from bridge.exception x
+        where x.merchant_id = m.merchant_id and x.closed_at is null and x.blocking) as blocked,
       (select count(*) from bridge.exception x where x.merchant_id = m.merchant_id and x.blocking and x.opened_at >= :since
         and x.closed_at is not null) as mended,
       (select count(*) from bridge.outbox b where b.merchant_id = m.merchant_id and b.delivered_at is null

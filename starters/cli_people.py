@@ -23,6 +23,7 @@ from worker.settings import Settings
 from worker.temporal import connect
 
 DONE, WRONG = 0, 1
+HELD = "held-by-a-person"  # only a release moves it
 OLDEST_DIGEST = timedelta(hours=26)
 EXPLAINED_BY = {"sales order": "explain", "purchase order": "purchase show", "return": "return show"}
 
@@ -213,7 +214,10 @@ async def _retry(
     client = await connect(settings)
     if await _unknown_merchant(database, merchant):
         return WRONG
-    found = [each for each in await all_stuck(database, client, merchant) if reason in (None, each.code)]
+    standing = await all_stuck(database, client, merchant)
+    held = {(each.merchant, each.kind, each.document) for each in standing if each.code == HELD}
+    chosen = {(each.merchant, each.kind, each.document): each for each in standing if reason in (None, each.code)}
+    found = [each for place, each in chosen.items() if place not in held]
     await database.close()
     if dry_run:
         _say_planned(found, as_json)

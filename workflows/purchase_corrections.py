@@ -29,7 +29,8 @@ class CorrectablePurchase(Patient):
     def _purchase_situation(self) -> PurchaseSituation:
         if self._blocked is not None and self._blocked_part == "look":
             return PurchaseSituation.SENDING_BLOCKED if self._stage == "sending" else PurchaseSituation.LOOKING_BLOCKED
-        return PurchaseSituation(self._stage)
+        known = set(PurchaseSituation)
+        return PurchaseSituation(self._stage) if self._stage in known else PurchaseSituation.RECEIVING
 
     def _check_close(self, sent: Correction) -> None:
         if wrong := wrong_content(Name.RETRY, sent.by, sent.reason, {}):
