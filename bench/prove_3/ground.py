@@ -21,6 +21,7 @@ from erp.database import Database
 from erp.merchants import load_merchant
 from starters.verify import Online, verify
 from starters.verify.report import Verdict
+from tests.activities import world
 from tests.activities.world import Control, Shop, Worker, new_shop, new_worker
 from worker.keyring import KeyRing
 
@@ -62,6 +63,7 @@ class Ground:
 @asynccontextmanager
 async def ground(server: str | None = None) -> AsyncIterator[Ground]:
     """All of it, for as long as a proof takes."""
+    world.longest_wait = 120.0
     with tempfile.TemporaryDirectory(prefix="lagerbro-proof-") as folder:
         async with (
             postgres(server) as address,

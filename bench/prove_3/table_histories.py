@@ -238,7 +238,10 @@ async def prove(small: bool, server: str | None = None, merchants: int = MERCHAN
         size = min(BLOCK, seeds.stop - block)
         async with ground(server) as at:
             worlds, differ = await run(at, size, block)
-            short += differ + await at.unclean()
+            found = differ + await at.unclean()
+        short += found
+        for each in found:
+            print(f"  {each}", file=sys.stderr, flush=True)
         for world in worlds:
             events.update(world.done)
         so_far = block + size - first

@@ -141,9 +141,15 @@ def never() -> bool:
     return False
 
 
-async def again(does: Callable[[Any], Awaitable[Answer]], argument: Any, seconds: float = 15, heartbeat: Any = None) -> Answer:
+longest_wait = 15.0
+"""Seconds until a test gives an activity up. Proofs that load the machine wait longer."""
+
+
+async def again(
+    does: Callable[[Any], Awaitable[Answer]], argument: Any, seconds: float | None = None, heartbeat: Any = None
+) -> Answer:
     """Run an activity until it answers, as Temporal would. Refusals and bugs come out at once."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(longest_wait if seconds is None else seconds):
         while True:
             environment = ActivityEnvironment()
             try:
