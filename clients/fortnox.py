@@ -347,6 +347,13 @@ class VoucherSeries(Model):
     next_voucher_number: Id | None = None
 
 
+class PreDefinedVoucherSeries(Model):
+    """What Fortnox itself, and who writes by hand, puts in which series."""
+
+    name: Text
+    voucher_series: Text
+
+
 class VoucherRow(Model):
     account: Whole
     debit: Exact | None = None
@@ -413,6 +420,7 @@ _ARTICLE = TypeAdapter(Article)
 _VOUCHER = TypeAdapter(Voucher)
 _VOUCHER_HIT = TypeAdapter(VoucherHit)
 _SERIES = TypeAdapter(VoucherSeries)
+_PREDEFINED_SERIES = TypeAdapter(PreDefinedVoucherSeries)
 _ACCOUNT = TypeAdapter(Account)
 _CURRENCY = TypeAdapter(Currency)
 _TERMS = TypeAdapter(TermsOfPayment)
@@ -664,6 +672,11 @@ class FortnoxClient:
         """The series of a financial year, by its id. One that is not `manual` takes no vouchers of ours."""
         pages = self._pages("voucherseries", "VoucherSeriesCollection", _SERIES, [("financialyear", year)])
         return [series async for _, series in pages]
+
+    async def predefined_series(self) -> dict[str, str]:
+        """Which series is taken for what: MANUAL, INVOICE and so on."""
+        pages = self._pages("predefinedvoucherseries", "PreDefinedVoucherSeriesCollection", _PREDEFINED_SERIES, [])
+        return {each.name: each.voucher_series async for _, each in pages}
 
     async def create_voucher(self, voucher: VoucherPayload, year: int) -> Voucher:
         """Create a voucher; it is booked at once. Not safe to repeat: after `outcome_unknown`, read the series' tail first."""

@@ -571,6 +571,13 @@ class ReturnCause(Model):
     name: Text | None = None
 
 
+class Named(Model):
+    """A type of orders or a way of delivery, as the warehouse lists it."""
+
+    code: Text
+    name: Text | None = None
+
+
 class InventoryInfo(Model):
     """Stock figures of an article over all warehouses. `sellable_number_of_items` may be negative."""
 
@@ -735,6 +742,7 @@ _RETURNS = TypeAdapter(list[GetReturnOrder])
 _PURCHASE = TypeAdapter(GetPurchaseOrder)
 _PURCHASES = TypeAdapter(list[GetPurchaseOrder])
 _CAUSES = TypeAdapter(list[ReturnCause] | None)
+_NAMED = TypeAdapter(list[Named] | None)
 _WAREHOUSES = TypeAdapter(list[Warehouse])
 _CONTRACTS = TypeAdapter(list[TransporterContract])
 _NULLABLE_ID = TypeAdapter(Id | None)
@@ -994,6 +1002,19 @@ class OngoingClient:
         answer = await self._read("orders/statuses")
         data = json_of(answer)
         return read(answer, _STATUSES, data.get("orderStatuses") if isinstance(data, dict) else data)
+
+    async def order_types(self) -> list[Named]:
+        """The types of orders that the warehouse knows; an order may bring a new one."""
+        return await self._named("orders/types", "orderTypes")
+
+    async def ways_of_delivery(self) -> list[Named]:
+        """The ways of delivery that the warehouse knows; an order may bring a new one."""
+        return await self._named("orders/wayOfDeliveryTypes", "wayOfDeliveryTypes")
+
+    async def _named(self, path: str, key: str) -> list[Named]:
+        answer = await self._read(path, [("goodsOwnerId", self._goods_owner_id)])
+        data = json_of(answer)
+        return read(answer, _NAMED, data.get(key) if isinstance(data, dict) else data) or []
 
     async def warehouses(self) -> list[Warehouse]:
         """The warehouses of this instance."""

@@ -15,7 +15,8 @@ from domain.errors import Refused
 from domain.merchant import MerchantSettings
 from erp.database import Database, one
 from starters.doctor import Finding
-from starters.doctor.accounting import Company, examine_accounting
+from starters.doctor.accounting import examine_accounting
+from starters.doctor.company import Company
 from starters.doctor.finding import bad
 from starters.doctor.warehouse import examine_warehouse
 from starters.merchants import NewMerchant

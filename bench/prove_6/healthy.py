@@ -1,7 +1,7 @@
 """Healthy merchants for the doctor's proof: connected to both simulators, with workers, schedules, rates and folders.
 
-Each is one more merchant on the same servers. What a planted fault turns for everybody (switches, clocks, faults on tap) is turned
-back by `World.calm`.
+Each is one more merchant on the same servers. What a planted fault turns for everybody (switches, clocks, faults on tap) is
+turned back by `World.calm`.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from bench.prove_1.stand import free_port, postgres, scratch_database, simulator
 from erp.database import Database
 from erp.merchants import save_connection
 from erp.migrate import LOGINS
+from simulators.fortnox.company import ALL_SCOPES
 from simulators.ongoing.switches import DEFAULTS
 from starters.doctor import Finding, examine
 from starters.merchants import NewMerchant, WebhookAddress, connect_merchant
@@ -57,6 +59,15 @@ OURS = {
 PATIENT_SECONDS = 30
 
 
+async def until(probe: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait until something is so, not for ever."""
+    deadline = time.monotonic() + PATIENT_SECONDS
+    while not await probe():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited {PATIENT_SECONDS} s in vain: {what}")
+        await asyncio.sleep(0.1)
+
+
 @dataclass
 class Patient:
     """A healthy merchant, and every place where something can be misconfigured."""
@@ -73,13 +84,11 @@ class Patient:
 
     # --- what is ours
 
-    async def sql(self, statement: str, forced: bool = False, **values: Any) -> None:
-        """As the database's owner, with `:m` for the merchant; `forced`: past the triggers that keep what is written."""
+    async def sql(self, statement: str, **values: Any) -> None:
+        """As the database's owner, with `:m` for the merchant."""
         owner = Database(self.world.owner_url, pool_size=1)
         try:
             async with owner.everyone() as session:
-                if forced:
-                    await session.execute(text("set local session_replication_role = replica"))
                 await session.execute(text(statement), {"m": self.merchant} | values)
         finally:
             await owner.close()
@@ -128,8 +137,6 @@ class Patient:
 
     async def consent(self, without: str) -> None:
         """The integration's consent, without one of its scopes."""
-        from simulators.fortnox.company import ALL_SCOPES
-
         scopes = [scope for scope in ALL_SCOPES if scope != without]
         known = {"clientId": f"client-{self.shop.goods_owner}", "clientSecret": self.shop.secrets["fortnox"]}
         await self.company(**known, scopes=scopes)
@@ -207,13 +214,15 @@ class World:
         return made
 
     async def _until_rated(self, made: Patient) -> None:
-        async with asyncio.timeout(PATIENT_SECONDS):
-            while not await made.shop.read("select 1 from erp.exchange_rate where merchant_id = :m limit 1"):
-                await asyncio.sleep(0.1)
-            while not await made.shop.read(
-                "select 1 from bridge.entity where merchant_id = :m and flow = 'orders-back' and last_run_at is not null"
-            ):
-                await asyncio.sleep(0.1)
+        async def looked() -> bool:
+            return bool(
+                await made.shop.read(
+                    "select 1 from erp.exchange_rate r join bridge.entity e using (merchant_id)"
+                    " where merchant_id = :m and e.flow = 'orders-back' and e.last_run_at is not null limit 1"
+                )
+            )
+
+        await until(looked, f"rates and watcher of {made.merchant}")
 
     async def calm(self, made: Patient | None = None) -> None:
         """Turn back what is everybody's, and let a merchant that was looked at rest."""
@@ -331,9 +340,7 @@ async def _temporal(folder: Path) -> AsyncIterator[str]:
     )
     process = start_child(program)
     try:
-        async with asyncio.timeout(PATIENT_SECONDS):
-            while not await program.probe():
-                await asyncio.sleep(0.1)
+        await until(program.probe, "Temporal")
         yield address
     finally:
         process.terminate()

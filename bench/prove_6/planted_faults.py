@@ -8,8 +8,8 @@ One line each: found, named otherwise (something is red or yellow, but nothing n
 one is not found, or where a healthy merchant has anything red or yellow.
 
 A fault lies where such a fault really lies: in the warehouse or the books (the simulators' control interface), in the settings
-and connection as stored, in the ERP's rows, in folders, in Temporal. What the doctor must say is looked for in one line of it, red or
-yellow: its name, what it says and the remedy.
+and connection as stored, in the ERP's rows, in folders, in Temporal. What the doctor must say is looked for in one line of it, red
+or yellow: its name, what it says and the remedy.
 """
 
 import argparse
@@ -104,7 +104,7 @@ add("credentials", "name of the warehouse misspelt", "lagrett", lambda p: p.conn
 add(
     "credentials",
     "nobody answers at the warehouse's address",
-    re.escape(NOBODY),
+    "base_url",
     lambda p: p.connection("ongoing", {"base_url": NOBODY}),
 )
 add(
@@ -129,13 +129,13 @@ add("credentials", "no such company (tenant)", "999999", lambda p: p.connection(
 add(
     "credentials",
     "nobody answers at the books' address",
-    re.escape(NOBODY),
+    "base_url",
     lambda p: p.connection("fortnox", {"base_url": NOBODY}),
 )
 add(
     "credentials",
     "nobody answers where tokens are given",
-    re.escape(NOBODY),
+    "token_url",
     lambda p: p.connection("fortnox", {"token_url": NOBODY}),
 )
 add(
@@ -210,13 +210,21 @@ _PLAB = _DHL[0] | {
 }
 add("transporters", "the warehouse retired PLAB", "PLAB", lambda p: p.warehouse(transporters=_DHL))
 add("transporters", "the warehouse retired the service P19", r"\bP19\b", lambda p: p.warehouse(transporters=[*_DHL, _PLAB]))
-add("transporters", "the warehouse has no transporters yet", "PLAB", lambda p: p.warehouse(transporters=[]))
+add("transporters", "the warehouse has no transporters yet", "carrier|PLAB", lambda p: p.warehouse(transporters=[]))
 add(
     "transporters",
     "a way of delivery is called otherwise in the warehouse",
     "mypak",
     lambda p: p.settings(ways_of_delivery={"OMBUD": {"code": "mypak", "transporter": "postnord", "service": "ombud"}}),
 )
+
+
+@planted("transporters", "orders name ways of delivery, and the settings none", "red.*BUDBIL")
+async def _no_ways(p: Patient) -> None:
+    await p.settings(ways_of_delivery=None, transporters=None)
+    await p.draft(way_of_delivery="BUDBIL")
+
+
 add("transporters", "an order's way of delivery is not in the settings", "BUDBIL", lambda p: p.draft(way_of_delivery="BUDBIL"))
 
 # --- VAT
@@ -289,7 +297,12 @@ add(
 add("accounts", "stock account that does not exist", r"\b1462\b", lambda p: p.settings(stock_account=1462))
 add("accounts", "cost of goods sold is inactive", r"\b4960\b", lambda p: p.account(4960, active=False))
 add("accounts", "scrap account inactive", r"\b4990\b", lambda p: p.account(4990, active=False))
-add("accounts", "exchange loss account inactive", r"\b7960\b", lambda p: p.account(7960, active=False))
+add(
+    "accounts",
+    "exchange loss account inactive",
+    r"\b7960\b",
+    lambda p: _then(p.settings(match_supplier_invoices=True), p.account(7960, active=False)),
+)
 add("accounts", "freight account inactive", r"\b3520\b", lambda p: p.account(3520, active=False))
 add("accounts", "opening account that does not exist", r"\b2098\b", lambda p: p.settings(opening_account=2098))
 add(
@@ -522,12 +535,17 @@ add(
     r"\bNOK\b",
     lambda p: p.add("supplier", supplier_number="L-3", name="Bergen AS", country="NO", currency="NOK"),
 )
-add(
-    "rates",
-    "the newest rate is three weeks old",
-    r"\bEUR\b",
-    lambda p: p.sql("delete from erp.exchange_rate where merchant_id = :m and rate_date > current_date - 21", forced=True),
-)
+
+
+@planted("rates", "the newest rate is three weeks old", r"\bDKK\b")
+async def _stale(p: Patient) -> None:
+    await p.sql(
+        "insert into erp.exchange_rate (merchant_id, source, currency, rate_date, revision, value, units, checked_by, asked_at)"
+        " values (:m, 'riksbank', 'DKK', current_date - 21, 1, 1.5, 1, 'previous', now() - interval '21 days')"
+    )
+    await p.add("supplier", supplier_number="L-4", name="Aarhus ApS", country="DK", currency="DKK")
+
+
 add("rates", "a currency that nobody quotes any more", r"\bBGN\b", lambda p: p.settings(rate_currencies=["EUR", "BGN"]))
 
 # --- folders
@@ -566,17 +584,17 @@ add(
 
 # --- schedules and the watcher
 
-for _name in ("vouchers", "reconcile", "rates"):
+for _name, _called in (("vouchers", "vouchers"), ("reconcile", "balances|reconcile"), ("rates", "rates")):
     add(
         "schedules",
         f"the schedule of {_name} was deleted",
-        rf"schedule.*\b{_name}",
+        rf"schedules.*\b({_called})",
         lambda p, n=_name: p.world.client.get_schedule_handle(f"{n}/{p.merchant}").delete(),
     )
     add(
         "schedules",
         f"the schedule of {_name} is paused",
-        rf"schedule.*\b{_name}",
+        rf"schedules.*\b({_called})",
         lambda p, n=_name: p.world.client.get_schedule_handle(f"{n}/{p.merchant}").pause(note="stopped for the audit"),
     )
 
@@ -656,7 +674,7 @@ add(
 async def _picked(p: Patient) -> None:
     """One order that is picked and not collected, the doctor looking before and after."""
     await p.shop.sent("SO-C")
-    await p.examine()
+    await p.shop.stock(1000)
     await p.shop.floor("pick", "SO-C")
     await p.shop.look("SO-C")
 

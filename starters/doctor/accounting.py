@@ -1,14 +1,14 @@
 """Fortnox: address, credentials and rights, the right company, year and lock, accounts, VAT, series, currencies, terms, clock."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
 from typing import Any
 
 from clients.errors import ApiError, Unauthorised, Unavailable
-from clients.fortnox import Account, FinancialYear, FortnoxClient
-from domain.merchant import MerchantSettings
+from clients.fortnox import FinancialYear, FortnoxClient
+from starters.doctor.chart import examine_accounts, examine_series
 from starters.doctor.clock import clock_agrees
+from starters.doctor.company import Company
 from starters.doctor.finding import Finding, bad, good, later
 
 RIGHTS = {
@@ -19,19 +19,8 @@ RIGHTS = {
     "termsofpayments": "settings",
     "supplierinvoices": "supplierinvoice",
 }
-VAT_CODES = {"25": "MP1", "12": "MP2", "6": "MP3"}
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """What the merchant needs of its books: today there, its settings, the currencies, VAT rates and order types in use."""
-
-    today: date
-    settings: MerchantSettings
-    currency: str
-    currencies: Sequence[str]
-    vat_rates: Sequence[str]
-    order_types: Sequence[str] = ()
+KRONOR = "SEK"
+YEAR_AHEAD = timedelta(days=31)
 
 
 async def examine_accounting(client: FortnoxClient, where: Mapping[str, Any], company: Company) -> list[Finding]:
@@ -43,7 +32,10 @@ async def examine_accounting(client: FortnoxClient, where: Mapping[str, Any], co
         if "companyinformation" in str(refusal) and refusal.status == 403:
             remedy = "Give the integration the right companyinformation in Fortnox."
             return [*found, bad("fortnox-rights", f"the right companyinformation is missing: {refusal}", remedy)]
-        remedy = "Correct client id and secret (lagerbro connection set fortnox --credentials FILE), or consent anew in Fortnox."
+        remedy = (
+            "Correct client id and secret (lagerbro connection set fortnox --credentials FILE), or tenant_id of the connection"
+            f" ({where['tenant_id']}), or consent anew in Fortnox."
+        )
         return [*found, bad("fortnox-credentials", str(refusal), remedy)]
     except Unavailable as silence:
         return [*found, bad("fortnox-address", str(silence), "Correct base_url and token_url of the connection.")]
@@ -76,8 +68,8 @@ def _looks(client: FortnoxClient, company: Company, years: list[FinancialYear]) 
     return [
         ("fortnox-financial-year", lambda: _year(client, company, years)),
         ("fortnox-locked-period", lambda: _lock(client, company)),
-        ("fortnox-accounts", lambda: _accounts(client, company, years)),
-        ("fortnox-series", lambda: _series(client, company, years)),
+        ("fortnox-accounts", lambda: examine_accounts(client, company, years)),
+        ("fortnox-series", lambda: examine_series(client, company, years)),
         ("fortnox-currencies", lambda: _currencies(client, company)),
         ("fortnox-terms", lambda: _terms(client, company)),
         ("fortnox-vat", lambda: _registered(client)),
@@ -109,9 +101,11 @@ async def _year(client: FortnoxClient, company: Company, years: list[FinancialYe
     if (year.accounting_method or "").upper() == "CASH":
         remedy = "Invoices are booked when they are made: change the company to the accrual method, or ask its accountant."
         return [bad("fortnox-financial-year", "the year is kept by the cash method", remedy)]
-    if (year.to_date - company.today).days < 14 and not await client.financial_years(date(year.to_date.year + 1, 1, 1)):
+    following = await client.financial_years(year.to_date + timedelta(days=1))
+    if not following and year.to_date - company.today < YEAR_AHEAD:
         remedy = "Create the next financial year before it begins."
         return [later("fortnox-financial-year", f"ends on {year.to_date}, and the next one is not there", remedy)]
+    years += following
     return [good("fortnox-financial-year", f"{year.from_date} to {year.to_date}")]
 
 
@@ -120,71 +114,13 @@ async def _lock(client: FortnoxClient, company: Company) -> list[Finding]:
     if locked is not None and locked >= company.today:
         remedy = "Unlock the period in Fortnox: nothing can be booked today."
         return [bad("fortnox-locked-period", f"the books are locked to {locked}", remedy)]
-    return [good("fortnox-locked-period", f"locked to {locked}" if locked else "nothing is locked")]
-
-
-async def _accounts(client: FortnoxClient, company: Company, years: list[FinancialYear]) -> list[Finding]:
-    if not years:
-        return [later("fortnox-accounts", "no financial year to look in")]
-    settings = company.settings
-    used = {"stock": settings.stock_account, "cost of goods sold": settings.cost_of_goods_sold_account}
-    used |= {"opening": settings.opening_account, "scrapped returns": settings.scrap_account}
-    rules = settings.reconciling
-    used |= {"corrections of stock": rules.adjustment_account, "unknown differences": rules.unknown_difference_account}
-    used |= {f"corrections of stock {cause}": number for cause, number in rules.adjustment_accounts.items()}
-    if settings.goods_received_not_invoiced_account is not None:
-        used |= {"goods received and not invoiced": settings.goods_received_not_invoiced_account}
-    for kind in company.order_types:
-        known = settings.order_types.get(kind)
-        if known and (account := known.get("issue_account")):
-            used |= {f"goods of order type {kind}": account}
-    used |= {
-        f"sales {zone} {rate} %": number for zone, rates in settings.sales_accounts.items() for rate, number in rates.items()
-    }
-    used |= {f"freight {zone}": number for zone, number in settings.freight_accounts.items()}
-    held = {account.number: account for account in await client.accounts(years[0].year_id)}
-    wrong = []
-    for use, number in used.items():
-        if number not in held:
-            wrong.append(f"{number} ({use}) is not in the chart")
-        elif held[number].active is False:
-            wrong.append(f"{number} ({use}) is not active")
-    found = [
-        bad("fortnox-accounts", "; ".join(wrong), "Add or activate them in Fortnox, or correct the merchant's accounts.")
-        if wrong
-        else good("fortnox-accounts", f"{len(set(used.values()))} accounts, all active")
-    ]
-    found.append(_vat_of_accounts(company, held))
-    return found
-
-
-def _vat_of_accounts(company: Company, held: Mapping[int, Account]) -> Finding:
-    home = company.settings.sales_accounts.get("SEVAT", {})
-    wrong = [f"no sales account is known for {rate} %" for rate in company.vat_rates if rate not in home]
-    for rate, code in VAT_CODES.items():
-        number = home.get(rate)
-        account = held.get(number) if number else None
-        if account is not None and account.vat_code != code:
-            wrong.append(f"account {number} for {rate} % has VAT code {account.vat_code or 'none'}, not {code}")
-    if wrong:
-        remedy = "Correct the VAT code of the account in Fortnox, or the merchant's sales_accounts."
-        return bad("fortnox-vat-accounts", "; ".join(wrong), remedy)
-    return good("fortnox-vat-accounts", "each rate has an account with its VAT code")
-
-
-async def _series(client: FortnoxClient, company: Company, years: list[FinancialYear]) -> list[Finding]:
-    if not years:
-        return [later("fortnox-series", "no financial year to look in")]
-    wanted = company.settings.voucher_series
-    held = {series.code: series for series in await client.voucher_series(years[0].year_id)}
-    if wanted not in held:
-        remedy = f"Make the series {wanted} for this year in Fortnox, manual, and used by nobody else."
-        return [bad("fortnox-series", f"series {wanted} is not there for this year", remedy)]
-    if held[wanted].manual is False:
-        return [
-            bad("fortnox-series", f"series {wanted} takes no manual vouchers", f"Allow manual vouchers in the series {wanted}.")
+    if locked is not None and locked >= company.today - timedelta(days=1):
+        where = {"hold": "waits for a person", "next-open-day": "moves to the next open day"}[
+            company.settings.locked_period_policy
         ]
-    return [good("fortnox-series", f"series {wanted} is there and manual")]
+        remedy = "Lock a period when its last day has its vouchers, not day by day."
+        return [later("fortnox-locked-period", f"the books are locked to {locked}: what is booked for yesterday {where}", remedy)]
+    return [good("fortnox-locked-period", f"locked to {locked}" if locked else "nothing is locked")]
 
 
 async def _currencies(client: FortnoxClient, company: Company) -> list[Finding]:
@@ -193,6 +129,18 @@ async def _currencies(client: FortnoxClient, company: Company) -> list[Finding]:
     if lacking:
         remedy = "Register them in Fortnox: an invoice in an unknown currency is refused."
         return [bad("fortnox-currencies", f"not registered: {', '.join(lacking)}", remedy)]
+    if company.currency != KRONOR:
+        said = f"the merchant's books are kept in {company.currency}, and Fortnox keeps its vouchers in {KRONOR}"
+        return [
+            later(
+                "fortnox-currencies",
+                said,
+                "Correct currency of the merchant in erp.merchant, unless the company has an exception.",
+            )
+        ]
+    if unregistered := sorted({*company.supplier_currencies} - held):
+        remedy = "Register them in Fortnox: a supplier's invoice in an unknown currency cannot be written there."
+        return [later("fortnox-currencies", f"suppliers' currencies that are not registered: {', '.join(unregistered)}", remedy)]
     return [good("fortnox-currencies", ", ".join(sorted({company.currency, *company.currencies})))]
 
 

@@ -1,6 +1,7 @@
 """The whole examination of one merchant: our own side first, then both systems."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,9 +11,12 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from domain.errors import Refused
-from erp.database import Database, one
+from domain.vat import vat_zone
+from erp.database import Database, one, rows
 from erp.merchants import Connection, Merchant, load_connection, load_merchant
-from starters.doctor.accounting import Company, examine_accounting
+from erp.rates import wanted_currencies
+from starters.doctor.accounting import examine_accounting
+from starters.doctor.company import Company
 from starters.doctor.finding import RED, Finding, bad, good, later
 from starters.doctor.how_it_counts import examine_counting
 from starters.doctor.ours import examine_ours, examine_schedules
@@ -32,8 +36,19 @@ _USES = text(
         as vat_rates,
       (select coalesce(array_agg(distinct order_type), '{}') from erp.sales_order where merchant_id = :m
         and created_at > now() - interval '400 days') as order_types,
+      (select coalesce(array_agg(distinct currency), '{}') from erp.supplier where merchant_id = :m) as supplier_currencies,
       (select count(*) from bridge.webhook_endpoint where merchant_id = :m and system = 'ongoing' and enabled) as webhooks,
       clock_timestamp() as now
+    """
+)
+_SALES = text(
+    """
+    select distinct c.country, c.vat_number is not null and c.vat_number <> '' as has_vat_number,
+      trim_scale(l.vat_rate)::text as rate, o.freight <> 0 as freight
+    from erp.sales_order o
+    join erp.customer c on c.merchant_id = o.merchant_id and c.customer_number = o.customer_number
+    join erp.sales_order_line l on l.merchant_id = o.merchant_id and l.order_number = o.order_number
+    where o.merchant_id = :m and o.created_at > now() - interval '400 days'
     """
 )
 
@@ -52,10 +67,16 @@ async def _examine(database: Database, settings: Settings, keys: KeyRing, mercha
     found: list[Finding] = []
     async with database.merchant(merchant) as session:
         uses = await one(session, _USES, m=merchant)
+        sales = await rows(session, _SALES, m=merchant)
         try:
             who = await load_merchant(session, merchant)
         except Refused as wrong:
             return [bad("settings", str(wrong), "Connect the merchant (lagerbro connect), or correct its settings.")]
+        try:
+            ZoneInfo(who.time_zone)
+        except (KeyError, ValueError):
+            remedy = "Give the merchant one like Europe/Stockholm in erp.merchant (time_zone)."
+            return [bad("settings", f"{who.time_zone!r} is no time zone", remedy)]
         found.append(good("settings", "readable"))
         for system in ("ongoing", "fortnox"):
             try:
@@ -76,7 +97,8 @@ async def _examine(database: Database, settings: Settings, keys: KeyRing, mercha
     found.append(await _watcher(client, merchant))
     async with database.merchant(merchant) as session:
         found += await examine_ours(session, who, datetime.now(ZoneInfo(who.time_zone)).date())
-    found += await examine_schedules(client, who)
+        rated = await wanted_currencies(session, merchant, who.currency, who.settings.rate_currencies)
+    found += await examine_schedules(client, who, bool(rated))
     for system, connection in connections.items():
         if wrong_words := _unusable(system, connection, keys, merchant):
             found.append(bad(f"{system}-connection", *wrong_words))
@@ -85,7 +107,7 @@ async def _examine(database: Database, settings: Settings, keys: KeyRing, mercha
         if system == "ongoing":
             found += await _warehouse(database, settings, keys, who, connection, list(uses.ways))
         else:
-            found += await _accounting(database, settings, keys, who, connection, uses)
+            found += await _accounting(database, settings, keys, who, connection, uses, sales)
     return found
 
 
@@ -139,13 +161,24 @@ async def _warehouse(
 
 
 async def _accounting(
-    database: Database, settings: Settings, keys: KeyRing, who: Merchant, connection: Connection, uses: Any
+    database: Database, settings: Settings, keys: KeyRing, who: Merchant, connection: Connection, uses: Any, sales: Sequence[Any]
 ) -> list[Finding]:
     connections = fortnox_connections(database, keys, settings)
     client = connections.build(who, connection)
     today = datetime.now(ZoneInfo(who.time_zone)).date()
     try:
-        company = Company(today, who.settings, who.currency, list(uses.currencies), list(uses.vat_rates), list(uses.order_types))
+        zones = [(vat_zone(who.country, row.country, "given" if row.has_vat_number else None).value, row) for row in sales]
+        company = Company(
+            today,
+            who.settings,
+            who.currency,
+            list(uses.currencies),
+            list(uses.vat_rates),
+            list(uses.order_types),
+            sorted({(zone, row.rate) for zone, row in zones}),
+            sorted({zone for zone, row in zones if row.freight}),
+            list(uses.supplier_currencies),
+        )
         return await examine_accounting(client, connection.settings, company)
     finally:
         await client.aclose()

@@ -7,7 +7,8 @@ from clients.errors import ApiError, NotFound, Rejected, Unauthorised, Unavailab
 from clients.ongoing import OngoingClient, OrderStatus
 from domain.merchant import MerchantSettings
 from starters.doctor.clock import clock_agrees
-from starters.doctor.finding import RED, Finding, bad, good, later
+from starters.doctor.finding import GREEN, RED, Finding, bad, good, later
+from starters.doctor.names import examine_names, lock_too_high, taken_for_another
 
 NEEDED = ("open", "sent", "cancelled")
 
@@ -29,7 +30,10 @@ async def examine_warehouse(
         remedy = "Correct base_url of the connection, or see whether the warehouse's system is up."
         return [*found, bad("ongoing-address", str(silence), remedy)]
     found += [good("ongoing-address", "answers"), good("ongoing-credentials", "accepted")]
-    found.append(_statuses("ongoing-statuses", "statuses", settings.statuses, statuses, NEEDED))
+    statuses_found = _statuses("ongoing-statuses", "statuses", settings.statuses, statuses, NEEDED)
+    if statuses_found.state == GREEN:
+        statuses_found = lock_too_high("ongoing-statuses", settings, statuses) or statuses_found
+    found.append(statuses_found)
     owner = await _goods_owner(client)
     if owner.state == RED:
         return [*found, owner]
@@ -53,7 +57,14 @@ async def _others(client: OngoingClient, settings: MerchantSettings) -> list[Fin
         theirs = sorted({cause.code for cause in await client.return_causes() if cause.code})
         if settings.return_causes and (unknown := [code for code in theirs if code not in settings.return_causes]):
             remedy = "Say in the merchant's settings (return_causes) what goods that come back for them are fit for."
-            return bad("ongoing-return-causes", f"the warehouse has causes without a meaning here: {', '.join(unknown)}", remedy)
+            said = f"the warehouse has causes without a meaning here: {', '.join(unknown)}"
+            if strange := [code for code in settings.return_causes if code not in theirs]:
+                said += f"; the settings name some that it does not have: {', '.join(strange)}"
+            return bad("ongoing-return-causes", said, remedy)
+        if theirs and (strange := [code for code in settings.return_causes if code not in theirs]):
+            remedy = "Correct return_causes in the merchant's settings to the warehouse's codes, or take them out."
+            there = f"the warehouse does not have; it has {', '.join(theirs)}"
+            return later("ongoing-return-causes", f"the settings name causes that {there}: {', '.join(strange)}", remedy)
         return good("ongoing-return-causes", f"{len(theirs)} causes" if settings.return_causes else "not told apart: none is set")
 
     async def houses() -> Finding:
@@ -70,6 +81,7 @@ async def _others(client: OngoingClient, settings: MerchantSettings) -> list[Fin
         ("ongoing-return-statuses", returns),
         ("ongoing-return-causes", causes),
         ("ongoing-warehouses", houses),
+        ("ongoing-names", lambda: examine_names(client, settings)),
     ):
         try:
             found.append(await look())
@@ -92,6 +104,9 @@ def _statuses(
     if lacking := [meaning for meaning in needed if meaning not in there]:
         remedy = f"Correct the numbers in the merchant's settings ({setting}) to those of the warehouse."
         return bad(name, f"no status of the warehouse means {' or '.join(lacking)}", remedy)
+    if swapped := taken_for_another(setting, ours, theirs):
+        remedy = f"Correct {setting} in the merchant's settings, unless this warehouse uses the word otherwise."
+        return later(name, "; ".join(swapped), remedy)
     return good(name, f"{len(theirs)} statuses, each with its meaning")
 
 
@@ -135,5 +150,6 @@ async def _carriers(client: OngoingClient, settings: MerchantSettings, used_ways
         remedy = "Add them to ways_of_delivery in the merchant's settings."
         return bad("ongoing-transporters", f"orders use ways of delivery without a meaning: {', '.join(unmapped)}", remedy)
     if used_ways and not ways:
-        return later("ongoing-transporters", f"{len(services)} carriers; the ways {', '.join(used_ways)} are sent as they are")
+        remedy = "Add them to ways_of_delivery in the merchant's settings: what is not there is not sent."
+        return bad("ongoing-transporters", f"orders use ways of delivery, and none has a meaning: {', '.join(used_ways)}", remedy)
     return good("ongoing-transporters", f"{len(services)} carriers")

@@ -250,7 +250,7 @@ async def test_nothing_is_found_on_a_healthy_merchant(shop: Shop, settings: Sett
     schedules = [f"{name}/{shop.merchant}" for name in ("vouchers", "reconcile")]
     runs: list[Any] = [PostVouchers.run, ReconcileStock.run]
     for name, run in zip(schedules, runs, strict=True):
-        await every_day(temporal_client, name, run, shop.merchant, 3, "Europe/Stockholm", shop.merchant)
+        await every_day(temporal_client, name, run, shop.merchant, 4, "Europe/Stockholm", shop.merchant)
     found = await asked(shop, settings, temporal_client)
     assert [each for each in found.values() if each.state == "red"] == []
     assert [each.name for each in found.values() if each.state == "yellow"] == ["webhooks", "ongoing-counting"]
