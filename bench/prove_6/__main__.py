@@ -5,7 +5,7 @@ import sys
 
 from bench.prove_1.stand import REPOSITORY
 
-MODULES = ("browser", "table", "day_without_fortnox", "doctor")
+MODULES = ("browser", "table", "day_without_fortnox", "doctor", "planted_faults")
 
 
 def main() -> int:

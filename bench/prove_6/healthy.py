@@ -121,8 +121,9 @@ class Patient:
 
     async def draft(self, vat_rate: int = 25, **head: Any) -> None:
         """An order that somebody is writing in the ERP; it is not released."""
-        await self.add("sales_order", **{"order_number": "SO-D", "customer_number": "K-1"} | head)
-        line = {"order_number": "SO-D", "line_number": 1, "article_number": "A", "quantity": 1, "unit_price": 10}
+        order = {"order_number": "SO-D", "customer_number": "K-1"} | head
+        await self.add("sales_order", **order)
+        line = {"order_number": order["order_number"], "line_number": 1, "article_number": "A", "quantity": 1, "unit_price": 10}
         await self.add("sales_order_line", **line, vat_rate=vat_rate)
 
     # --- what is the warehouse's
@@ -242,7 +243,7 @@ class World:
 
 async def _over_there(shop: Shop) -> None:
     """What the warehouse and the accountant have set up."""
-    owner = {"goodsOwnerId": shop.goods_owner}
+    owner: dict[str, Any] = {"goodsOwnerId": shop.goods_owner}
     ways = {**owner, "code": "mypack", "name": "MyPack"}
     assert (await shop.call_ongoing("PUT", "orders/wayOfDeliveryTypes", ways)).status_code == 200
     for code in ("DEFECT", "REGRET"):

@@ -5,11 +5,11 @@ python -m bench.prove_6.planted_faults --only NAME,..  these
 python -m bench.prove_6.planted_faults --list          their names
 
 One line each: found, named otherwise (something is red or yellow, but nothing names what is wrong), or missed. Exit code 1 where
-one is not found, or where a healthy merchant has anything red or yellow.
+one is not found, or where a merchant that is well, each in its way, has anything red or yellow.
 
 A fault lies where such a fault really lies: in the warehouse or the books (the simulators' control interface), in the settings
-and connection as stored, in the ERP's rows, in folders, in Temporal. What the doctor must say is looked for in one line of it, red
-or yellow: its name, what it says and the remedy.
+and connection as stored, in the ERP's rows, in folders, in Temporal. What the doctor must say is looked for in one line of
+it, red or yellow: its name, what it says and the remedy.
 """
 
 import argparse
@@ -19,8 +19,9 @@ import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from temporalio.client import ScheduleUpdate, ScheduleUpdateInput
@@ -28,6 +29,8 @@ from temporalio.client import ScheduleUpdate, ScheduleUpdateInput
 from bench.prove_6.healthy import Patient, World, world
 from domain.merchant import DEFAULT_FREIGHT_ACCOUNTS, DEFAULT_PURCHASE_STATUSES, DEFAULT_SALES_ACCOUNTS, DEFAULT_STATUSES
 from starters.doctor import Finding
+from starters.merchants import connect_merchant
+from tests.activities.test_purchases import calm, floor, place, send
 from worker.keyring import KeyRing
 
 Plant = Callable[[Patient], Awaitable[object]]
@@ -160,7 +163,7 @@ add(
 # --- rights
 
 for _scope in ("bookkeeping", "invoice", "customer", "settings", "companyinformation", "currency"):
-    add("rights", f"the client lacks the scope {_scope}", rf"\b{_scope}\b", lambda p, s=_scope: p.consent(without=s))
+    add("rights", f"the client lacks the scope {_scope}", rf"\b{_scope}\b", partial(Patient.consent, without=_scope))
 
 
 @planted("rights", "supplier invoices are matched, the client lacks the scope supplierinvoice", r"\bsupplierinvoice\b")
@@ -275,16 +278,19 @@ add("vat", "the company is not registered for VAT", r"fortnox-vat\b.*VAT", lambd
 
 # --- currencies
 
-for _what, _row in (
-    ("an order's", lambda p: p.draft(currency="USD", exchange_rate=10)),
-    ("a supplier's", lambda p: p.add("supplier", supplier_number="L-2", name="US Inc", country="US", currency="USD")),
-):
-    add(
-        "currencies",
-        f"{_what} currency is not registered in Fortnox",
-        "fortnox.*USD",
-        lambda p, row=_row: _then(p.shop.call_fortnox("DELETE", "currencies/USD"), row(p)),
-    )
+
+@planted("currencies", "an order's currency is not registered in Fortnox", "fortnox.*USD")
+async def _orders_currency(p: Patient) -> None:
+    await p.shop.call_fortnox("DELETE", "currencies/USD")
+    await p.draft(currency="USD", exchange_rate=10)
+
+
+@planted("currencies", "a supplier's currency is not registered in Fortnox", "fortnox.*USD")
+async def _suppliers_currency(p: Patient) -> None:
+    await p.shop.call_fortnox("DELETE", "currencies/USD")
+    await p.add("supplier", supplier_number="L-2", name="US Inc", country="US", currency="USD")
+
+
 add(
     "currencies",
     "the merchant's books are said to be in EUR",
@@ -568,13 +574,9 @@ add("folders", "a relative folder, wherever the process stands", "files", lambda
 
 # --- flows
 
+_OFF = "update bridge.entity set enabled = false where merchant_id = :m and flow = :f"
 for _flow in ("orders-out", "orders-back", "invoices", "vouchers", "balances", "sweep", "articles", "purchases"):
-    add(
-        "flows",
-        f"{_flow} was switched off and forgotten",
-        rf"\b{_flow}\b",
-        lambda p, f=_flow: p.sql("update bridge.entity set enabled = false where merchant_id = :m and flow = :f", f=f),
-    )
+    add("flows", f"{_flow} was switched off and forgotten", rf"\b{_flow}\b", partial(Patient.sql, statement=_OFF, f=_flow))
 add(
     "flows",
     "orders-back looks once a day",
@@ -584,25 +586,34 @@ add(
 
 # --- schedules and the watcher
 
+
+async def _deleted(p: Patient, name: str) -> None:
+    await p.world.client.get_schedule_handle(f"{name}/{p.merchant}").delete()
+
+
+async def _paused(p: Patient, name: str) -> None:
+    await p.world.client.get_schedule_handle(f"{name}/{p.merchant}").pause(note="stopped for the audit")
+
+
 for _name, _called in (("vouchers", "vouchers"), ("reconcile", "balances|reconcile"), ("rates", "rates")):
     add(
         "schedules",
         f"the schedule of {_name} was deleted",
         rf"schedules.*\b({_called})",
-        lambda p, n=_name: p.world.client.get_schedule_handle(f"{n}/{p.merchant}").delete(),
+        partial(_deleted, name=_name),
     )
     add(
         "schedules",
         f"the schedule of {_name} is paused",
         rf"schedules.*\b({_called})",
-        lambda p, n=_name: p.world.client.get_schedule_handle(f"{n}/{p.merchant}").pause(note="stopped for the audit"),
+        partial(_paused, name=_name),
     )
 
 
 @planted("schedules", "supplier invoices are matched, and their schedule was deleted", "supplier-invoices")
 async def _no_matching(p: Patient) -> None:
     await p.settings(match_supplier_invoices=True)
-    await p.world.client.get_schedule_handle(f"supplier-invoices/{p.merchant}").delete()
+    await _deleted(p, "supplier-invoices")
 
 
 add("schedules", "vouchers_hour changed, the schedule kept its hour", "vouchers", lambda p: p.settings(vouchers_hour=9))
@@ -672,11 +683,22 @@ add(
 
 
 async def _picked(p: Patient) -> None:
-    """One order that is picked and not collected, the doctor looking before and after."""
+    """One order that is picked and not collected; the warehouse had what our books have."""
+    await p.shop.forget()
     await p.shop.sent("SO-C")
-    await p.shop.stock(1000)
+    await p.shop.stock(1000, ("A", "B"))
     await p.shop.floor("pick", "SO-C")
-    await p.shop.look("SO-C")
+    await p.shop.look_until_calm("SO-C")
+
+
+async def _received(p: Patient) -> None:
+    """One inbound that is received in part and not finished."""
+    await p.shop.forget()
+    key = await place(p.shop)
+    await send(p.shop, key)
+    await p.shop.stock(1000, ("A", "B"))
+    await floor(p.shop, "receive", {1: 4})
+    await calm(p.shop, key)
 
 
 @planted("reconciliation", "goods leave the balance at collection, the settings say at pick", "goods_leave_at_collection")
@@ -689,6 +711,22 @@ async def _at_collection(p: Patient) -> None:
 async def _at_pick(p: Patient) -> None:
     await p.reconciliation(goods_leave_at_collection=True)
     await _picked(p)
+
+
+@planted(
+    "reconciliation", "what is received counts when it is finished, the settings say at once", "received_counts_when_finished"
+)
+async def _when_finished(p: Patient) -> None:
+    await p.warehouse(receivedGoodsCount="when-finished")
+    await _received(p)
+
+
+@planted(
+    "reconciliation", "what is received counts at once, the settings say when it is finished", "received_counts_when_finished"
+)
+async def _at_once(p: Patient) -> None:
+    await p.reconciliation(received_counts_when_finished=True)
+    await _received(p)
 
 
 # --- settings and the merchant's own row
@@ -730,7 +768,55 @@ async def look_at(servers: World, fault: Fault) -> Outcome:
         await servers.calm(patient)
 
 
-async def healthy(servers: World) -> list[str]:
+async def _two_rates(p: Patient) -> None:
+    await p.draft(vat_rate=12, order_type="webb", way_of_delivery="OMBUD")
+    await p.add("customer", customer_number="K-NO", name="Oslo AS", country="NO")
+    await p.draft(vat_rate=0, order_number="SO-E", customer_number="K-NO", freight=50, currency="EUR", exchange_rate=11)
+
+
+async def _broken_year(p: Patient) -> None:
+    """A year that ends with the month, and the next one is there."""
+    last = month_end(today())
+    await _years(p, last)
+    first = last + timedelta(days=1)
+    body = {"tenantId": p.shop.tenant, "from": first.isoformat(), "to": month_end(first + timedelta(days=330)).isoformat()}
+    await p.shop.fortnox("POST", "financial-years", body)
+
+
+async def _renumbered(p: Patient) -> None:
+    await p.warehouse(orderStatusNumbers={"sent": 451}, extraOrderStatuses=[{"number": 425, "text": "Delplockad"}], language="en")
+    kept = {number: meaning for number, meaning in DEFAULT_STATUSES.items() if number != "450"}
+    await p.settings(statuses=kept | {"451": "sent", "425": "picked"})
+
+
+async def _other_hour(p: Patient) -> None:
+    new = replace(p.new, settings=p.new.settings | {"vouchers_hour": 9})
+    await connect_merchant(p.world.erp, p.world.worker.database, p.keys, p.world.client, new, None)
+
+
+COMMANDED = "as connected, asked by the command"
+HEALTHY: dict[str, Plant] = {
+    "as connected": lambda p: asyncio.sleep(0),
+    "orders for export, at two rates, with freight, in euro": _two_rates,
+    "a broken financial year with the next one there": _broken_year,
+    "locked up to two months ago": lambda p: _locked(p, (today().replace(day=1) - timedelta(days=35)).replace(day=1)),
+    "the warehouse's statuses renumbered, added to and in English, and so in the settings": _renumbered,
+    "the hour of vouchers changed by connecting anew": _other_hour,
+    "supplier invoices matched": lambda p: p.settings(match_supplier_invoices=True, purchase_account=4010),
+    "purchases expensed, no account of what is owed": lambda p: p.settings(
+        posting_style="purchases-expensed", goods_received_not_invoiced_account=None
+    ),
+    "rules with accounts that are there": lambda p: p.settings(
+        posting_rules=[{"priority": 10, "event": "goods-issue", "article_group": "skor", "debit": 4010, "credit": 1465}]
+    ),
+    "no mapping of transporters, and no order that names one": lambda p: p.settings(transporters=None, ways_of_delivery=None),
+    "picked, not collected": _picked,
+    "received, not finished": _received,
+}
+"""What a doctor must not complain of: well, though not as most are."""
+
+
+async def commanded(servers: World) -> list[str]:
     """What is red or yellow on a merchant with nothing wrong, asked by the public command."""
     patient = await servers.patient()
     try:
@@ -746,20 +832,36 @@ async def healthy(servers: World) -> list[str]:
         await servers.calm(patient)
 
 
-async def prove(wanted: Sequence[Fault]) -> int:
-    """The whole list; how many were not found, a healthy merchant that is not green among them."""
+async def complaints(servers: World, well: Plant) -> list[str]:
+    """What the doctor has to say of a merchant that is well."""
+    patient = await servers.patient()
+    try:
+        try:
+            await well(patient)
+        except Exception as broke:
+            return [f"cannot be shown: {type(broke).__name__}: {broke}"[:300]]
+        return [f"{each.state}: {each.name}: {each.said}" for each in await patient.examine() if each.state != "green"]
+    finally:
+        await servers.calm(patient)
+
+
+async def prove(wanted: Sequence[Fault], well: Sequence[str]) -> int:
+    """One line each; how many faults were not found and how many healthy merchants complained of."""
     failed = 0
     async with world() as servers:
-        ill = await healthy(servers)
-        print("\n".join(["healthy: nothing red or yellow" if not ill else "HEALTHY MERCHANT IS NOT GREEN", *ill]), flush=True)
-        failed += bool(ill)
+        for name in well:
+            ill = await (commanded(servers) if name == COMMANDED else complaints(servers, HEALTHY[name]))
+            print(
+                "\n".join([f"{'COMPLAINED OF' if ill else 'healthy':<16} {name}", *(f"{'':<16} {each}" for each in ill)]),
+                flush=True,
+            )
+            failed += bool(ill)
         for fault in wanted:
             outcome = await look_at(servers, fault)
             print(outcome.line(), flush=True)
             failed += not outcome.found
-        ill = await healthy(servers)
-        failed += bool(ill)
-    print(f"{len(wanted)} faults planted; " + (f"{failed} not found" if failed else "each was found"))
+    verdict = f"{failed} fell short" if failed else "each fault was found, nothing else was complained of"
+    print(f"{len(wanted)} faults planted, {len(well)} healthy merchants: {verdict}")
     return failed
 
 
@@ -770,10 +872,12 @@ def main() -> int:
     given = parser.parse_args()
     parts = [part.strip() for part in (given.only or "").split(",") if part.strip()]
     wanted = [fault for fault in FAULTS if not parts or any(part in f"{fault.about}: {fault.name}" for part in parts)]
+    well = [name for name in (COMMANDED, *HEALTHY) if not parts or any(part in f"healthy: {name}" for part in parts)]
     if given.list:
+        print("\n".join(f"{'healthy':<14} {name}" for name in well))
         print("\n".join(f"{fault.about:<14} {fault.name}" for fault in wanted))
         return 0
-    return 1 if asyncio.run(prove(wanted)) else 0
+    return 1 if asyncio.run(prove(wanted, well)) else 0
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ async def examine_accounting(client: FortnoxClient, where: Mapping[str, Any], co
         try:
             found += await look()
         except Unauthorised as refusal:
-            found.append(later(name, f"cannot be seen without the right: {refusal}", rights.remedy))
+            remedy = rights.remedy or "Give the integration the right to it in Fortnox, or look there yourself."
+            found.append(later(name, f"cannot be seen without the right: {refusal}", remedy))
         except ApiError as failure:
             found.append(later(name, f"cannot be seen: {failure}", "Run it again."))
     return found

@@ -36,7 +36,7 @@ RETURNS = {
     "cancelled": ("cancelled", "makulerad"),
 }
 WORDS = {"statuses": ORDERS, "purchase_statuses": PURCHASES, "return_statuses": RETURNS}
-"""What the warehouse system itself calls its statuses, in English and Swedish. A warehouse may rename them: no other word tells."""
+"""What the warehouse system itself calls its statuses, in English and Swedish. A warehouse may rename them."""
 
 
 def taken_for_another(setting: str, ours: Mapping[int, str], theirs: Mapping[int, str]) -> list[str]:

@@ -146,7 +146,7 @@ async def examine_schedules(client: Client | None, who: Merchant, rated: bool) -
     ]
     if rated:
         needed.append(("rates", "rates", None))
-    wrong = []
+    wrong, late = [], []
     for name, schedule, hour in needed:
         try:
             held: Any = await client.get_schedule_handle(f"{schedule}/{who.merchant_id}").describe()
@@ -159,8 +159,10 @@ async def examine_schedules(client: Client | None, who: Merchant, rated: bool) -
             wrong.append(f"that of {name} starts its work in the queue {queue}, which no worker serves")
         hours = {span.start for spec in held.schedule.spec.calendars for span in spec.hour}
         if hour is not None and hours and hours != {hour}:
-            wrong.append(f"that of {name} runs at {', '.join(map(str, sorted(hours)))}, the settings say {hour}")
+            late.append(f"that of {name} runs at {', '.join(map(str, sorted(hours)))}, the settings say {hour}")
     if wrong:
         remedy = "lagerbro connect makes them anew, and is safe to repeat; a paused one goes on by Unpause on its page in the UI."
-        return [bad("schedules", "; ".join(wrong), remedy)]
+        return [bad("schedules", "; ".join([*wrong, *late]), remedy)]
+    if late:
+        return [later("schedules", "; ".join(late), "lagerbro connect makes them anew, and is safe to repeat.")]
     return [good("schedules", f"{', '.join(name for name, _, _ in needed) or 'none'} run by the clock")]
