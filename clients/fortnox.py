@@ -351,7 +351,7 @@ class PreDefinedVoucherSeries(Model):
     """What Fortnox itself, and who writes by hand, puts in which series."""
 
     name: Text
-    voucher_series: Text
+    voucher_series: Text | None = None
 
 
 class VoucherRow(Model):
@@ -676,7 +676,7 @@ class FortnoxClient:
     async def predefined_series(self) -> dict[str, str]:
         """Which series is taken for what: MANUAL, INVOICE and so on."""
         pages = self._pages("predefinedvoucherseries", "PreDefinedVoucherSeriesCollection", _PREDEFINED_SERIES, [])
-        return {each.name: each.voucher_series async for _, each in pages}
+        return {each.name: each.voucher_series async for _, each in pages if each.voucher_series}
 
     async def create_voucher(self, voucher: VoucherPayload, year: int) -> Voucher:
         """Create a voucher; it is booked at once. Not safe to repeat: after `outcome_unknown`, read the series' tail first."""

@@ -574,7 +574,7 @@ class ReturnCause(Model):
 class Named(Model):
     """A type of orders or a way of delivery, as the warehouse lists it."""
 
-    code: Text
+    code: Text | None = None
     name: Text | None = None
 
 
@@ -1003,18 +1003,19 @@ class OngoingClient:
         data = json_of(answer)
         return read(answer, _STATUSES, data.get("orderStatuses") if isinstance(data, dict) else data)
 
-    async def order_types(self) -> list[Named]:
-        """The types of orders that the warehouse knows; an order may bring a new one."""
+    async def order_types(self) -> list[str]:
+        """The codes of the types of orders that the warehouse knows; an order may bring a new one."""
         return await self._named("orders/types", "orderTypes")
 
-    async def ways_of_delivery(self) -> list[Named]:
-        """The ways of delivery that the warehouse knows; an order may bring a new one."""
+    async def ways_of_delivery(self) -> list[str]:
+        """The codes of the ways of delivery that the warehouse knows; an order may bring a new one."""
         return await self._named("orders/wayOfDeliveryTypes", "wayOfDeliveryTypes")
 
-    async def _named(self, path: str, key: str) -> list[Named]:
+    async def _named(self, path: str, key: str) -> list[str]:
         answer = await self._read(path, [("goodsOwnerId", self._goods_owner_id)])
         data = json_of(answer)
-        return read(answer, _NAMED, data.get(key) if isinstance(data, dict) else data) or []
+        listed = read(answer, _NAMED, data.get(key) if isinstance(data, dict) else data) or []
+        return [each.code for each in listed if each.code]
 
     async def warehouses(self) -> list[Warehouse]:
         """The warehouses of this instance."""

@@ -267,8 +267,8 @@ async def _over_there(shop: Shop) -> None:
         "purchaseOrderLines": [],
     }
     assert (await shop.call_ongoing("PUT", "purchaseOrders", inbound)).status_code < 300
-    for number in (2490, 1461):
-        await shop.fortnox("POST", f"accounts/{number}", {"tenantId": shop.tenant, "active": True})
+    for account in (2490, 1461):
+        await shop.fortnox("POST", f"accounts/{account}", {"tenantId": shop.tenant, "active": True})
 
 
 @asynccontextmanager

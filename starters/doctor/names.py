@@ -67,8 +67,8 @@ async def examine_names(client: OngoingClient, settings: MerchantSettings) -> Fi
         if (code := known["code"]) is not None and known != DEFAULT_ORDER_TYPES.get(kind)
     }
     ways = {ours: way["code"] for ours, way in settings.ways_of_delivery.items()}
-    wrong = _unknown("order_types", types, [each.code for each in await client.order_types()])
-    wrong += _unknown("ways_of_delivery", ways, [each.code for each in await client.ways_of_delivery()])
+    wrong = _unknown("order_types", types, await client.order_types())
+    wrong += _unknown("ways_of_delivery", ways, await client.ways_of_delivery())
     if wrong:
         remedy = "Correct them in the merchant's settings, or let the warehouse make them: else the first order does."
         return later(NAME, "; ".join(wrong), remedy)

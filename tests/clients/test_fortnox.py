@@ -333,6 +333,13 @@ async def test_vouchers_outside_the_dates_asked_for_are_left_out() -> None:
     assert partner.asked == ["GET /3/vouchers/sublist/L?financialyear=7&fromdate=2026-03-10&todate=2026-03-11&limit=500&page=1"]
 
 
+async def test_what_fortnox_takes_a_series_for_is_told_by_name() -> None:
+    taken = [{"Name": "MANUAL", "VoucherSeries": "A"}, {"Name": "ACCRUAL", "VoucherSeries": ""}, {"Name": "INVOICE"}]
+    partner = books(page(taken, key="PreDefinedVoucherSeriesCollection"))
+    assert await client(partner).predefined_series() == {"MANUAL": "A"}
+    assert partner.asked == ["GET /3/predefinedvoucherseries?limit=500&page=1"]
+
+
 async def test_series_and_accounts_belong_to_a_year() -> None:
     partner = books(page([{"Code": "L", "Manual": True, "Year": 7}], key="VoucherSeriesCollection"))
     (series,) = await client(partner).voucher_series(7)

@@ -129,3 +129,11 @@ async def test_the_lists_of_statuses_and_causes() -> None:
     causes = {"returnCauses": [{"id": 1, "code": "SIZE", "name": "Wrong size", "isRemoveCause": False}]}
     assert [each.code for each in await client(answering(ok(causes))).return_causes()] == ["SIZE"]
     assert await client(answering(ok({"returnCauses": None}))).return_causes() == []
+
+
+async def test_types_of_orders_and_ways_of_delivery_are_known_by_their_codes() -> None:
+    types = {"orderTypes": [{"code": "B2C", "name": "Web"}, {"code": None, "name": "nameless"}]}
+    assert await client(answering(ok(types))).order_types() == ["B2C"]
+    assert await client(answering(ok({"orderTypes": None}))).order_types() == []
+    ways = {"wayOfDeliveryTypes": [{"id": 4, "code": "mypack", "name": "MyPack"}]}
+    assert await client(answering(ok(ways))).ways_of_delivery() == ["mypack"]
