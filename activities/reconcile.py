@@ -3,6 +3,7 @@
 Each step finds what former attempts have left.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -277,7 +278,7 @@ class Reconcile:
         async with self._database.merchant(run.merchant) as session:
             for start in range(0, len(numbers), 1000):
                 some = numbers[start : start + 1000]
-                known = {one.article: one for one in await reconciling.balances_of(session, run.merchant, warehouse, some, False)}
+                known = {one.article: one for one in await reconciling.balances_of(session, run.merchant, warehouse, some)}
                 for number in some:
                     quantity = file.quantities[number]
                     article = known.get(number)
@@ -292,7 +293,7 @@ class Reconcile:
                 some = await reconciling.stocked(session, run.merchant, warehouse, after, 1000)
                 if not some:
                     break
-                for one in await reconciling.balances_of(session, run.merchant, warehouse, some, False):
+                for one in await reconciling.balances_of(session, run.merchant, warehouse, some):
                     if one.compared and one.article not in file.quantities:
                         unmatched.append(
                             (
@@ -441,7 +442,8 @@ class Reconcile:
                     )  # before the bookings are read: a later one is in the next file
                     report = await report_of(session, merchant, run, step.at, covered_by, booked_to)
                     name = f"{report.on}-{step.merchant}-run-{run.run_no}"
-                    for kind, content in (("csv", as_csv(report)), ("xlsx", as_xlsx(report)), ("html", as_html(report))):
+                    book = await asyncio.to_thread(as_xlsx, report)  # seconds of it: the loop must go on beating
+                    for kind, content in (("csv", as_csv(report)), ("xlsx", book), ("html", as_html(report))):
                         await settling.save_file(session, run, kind, f"{name}.{kind}", content)
                     await settling.finish(session, run, run.cut_at or step.at, covered_by, booked_to or None)
                     if run.kind == "daily":
