@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from domain.text import keepable
+
 
 class Situation(StrEnum):
     """Where an order is, as far as it matters to a correction. `-blocked`: it waits for a person and no attempt is under way;
@@ -131,8 +133,12 @@ MEANINGS: dict[Name, str] = {
 }
 
 
-def wrong_content(name: Name, by: str, reason: str, content: dict[str, Any]) -> str | None:
+def wrong_content(name: Name, by: str, reason: str, content: dict[str, Any], key: str = "") -> str | None:
     """What is wrong with what was sent, before anything is looked at; None when it can be used."""
+    if not keepable(by, reason, key, *(value for value in content.values() if isinstance(value, str))):
+        return "a text has a sign that no database keeps (NUL, or half of a pair)"
+    if len(key) > 500:
+        return "key has at most 500 signs"
     if not by.strip() or not reason.strip():
         return "by and reason must say who and why: both are kept"
     if len(by) > 200 or len(reason) > 500:
