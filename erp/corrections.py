@@ -91,7 +91,8 @@ _OPEN_BASIS = text(
         and c.operation = 'create-invoice' and c.business_key = b.reference and c.state = 'sent'
         and c.settle_after > clock_timestamp()) as on_its_way
     from erp.invoice_basis b
-    where b.merchant_id = :merchant and b.order_number = :number and b.state = 'open' order by b.basis_no, b.part limit 1
+    where b.merchant_id = :merchant and b.order_number = :number and b.state = 'open' and b.return_number is null
+    order by b.basis_no, b.part limit 1
     """
 )
 _CLOSE_PURCHASE = text(
