@@ -158,10 +158,13 @@ def wrong_content(name: Name, by: str, reason: str, content: dict[str, Any], key
         value = content.get(field)
         if value is not None and (not str(value).strip() or len(str(value)) > 50 or not str(value).isprintable()):
             return f"{field} is empty, longer than 50 signs, or not printable"
+        if value is not None and value != value.strip():
+            return f"{field} has a blank at an end"
     day = content.get("day")
     if day is not None:
         try:
-            date.fromisoformat(str(day))
+            if date.fromisoformat(str(day)).isoformat() != day:
+                raise ValueError(day)
         except ValueError:
             return f"day {day!r} is not a date like 2026-12-01"
     return None

@@ -25,7 +25,7 @@ from temporalio.client import Client
 
 from domain.corrections import MEANINGS, Name
 from domain.text import keepable
-from erp.corrections import ADDRESS, park_address
+from erp.corrections import ADDRESS, NameTaken, park_address
 from erp.database import DATABASE_ERRORS, Database
 from erp.overview import order_overview
 from erp.people import token_name
@@ -92,7 +92,10 @@ def application(database: Database, client: Client) -> Starlette:
                 await running(session, where["merchant"], where["number"])
             except Unacceptable as why:
                 return _said(STATUS_OF[why.code], why.code, str(why))
-            done = await park_address(session, where["merchant"], where["number"], where["parked"], body)
+            try:
+                done = await park_address(session, where["merchant"], where["number"], where["parked"], body)
+            except NameTaken as taken:
+                return _said(409, "refused", str(taken))
         return JSONResponse({"answer": "parked" if done else "it was parked before"}, status_code=201 if done else 200)
 
     async def show(request: Request) -> Response:

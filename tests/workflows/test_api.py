@@ -54,6 +54,10 @@ async def test_an_address_is_parked_and_taken(api: httpx.AsyncClient, processes:
         address = {"name": "Ny Mottagare", "address1": "Nygatan 9", "post_code": "99999", "city": "Nystad", "country": "SE"}
         assert (await api.put(order(shop, "/parked-addresses/p-1"), json=address | {"shoe": "43"})).status_code == 400
         assert (await api.put(order(shop, "/parked-addresses/p-1"), json=address)).status_code == 201
+        assert (await api.put(order(shop, "/parked-addresses/p-1"), json=address)).status_code == 200
+        other = await api.put(order(shop, "/parked-addresses/p-1"), json=address | {"city": "Annanstad"})
+        assert (other.status_code, other.json()["code"]) == (409, "refused")
+        assert "another address is parked under p-1" in other.json()["message"]
         body = {"by": "anna", "reason": "moved", "parked": "p-1"}
         assert (await api.post(order(shop, "/corrections/change_address"), json=body)).status_code == 200
         await processes.deliver()
