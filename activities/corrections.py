@@ -25,7 +25,7 @@ from domain.keys import BasisKey, OrderKey
 from erp import calls, corrections
 from erp.calls import CallKey
 from erp.counters import PURCHASE_ORDER, SALES_ORDER
-from erp.database import Database, Session
+from erp.database import NEVER_KEPT, Database, Session
 from erp.invoices import InvoiceBasis, load_basis, revise
 from erp.links import links
 from erp.merchants import Merchant, load_merchant
@@ -94,6 +94,8 @@ class Corrections:
                     raise _NotDone(refused)
         except _NotDone as why:
             return Corrected(str(why))
+        except NEVER_KEPT as why:
+            return Corrected(f"the ERP's tables do not take it: {getattr(why, 'message', None) or type(why).__name__}")
         return Corrected()
 
     @activity.defn
@@ -107,6 +109,8 @@ class Corrections:
                     raise _NotDone(refused)
         except _NotDone as why:
             return Corrected(str(why))
+        except NEVER_KEPT as why:
+            return Corrected(f"the ERP's tables do not take it: {getattr(why, 'message', None) or type(why).__name__}")
         return Corrected()
 
     @activity.defn

@@ -32,7 +32,7 @@ from erp.exceptions import open_exception
 from erp.links import links, save_link
 from erp.merchants import Merchant, utc_now
 from erp.orders import OrderDocument, load_order, lock_order
-from erp.returns import CANCELLED, Came, ReturnDocument, Sale
+from erp.returns import CANCELLED, Came, ReturnDocument, Sale, Standing
 
 WAIT_FOR_INVOICE = 2.0
 
@@ -263,7 +263,7 @@ class Returns:
         plan = await counters.book(session, key.merchant, watched, seen, looks, self._rules.patience, RETURNED)
         by_line = {line.line: line for line in seen}
         if plan.steps:
-            await self._move(session, merchant, key, document, watched, plan, by_line, held)
+            await self._move(session, merchant, key, document, order.order_type, watched, plan, by_line, held)
         await counters.draw_fence_only(session, key.merchant, document.order_number)
         after = {step.line: step.to_value for step in plan.steps}
         owed = []
@@ -281,12 +281,13 @@ class Returns:
         merchant: Merchant,
         key: ReturnKey,
         document: ReturnDocument,
+        order_type: str,
         watched: Watched,
         plan: Plan,
         by_line: Mapping[Line, CountedLine],
         held: Held,
     ) -> None:
-        """Stock entries, what came back piece by piece, and whose return it is."""
+        """Stock entries, what came back piece by piece, and whose return it is. Goods come back from where they were laid."""
         causes, unstated = merchant.settings.return_causes, merchant.settings.return_grade_unstated
         listed = _reasons(held, causes, unstated)
         booked = await returns.booked_reasons(session, key.merchant, [order.order_id for order in held.orders])
@@ -322,7 +323,7 @@ class Returns:
                 key.merchant,
                 entries,
                 after,
-                merchant.settings.stock_accounts,
+                merchant.settings.accounts_for(order_type),
                 merchant.currency,
                 document=f"{returns.RETURN}/{key.number}",
                 reason="returned to the warehouse",
@@ -334,6 +335,9 @@ class Returns:
         came = _whose(plan, by_line, parts, shares, key.number, watched)
         await returns.record_goods(session, key.merchant, document.order_number, came)
         await returns.nudge(session, key.merchant, list({each.return_number for each in came} - {key.number}))
+        for owner in sorted({each.return_number for each in came if each.goods.quantity < 0}):
+            undone_of = await returns.load_return(session, key.merchant, owner)  # it may have ended long ago
+            await _note_undone(session, key.merchant, owner, await returns.standing(session, key.merchant, undone_of))
         for line, quantity in surplus.items():
             number = by_line[line].line_number
             text = f"return {key.number}: {quantity.normalize():f} more of article {by_line[line].article_number}"
@@ -419,11 +423,7 @@ class Returns:
             return None
         who, number = merchant.merchant_id, document.number
         stand = await returns.standing(session, who, document)
-        for line, settled in stand.settled.items():
-            quantity = stand.came.get(line, ZERO)
-            if quantity < settled:
-                text = f"return {number} line {line}: {quantity.normalize():f} are back, {settled.normalize():f} settled"
-                await open_exception(session, who, returns.RETURN, number, "return-undone-after-credit", text, False)
+        await _note_undone(session, who, number, stand)
         owed = stand.owed
         if not document.credit:
             for line, quantity in owed.items():
@@ -498,6 +498,15 @@ class Returns:
         if told:
             async with self._database.merchant(key.merchant) as session:
                 await counters.reported(session, key.merchant, told, RETURNED)
+
+
+async def _note_undone(session: Session, merchant: str, number: str, stand: Standing) -> None:
+    """Fewer are back than were settled: the money has gone, a person is told."""
+    for line, settled in stand.settled.items():
+        quantity = stand.came.get(line, ZERO)
+        if quantity < settled:
+            text = f"return {number} line {line}: {quantity.normalize():f} are back, {settled.normalize():f} settled"
+            await open_exception(session, merchant, returns.RETURN, number, "return-undone-after-credit", text, False)
 
 
 async def _ask(client: OngoingClient, looks: Sequence[Look], document: ReturnDocument) -> Held:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -51,6 +51,7 @@ KIND = "supplier-invoice"
 OVERLAP = timedelta(hours=2)
 """Fortnox's times of change are Swedish wall clock by the minute; around the change of summer time an hour comes twice."""
 SWEDEN = ZoneInfo("Europe/Stockholm")
+LARGEST_PART = 10**12
 WITHOUT_PURCHASE, NOT_ON_ACCOUNT = "supplier-invoice-without-purchase", "supplier-invoice-not-on-account"
 TO_DECIDE, CHANGED = "supplier-invoice-to-decide", "supplier-invoice-changed"
 
@@ -135,6 +136,7 @@ class SupplierInvoices:
                     "rejected",
                     held.match_state,
                     f"by {decision.by}: {decision.reason}",
+                    held.booked_version,  # what an earlier version has booked is still to be taken back
                 )
         return f"{name}: {wish} by {decision.by}"
 
@@ -269,7 +271,8 @@ def _words(text: str | None) -> list[str]:
 
 @dataclass(slots=True)
 class _Work:
-    """One purchase order under lock, with all that may bear or make cost."""
+    """One purchase order under lock, with all that may bear or make cost. `invoices` and `landed` were there when it was locked:
+    what comes later may name purchase orders that are not among `related`, and waits for the next matching, which it asks for."""
 
     session: Session
     merchant: Merchant
@@ -279,6 +282,8 @@ class _Work:
     now: datetime
     code_version: str
     related: list[str]
+    invoices: frozenset[int]
+    landed: frozenset[str]
     receipts: Receipts
     bought: Bought
 
@@ -321,7 +326,8 @@ async def _begin(session: Session, merchant: Merchant, document: PurchaseDocumen
     invoices = await kept.invoices_of(session, merchant.merchant_id, document.number)
     named = {document.number, *(p for each in invoices for p in each.purchases)}
     named |= {p for each in invoices for line in each.lines for p in line.purchases}
-    named |= {p for each in await kept.landed_costs(session, merchant.merchant_id, document.number) for p in each.purchases}
+    landed = await kept.landed_costs(session, merchant.merchant_id, document.number)
+    named |= {p for each in landed for p in each.purchases}
     related = sorted(named)
     receipts = await kept.receipts(session, merchant.merchant_id, related)
     places = {line.place for line in receipts.lines.values()}
@@ -329,7 +335,8 @@ async def _begin(session: Session, merchant: Merchant, document: PurchaseDocumen
         await ledger.lock_pools(session, merchant.merchant_id, places)
     now = await kept.now(session)
     bought = await kept.bought(session, merchant.merchant_id, document.number, document.currency, receipts, _closed(document))
-    return _Work(session, merchant, document, account, claims, now, code_version, related, receipts, bought)
+    there = frozenset(each.number for each in invoices), frozenset(each.number for each in landed)
+    return _Work(session, merchant, document, account, claims, now, code_version, related, *there, receipts, bought)
 
 
 async def _book(work: _Work, booking: Booking, plan: Plan) -> None:
@@ -357,33 +364,30 @@ async def _book(work: _Work, booking: Booking, plan: Plan) -> None:
 async def _take_back(work: _Work) -> None:
     """Take back what invoices have booked as they were before; where the warehouse took goods back, what was matched to them.
 
-    Credit notes that were matched after such an invoice are taken back with it, and matched again.
+    Credit notes are taken back with it, whatever their numbers are, and matched again: what a person decided about one was about
+    what it credited then.
     """
     invoices = await kept.invoices_of(work.session, work.merchant_id, work.number)
     nets = {each.number: await kept.net(work.session, work.merchant_id, each.document, work.number) for each in invoices}
     short = {receipt for number, receipt in work.receipts.overdrawn if number == work.number}
-    first: int | None = None
-    for each in invoices:
-        net = nets[each.number]
-        if each.booked_version is None or each.booked_on != work.number:
+    booked = [each for each in invoices if each.booked_version is not None and each.booked_on == work.number]
+    overdrawn = {n.number for n in booked if any(p.receipt in short and p.quantity > 0 for p in nets[n.number].parts)}
+    if not overdrawn and all(each.state == "booked" for each in booked):
+        return
+    for each in booked:
+        net, changed = nets[each.number], each.state != "booked"
+        if not (changed or each.number in overdrawn or net.value < 0):
             continue
-        changed = each.state != "booked"
-        overdrawn = any(part.receipt in short and part.quantity > 0 for part in net.parts)
-        follows = first is not None and net.value < 0
-        if not (changed or overdrawn or follows):
-            continue
-        first = each.number if first is None else first
         if not net.is_nothing:
             await _reverse(work, each, net)
-        await kept.unbooked(work.session, work.merchant_id, each.number, keep_decision=not overdrawn)
+        await kept.unbooked(work.session, work.merchant_id, each.number, keep_decision=changed)
         if changed:
             text = f"supplier invoice {each.number} ({each.invoice_number or 'without number'}) on purchase order {work.number}"
             words = f"{text}: version {net.version} was matched; it is {each.state} now"
             await open_exception(work.session, work.merchant_id, KIND, str(each.number), CHANGED, words, False)
             if each.purchase and each.purchase != work.number:
                 await kept.nudge(work.session, work.merchant_id, [each.purchase])
-    if first is not None:
-        await work.reload()
+    await work.reload()
 
 
 async def _reverse(work: _Work, invoice: StoredInvoice, net: Net) -> None:
@@ -431,6 +435,8 @@ async def _match_invoices(work: _Work) -> tuple[list[Refused], bool]:
     booked = False
     invoices = await kept.invoices_of(work.session, work.merchant_id, work.number)
     for invoice in invoices:
+        if invoice.number not in work.invoices:
+            continue
         if invoice.purchase != work.number or invoice.state not in ("parked", "waiting"):
             continue
         if invoice.booked_version is not None:
@@ -529,6 +535,8 @@ async def _book_landed_costs(work: _Work) -> list[Refused]:
     """Book the costs that were entered, each on what has come in; one that cannot be laid on it waits for a person."""
     waits = []
     for cost in await kept.landed_costs(work.session, work.merchant_id, work.number):
+        if cost.number not in work.landed:
+            continue
         account = cost.account or work.merchant.settings.landed_cost_account
         name = f"landed cost {cost.number}"
         try:
@@ -554,12 +562,22 @@ async def _book_landed_costs(work: _Work) -> list[Refused]:
 def _by_hand(work: _Work, name: str, cost: Any) -> list[tuple[ReceiptLine, Decimal]]:
     """The parts a person has given, by receipt line: `PO-1/2/1` is row 1 of receipt 2."""
     found = []
+    if not isinstance(cost.parts, dict):
+        raise Refused(
+            "landed-cost-not-allocated", f'{name}: parts must be like {{"PO-1/2/1": "12.50"}}: an amount by receipt line'
+        )
     for written, amount in sorted(cost.parts.items()):
         purchase, receipt_no, row_no = ("", "", "") if str(written).count("/") < 2 else str(written).rsplit("/", 2)
         line = work.receipts.lines.get((purchase, f"{receipt_no}/{row_no}"))
         if line is None:
             raise Refused("landed-cost-not-allocated", f"{name}: there is no receipt line {written}")
-        found.append((line, Decimal(str(amount))))
+        try:
+            part = Decimal(str(amount))
+        except InvalidOperation:
+            part = Decimal("NaN")
+        if not part.is_finite() or abs(part) > LARGEST_PART:
+            raise Refused("landed-cost-not-allocated", f"{name}: {amount!r} for receipt line {written} is no amount")
+        found.append((line, part))
     by_hand(cost.amount, [part for _, part in found])
     return found
 
@@ -569,12 +587,15 @@ async def _send_back(work: _Work) -> list[Refused]:
     waits = []
     for back in await kept.supplier_returns(work.session, work.merchant_id, work.number):
         place: Place = (back.article_number, work.merchant.settings.warehouse)
-        received = [work.receipts.received[at][0] for at, line in work.receipts.lines.items() if line.place == place]
+        mine = [at for at, line in work.receipts.lines.items() if line.place == place and at[0] == work.number]
+        received = sum((work.receipts.received[at][0] for at in mine), ZERO)
+        gone = await kept.sent_back(work.session, work.merchant_id, work.number, back.article_number)
         name = f"return {back.number} to the supplier of purchase order {work.number}"
-        pools = await ledger.lock_pools(work.session, work.merchant_id, [place]) if received else {}
-        held = pools[place].quantity if received else ZERO
-        if back.quantity > min(held, sum(received, ZERO)):
-            words = f"{back.quantity.normalize():f} of article {place[0]}; {sum(received, ZERO).normalize():f} came, "
+        pools = await ledger.lock_pools(work.session, work.merchant_id, [place]) if mine else {}
+        held = pools[place].quantity if mine else ZERO
+        if back.quantity > min(held, received - gone):
+            words = f"{back.quantity.normalize():f} of article {place[0]}; {received.normalize():f} came, "
+            words += f"{gone.normalize():f} went back, " if gone else ""
             waits.append(Refused("supplier-return-impossible", f"{name}: {words}{held.normalize():f} are here"))
             continue
         pool, cost = pools[place].issue(back.quantity)

@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from domain.text import keepable
+
 
 class Situation(StrEnum):
     """Where an order is, as far as it matters to a correction. `-blocked`: it waits for a person and no attempt is under way;
@@ -131,8 +133,12 @@ MEANINGS: dict[Name, str] = {
 }
 
 
-def wrong_content(name: Name, by: str, reason: str, content: dict[str, Any]) -> str | None:
+def wrong_content(name: Name, by: str, reason: str, content: dict[str, Any], key: str = "") -> str | None:
     """What is wrong with what was sent, before anything is looked at; None when it can be used."""
+    if not keepable(by, reason, key, *(value for value in content.values() if isinstance(value, str))):
+        return "a text has a sign that no database keeps (NUL, or half of a pair)"
+    if len(key) > 500:
+        return "key has at most 500 signs"
     if not by.strip() or not reason.strip():
         return "by and reason must say who and why: both are kept"
     if len(by) > 200 or len(reason) > 500:
@@ -152,10 +158,13 @@ def wrong_content(name: Name, by: str, reason: str, content: dict[str, Any]) -> 
         value = content.get(field)
         if value is not None and (not str(value).strip() or len(str(value)) > 50 or not str(value).isprintable()):
             return f"{field} is empty, longer than 50 signs, or not printable"
+        if value is not None and value != value.strip():
+            return f"{field} has a blank at an end"
     day = content.get("day")
     if day is not None:
         try:
-            date.fromisoformat(str(day))
+            if date.fromisoformat(str(day)).isoformat() != day:
+                raise ValueError(day)
         except ValueError:
             return f"day {day!r} is not a date like 2026-12-01"
     return None

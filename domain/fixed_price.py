@@ -40,8 +40,11 @@ class FixedPricePool:
         return left, self.value - left.value
 
     def receive(self, quantity: Decimal, value: Decimal) -> tuple["FixedPricePool", Decimal]:
-        """Put bought goods in; returns the pool and what they cost more than they are worth in it (a price difference)."""
-        if not self.latest:
+        """Put bought goods in; returns the pool and what they cost more than they are worth in it (a price difference).
+
+        What comes for nothing says nothing about the price: a free sample does not make all that is here worth nothing.
+        """
+        if not self.latest or not value:
             return self.put_back(quantity, value)
         pool, gained, rest = self.receive_at_latest(quantity, value)
         return pool, rest - gained

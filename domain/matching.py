@@ -1,10 +1,12 @@
 """Ordered, received, invoiced: what an invoice line differs by, split by one fixed rule, and what to make of it.
 
-The rule, in amounts of our books: what the matched pieces stood for at their receipt, then at the ordered price and the invoice's
-rate, then as invoiced, then the whole line. Each step is one difference, so they add up to the öre whatever is rounded:
+The rule, in amounts of our books: what the matched pieces stood for at their receipt, then at the price they were received at
+and the invoice's rate, then as invoiced, then the whole line. Each step is one difference, so they add up to the öre whatever is
+rounded:
 
-    rate      ordered price at the invoice's rate, less what the receipt was booked at
-    price     as invoiced, less the ordered price at the invoice's rate
+    rate      the receipt's price at the invoice's rate, less what the receipt was booked at
+    price     as invoiced, less the receipt's price at the invoice's rate; `agreed` is what of it the purchase order's price
+              explains, where that was changed after the receipt: nobody need decide about it again
     quantity  what was billed for goods that are not here
 
 Rate and price become cost of the goods received (or go where the merchant's policy says); the quantity part waits as a claim on
@@ -21,11 +23,14 @@ from domain.money import ZERO, rounded
 
 @dataclass(frozen=True, slots=True)
 class OpenReceipt:
-    """Received and not yet invoiced: so many pieces, which stand for `value` in our books (ordered price, their own rate)."""
+    """Received and not yet invoiced: so many pieces, which stand for `value` in our books (their own price and rate).
+
+    `price` is that price, in the invoice's currency; None where it is the ordered one."""
 
     receipt: str
     quantity: Decimal
     value: Decimal
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,15 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a line belongs to one receipt: pieces, the value that is cleared, and the two differences that become cost."""
+    """What of a line belongs to one receipt: pieces, the value that is cleared, and the two differences that become cost.
+    `agreed`: what of the price difference the ordered price explains."""
 
     receipt: str
     quantity: Decimal
     cleared: Decimal
     rate: Decimal
     price: Decimal
+    agreed: Decimal = ZERO
 
     @property
     def late_cost(self) -> Decimal:
@@ -92,23 +99,31 @@ class Match:
     def price(self) -> Decimal:
         return sum((part.price for part in self.parts), ZERO)
 
+    @property
+    def unexpected(self) -> Decimal:
+        """What was invoiced otherwise than ordered."""
+        return self.price - sum((part.agreed for part in self.parts), ZERO)
+
 
 def match_line(ordered_price: Decimal, receipts: Sequence[OpenReceipt], line: InvoiceLine) -> Match:
     """Lay an invoice line on what is received and not invoiced, oldest first. What it bills beyond that is a claim."""
     if line.quantity <= 0:
         raise ValueError("a line that takes back is a credit note: use credit()")
     parts = []
-    running = ordered_so_far = invoiced_so_far = ZERO
+    running = received = ordered_so_far = received_so_far = invoiced_so_far = ZERO
     for receipt in receipts:
         taken = min(receipt.quantity, line.quantity - running)
         if taken <= 0:
             continue
         running += taken
         cleared = receipt.value if taken == receipt.quantity else share_of(receipt.value, taken, receipt.quantity)
+        received += taken * (ordered_price if receipt.price is None else receipt.price)
         ordered = rounded(running * ordered_price * line.rate) - ordered_so_far
+        stands = rounded(received * line.rate) - received_so_far
         invoiced = share_of(line.value, running, line.quantity) - invoiced_so_far
-        ordered_so_far, invoiced_so_far = ordered_so_far + ordered, invoiced_so_far + invoiced
-        parts.append(Part(receipt.receipt, taken, cleared, ordered - cleared, invoiced - ordered))
+        ordered_so_far, received_so_far = ordered_so_far + ordered, received_so_far + stands
+        invoiced_so_far += invoiced
+        parts.append(Part(receipt.receipt, taken, cleared, stands - cleared, invoiced - stands, ordered - stands))
     return Match(tuple(parts), Claim(line.quantity - running, line.value - invoiced_so_far))
 
 
@@ -218,11 +233,11 @@ def judge(match: Match, received: Decimal, tolerance: Tolerance) -> str:
         return "not_received"
     if match.claim.quantity:
         return "qty_over"
-    if not holds(match.price, match.cleared, tolerance):
+    if not holds(match.unexpected, match.cleared, tolerance):
         return "price_diff"
     if match.quantity < received:
         return "qty_under"
-    return "within_tolerance" if match.price else "matched"
+    return "within_tolerance" if match.unexpected else "matched"
 
 
 def holds(difference: Decimal, of: Decimal, tolerance: Tolerance) -> bool:

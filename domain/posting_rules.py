@@ -123,7 +123,7 @@ def built_in(
             rules.append(PostingRule(BUILT_IN_FROM + 10 * len(rules), event, debit, credit, order_type=order_type))
 
     for order_type, account in sorted(elsewhere.items()):
-        for event in ("goods-transferred", "goods-received", "cost-settled"):
+        for event in ("goods-transferred", "goods-returned", "goods-received", "cost-settled"):
             add(event, account, order_type)
     add("goods-received", received)
     for event in ("goods-issue", "goods-returned", "cost-settled"):

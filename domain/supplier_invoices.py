@@ -318,8 +318,8 @@ def _by_line(bill: Bill, row: BilledRow, bought: Bought, left: dict[str, Open], 
 
 
 def _price_words(match: Match) -> str:
-    percent = share_of(match.price, Decimal(100), match.cleared) if match.cleared else ZERO
-    return f"the price differs by {match.price} of {match.cleared} ({percent} %)"
+    percent = share_of(match.unexpected, Decimal(100), match.cleared) if match.cleared else ZERO
+    return f"the price differs by {match.unexpected} of {match.cleared} ({percent} %)"
 
 
 def _groups(receipts: Iterable[Open]) -> list[list[Open]]:
@@ -336,7 +336,10 @@ def _groups(receipts: Iterable[Open]) -> list[list[Open]]:
 def _ordered(group: Sequence[Open], bill: Bill, bought: Bought) -> OrderedLine:
     """The group as a line of the purchase: its price as ordered. What was bought in another currency has no rate to differ by."""
     first = group[0]
-    receipts = tuple(OpenReceipt(each.receipt, each.quantity, each.value) for each in group)
+    receipts = tuple(
+        OpenReceipt(each.receipt, each.quantity, each.value, each.unit_price if each.currency == bill.currency else None)
+        for each in group
+    )
     if first.line_number is not None and first.line_number in bought.prices:
         return OrderedLine(bought.prices[first.line_number][1], receipts)
     if first.currency == bill.currency:

@@ -29,6 +29,11 @@ _LOOKALIKES = str.maketrans(
 _FORBIDDEN = re.compile(r"[^\w’\\ –:.`´,;^¤#%§£$€¢¥©™°&/()=+\-*!?²³®½@\n]", re.UNICODE)
 
 
+def keepable(*texts: str) -> bool:
+    """Whether PostgreSQL can keep these texts at all: no NUL, and no half of a pair of surrogates, which JSON can carry."""
+    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for text in texts for c in text)
+
+
 def cleaned(text: str | None, limit: int, one_line: bool = True) -> str:
     """The text with every sign Fortnox refuses replaced or dropped, cut at `limit` characters. Cleaning twice changes nothing."""
     if not text:

@@ -25,7 +25,7 @@ class Billed:
 _BASES = text(
     """
     select basis_no, part, price_basis, state, currency, exchange_rate, credits_basis_no, credits_part from erp.invoice_basis
-    where merchant_id = :merchant and order_number = :order and state <> 'cancelled' order by basis_no, part
+    where merchant_id = :merchant and order_number = :order and (state <> 'cancelled' or kind = 'credit') order by basis_no, part
     """
 )
 _ROWS = text(
@@ -33,7 +33,8 @@ _ROWS = text(
     select r.basis_no, r.part, r.row_no, r.credits_row_no, r.kind, r.line_number, r.article_number, r.description, r.quantity,
       r.unit_price, r.discount_percent, r.amount, r.vat_rate, r.account, r.folded, coalesce(r.billed_quantity, r.quantity) as billed
     from erp.invoice_basis_row r join erp.invoice_basis b using (merchant_id, basis_no, part)
-    where b.merchant_id = :merchant and b.order_number = :order and b.state <> 'cancelled' order by r.basis_no, r.part, r.row_no
+    where b.merchant_id = :merchant and b.order_number = :order and (b.state <> 'cancelled' or b.kind = 'credit')
+    order by r.basis_no, r.part, r.row_no
     """
 )
 _OUTSIDE = text(
@@ -68,7 +69,10 @@ _BASIS_ROWS = text(
 
 
 async def billed(connection: Session, merchant: str, order: str) -> Billed:
-    """What was invoiced of the order and is left to credit. The caller holds the order's lock."""
+    """What was invoiced of the order and is left to credit. The caller holds the order's lock.
+
+    A credit that a person has made outside is a credit: what it gave back is not given back again.
+    """
     key = {"merchant": merchant, "order": order}
     bases = {(b.basis_no, b.part): b for b in await rows(connection, _BASES, **key)}
     found: dict[tuple[int, int], list[Any]] = {}

@@ -91,7 +91,8 @@ _OPEN_BASIS = text(
         and c.operation = 'create-invoice' and c.business_key = b.reference and c.state = 'sent'
         and c.settle_after > clock_timestamp()) as on_its_way
     from erp.invoice_basis b
-    where b.merchant_id = :merchant and b.order_number = :number and b.state = 'open' order by b.basis_no, b.part limit 1
+    where b.merchant_id = :merchant and b.order_number = :number and b.state = 'open' and b.return_number is null
+    order by b.basis_no, b.part limit 1
     """
 )
 _CLOSE_PURCHASE = text(
@@ -146,10 +147,20 @@ async def ask_to_cancel(connection: Session, merchant: str, number: str) -> str 
     return None
 
 
+class NameTaken(Exception):
+    """The name of a parked address holds another one; in words for a person."""
+
+
 async def park_address(connection: Session, merchant: str, number: str, parked: str, address: Mapping[str, str | None]) -> bool:
-    """Keep an address until a correction takes it: personal data stay in PostgreSQL. False when the name is taken."""
+    """Keep an address until a correction takes it: personal data stay in PostgreSQL. False when just this was parked before;
+    refused when the name holds another address, or one for another order."""
     values = {name: address.get(name) for name in ADDRESS}
-    return await one(connection, _PARK, merchant=merchant, number=number, parked=parked, **values) is not None
+    if await one(connection, _PARK, merchant=merchant, number=number, parked=parked, **values) is not None:
+        return True
+    held = await one(connection, _PARKED, merchant=merchant, number=number, parked=parked)
+    if held is None or any(getattr(held, name) != value for name, value in values.items()):
+        raise NameTaken(f"another address is parked under {parked}: take another name")
+    return False
 
 
 async def take_address(connection: Session, merchant: str, number: str, parked: str) -> str | None:

@@ -15,6 +15,8 @@ import asyncpg
 from asyncpg.exceptions import (
     AdminShutdownError,
     CannotConnectNowError,
+    DataError,
+    IntegrityConstraintViolationError,
     InterfaceError,
     PostgresConnectionError,
     PostgresError,
@@ -27,6 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 DATABASE_ERRORS = (DBAPIError, PostgresError, InterfaceError)
 """What a statement or a connection may fail with, by either way of speaking to PostgreSQL."""
+
+NEVER_KEPT = (IntegrityConstraintViolationError, DataError)
+"""What PostgreSQL refuses because of what is written: it will refuse it again, however often it is tried."""
 
 _DIALECT = dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _WAIT_SECONDS = 30.0

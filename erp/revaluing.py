@@ -52,7 +52,7 @@ _LATEST = text(
     from erp.goods_receipt_line l join erp.purchase_order o using (merchant_id, purchase_order_number)
     left join erp.purchase_order_line p on p.merchant_id = l.merchant_id and p.purchase_order_number = l.purchase_order_number
       and p.line_number = l.line_number and p.article_number = l.article_number and o.currency = l.currency
-    where l.merchant_id = :merchant and l.quantity > 0 and l.in_stock
+    where l.merchant_id = :merchant and l.quantity > 0 and l.in_stock and l.unit_price > 0
       and (cast(:articles as text[]) is null or l.article_number = any(cast(:articles as text[])))
     order by l.article_number, l.warehouse, l.received_at desc, l.purchase_order_number desc, l.receipt_no desc, l.row_no desc
     """

@@ -230,7 +230,7 @@ _AUDIT = text(
 )
 _ONE_STATE = text(
     """
-    select state, match_state, why, decision, decided_by from erp.supplier_invoice
+    select state, match_state, why, decision, decided_by, booked_version from erp.supplier_invoice
     where merchant_id = :merchant and fortnox_number = :number and purchase_order_number = :purchase for update
     """
 )
@@ -621,6 +621,12 @@ _RETURNS = text(
     order by created_at, supplier_return_number for update
     """
 )
+_SENT_BACK = text(
+    """
+    select coalesce(sum(quantity), 0) as quantity from erp.supplier_return where merchant_id = :merchant
+      and purchase_order_number = :purchase and article_number = :article and state = 'booked'
+    """
+)
 _LANDED_DONE = text("update erp.landed_cost set state = 'booked' where merchant_id = :merchant and landed_cost_number = :number")
 _RETURN_DONE = text(
     "update erp.supplier_return set state = 'booked' where merchant_id = :merchant and supplier_return_number = :number"
@@ -686,6 +692,11 @@ async def landed_cost_booked(connection: Session, merchant: str, number: str) ->
 async def supplier_returns(connection: Session, merchant: str, purchase: str) -> list[Any]:
     """Goods that go back to the supplier, entered and not booked."""
     return await rows(connection, _RETURNS, merchant=merchant, purchase=purchase)
+
+
+async def sent_back(connection: Session, merchant: str, purchase: str, article: str) -> Decimal:
+    """How many pieces of an article have gone back on the purchase order before."""
+    return Decimal((await one(connection, _SENT_BACK, merchant=merchant, purchase=purchase, article=article)).quantity)
 
 
 async def supplier_return_booked(connection: Session, merchant: str, number: str) -> None:

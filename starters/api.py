@@ -10,6 +10,7 @@ refusal is 409 with the sentence that a person would read. An address never leav
 
 import hmac
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -23,7 +24,8 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from domain.corrections import MEANINGS, Name
-from erp.corrections import ADDRESS, park_address
+from domain.text import keepable
+from erp.corrections import ADDRESS, NameTaken, park_address
 from erp.database import DATABASE_ERRORS, Database
 from erp.overview import order_overview
 from erp.people import token_name
@@ -51,6 +53,8 @@ def application(database: Database, client: Client) -> Starlette:
         if not hmac.compare_digest(scheme.lower(), "bearer") or not 20 <= len(token) <= 200:
             return None
         merchant = request.path_params["merchant"]
+        if not keepable(*request.path_params.values()):
+            return None
         async with database.merchant(merchant) as session:
             return await token_name(session, merchant, hashed(token))
 
@@ -60,7 +64,11 @@ def application(database: Database, client: Client) -> Starlette:
             return _said(401, "unauthorised", "the bearer token opens nothing of this merchant")
         body = await _object(request)
         if body is None:
-            return _said(400, "wrong-content", f"the body must be one JSON object of at most {LARGEST_BODY} bytes")
+            return _said(
+                400,
+                "wrong-content",
+                f"the body must be one JSON object of at most {LARGEST_BODY} bytes, in signs that can be kept",
+            )
         where = request.path_params
         if isinstance(body.get("by"), str) and body["by"].strip():
             body["by"] = f"{body['by']} (via {who})"
@@ -76,7 +84,7 @@ def application(database: Database, client: Client) -> Starlette:
         body = await _object(request)
         where = request.path_params
         if body is None or not all(isinstance(value, str) and len(value) <= 200 for value in body.values()):
-            return _said(400, "wrong-content", "the body must be one JSON object of texts of at most 200 signs")
+            return _said(400, "wrong-content", "the body must be one JSON object of texts of at most 200 signs that can be kept")
         if strange := sorted(set(body) - set(ADDRESS)):
             return _said(400, "wrong-content", f"{strange[0]} is not part of an address; there are {', '.join(ADDRESS)}")
         async with database.merchant(where["merchant"]) as session:
@@ -84,7 +92,10 @@ def application(database: Database, client: Client) -> Starlette:
                 await running(session, where["merchant"], where["number"])
             except Unacceptable as why:
                 return _said(STATUS_OF[why.code], why.code, str(why))
-            done = await park_address(session, where["merchant"], where["number"], where["parked"], body)
+            try:
+                done = await park_address(session, where["merchant"], where["number"], where["parked"], body)
+            except NameTaken as taken:
+                return _said(409, "refused", str(taken))
         return JSONResponse({"answer": "parked" if done else "it was parked before"}, status_code=201 if done else 200)
 
     async def show(request: Request) -> Response:
@@ -135,9 +146,23 @@ async def _object(request: Request) -> dict[str, Any] | None:
             if len(parts) > LARGEST_BODY:
                 return None
         body = json.loads(bytes(parts))
+        kept = keepable(*_texts(body))
     except (ValueError, RecursionError, ClientDisconnect):
         return None
-    return body if isinstance(body, dict) else None
+    return body if isinstance(body, dict) and kept else None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in it, names too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield name
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def openapi() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from domain.corrections import EXAMPLES, MEANINGS, Name
-from erp.corrections import ADDRESS, park_address
+from erp.corrections import ADDRESS, NameTaken, park_address
 from erp.database import Database
 from erp.people import add_token, end_token
 from starters.command import By, MerchantId, Reason, console, run_command
@@ -94,7 +94,7 @@ async def _park(merchant: str, number: str, parked: str, content: str) -> int:
         async with database.merchant(merchant) as session:
             await running(session, merchant, number)
             done = await park_address(session, merchant, number, parked, address)
-    except Unacceptable as why:
+    except (Unacceptable, NameTaken) as why:
         console.print(f"[red]{escape(str(why))}[/]")
         return WRONG
     finally:

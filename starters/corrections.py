@@ -46,14 +46,14 @@ def understood(name: str, given: dict[str, Any]) -> Any:
             if field in values and not isinstance(values[field], str):
                 raise Unacceptable("wrong-content", f"{field} must be a text")
         return kind(**values)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise Unacceptable("wrong-content", 'lines must be like [{"line": 1, "quantity": "2"}]') from None
     except TypeError as wrong:
         lacking = str(wrong).rpartition(": ")[2]
         raise Unacceptable("wrong-content", f"{name} lacks {lacking}") from None
 
 
-async def correct(client: Client, database: Database, merchant: str, number: str, name: str, **given: Any) -> str:
+async def correct(client: Client, database: Database, merchant: str, number: str, name: str, /, **given: Any) -> str:
     """Send a correction to an order's running process and wait for its answer. `database` may be any role that sees processes."""
     sent = understood(name, given)
     async with database.merchant(merchant) as session:

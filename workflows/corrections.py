@@ -141,7 +141,7 @@ class Correctable(Patient):
     def _check(self, name: Name, sent: Any) -> None:
         """The validator of every update: refused in words before anything is written."""
         content = _content(sent)
-        if wrong := wrong_content(name, sent.by, sent.reason, content):
+        if wrong := wrong_content(name, sent.by, sent.reason, content, sent.key):
             raise ApplicationError(f"{self.document}: {wrong}", type="wrong-content")
         if sent.key and sent.key in self._done:
             if self._done[sent.key] != (name.value, _fingerprint(content)):

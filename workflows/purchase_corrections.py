@@ -33,7 +33,7 @@ class CorrectablePurchase(Patient):
         return PurchaseSituation(self._stage) if self._stage in known else PurchaseSituation.RECEIVING
 
     def _check_close(self, sent: Correction) -> None:
-        if wrong := wrong_content(Name.RETRY, sent.by, sent.reason, {}):
+        if wrong := wrong_content(Name.RETRY, sent.by, sent.reason, {}, sent.key):
             raise ApplicationError(f"{self.document}: {wrong}", type="wrong-content")
         if sent.key and sent.key in self._done:
             return

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.fortnox import Fortnox
     from activities.returns import Returns
     from domain.keys import BasisKey, Decision, ReturnKey, ReturnState
+    from domain.text import keepable
     from workflows import options
     from workflows.patient import GAVE_WAY, Correction, Patient
 
@@ -134,8 +135,8 @@ class ReceiveReturn(Patient):
 
     @settle_without_credit.validator
     def _needs_a_name(self, correction: Correction) -> None:
-        if not (correction.by.strip() and correction.reason.strip()):
-            raise ApplicationError("by and reason must say who and why: both are kept", type="no-name")
+        if not (correction.by.strip() and correction.reason.strip() and keepable(correction.by, correction.reason)):
+            raise ApplicationError("by and reason must say who and why, in signs that can be kept: both are", type="no-name")
 
     @workflow.query(description="Where the return is, in one object.")
     def where(self) -> dict[str, str | None]:

@@ -64,6 +64,14 @@ async def test_what_is_refused_leaves_no_trace_and_its_key_free(shop: Shop) -> N
     assert await done(shop, asked(shop, "change_lines", lines=LINES)) == Corrected()
 
 
+async def test_what_the_erps_tables_do_not_take_is_an_answer_and_not_tried_for_ever(shop: Shop) -> None:
+    await shop.order()
+    wrong = await done(shop, asked(shop, "split_off", new_number="SO-2 ", lines=LINES[:1]))
+    assert "order_number_is_printable" in (wrong.refused or "") and "Failing row" not in (wrong.refused or "")
+    assert await shop.read("select count(*) from bridge.audit where merchant_id = :m") == [(0,)]
+    assert await done(shop, asked(shop, "change_lines", lines=LINES)) == Corrected()
+
+
 async def test_a_key_that_was_used_for_something_else_is_refused(shop: Shop) -> None:
     await shop.order()
     assert await done(shop, asked(shop, "change_lines", lines=LINES)) == Corrected()

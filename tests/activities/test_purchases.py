@@ -469,6 +469,12 @@ async def test_lines_of_a_completed_purchase_are_history(shop: Shop) -> None:
         await change(shop, "update erp.purchase_order_line set quantity = 1 where merchant_id = :m")
 
 
+async def test_a_purchase_that_was_placed_is_cancelled_and_not_deleted(shop: Shop) -> None:
+    await expected(shop)
+    with pytest.raises(Exception, match="purchase order PO-1 is at-warehouse: set cancel_requested_at"):
+        await change(shop, "delete from erp.purchase_order where merchant_id = :m")
+
+
 async def test_a_sales_order_of_the_same_number_is_another_document(shop: Shop) -> None:
     await shop.sent("PO-1")
     key = await expected(shop)

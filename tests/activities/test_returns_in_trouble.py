@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from temporalio.testing import ActivityEnvironment
 
 from domain.errors import Refused
 from domain.keys import Decision
+from erp.corrections import open_basis
+from tests.activities.buying import accounts
 from tests.activities.returning import announce, announced, begin, goes_on, look, receive, sold, sums
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.erp.data import add_merchant, add_order, customer, insert, line
@@ -244,3 +247,73 @@ async def test_a_stale_answer_of_the_warehouse_takes_no_return_back(shop: Shop) 
     entries = "select kind, quantity from erp.stock_entry where merchant_id = :m and kind like '%return%'"
     assert await shop.read(entries) == [("return", 1), ("return", 1)]
     assert await nets(shop) == [D("41.00"), D("-10.00"), D("-10.00")]
+
+
+async def test_a_claim_that_a_person_credited_outside_is_not_credited_again_when_its_pick_is_undone(shop: Shop) -> None:
+    await sold(shop)
+    claim = await announce(shop, {1: 3}, "K-1", **CLAIM)
+    await again(shop.worker.returns.announce_return, claim)
+    async with shop.worker.database.merchant(shop.merchant) as session:  # as the correction handled_outside does
+        await session.execute(
+            text("update erp.invoice_basis set state = 'cancelled' where merchant_id = :m and kind = 'credit'"),
+            {"m": shop.merchant},
+        )
+    assert (await goes_on(shop, claim)).outcome == "completed"
+    await shop.floor("undo-pick", lines={1: 3})
+    await shop.invoice(await shop.look_until_calm())
+    assert await shop.read("select amount from erp.invoice_basis where merchant_id = :m and kind = 'credit'") == [(D("-30.00"),)]
+    assert await nets(shop) == [D("41.00")]
+
+
+async def test_a_return_that_is_undone_long_after_its_end_is_told_to_a_person(shop: Shop) -> None:
+    await sold(shop)
+    key = await announced(shop, {1: 2})
+    await receive(shop)
+    assert (await goes_on(shop, key)).outcome == "completed"
+    await shop.floor("undo-return", lines={1: 1})
+    await ActivityEnvironment().run(shop.worker.watch.sweep, shop.merchant)
+    found = await shop.read("select return_number from erp.return_order where merchant_id = :m and origin = 'seen'")
+    assert (await goes_on(shop, await begin(shop, found[0][0]))).outcome == "completed"
+    assert ("return-undone-after-credit", False) in await shop.exceptions()
+
+
+async def test_what_comes_back_of_a_transfer_comes_from_goods_in_transit(shop: Shop) -> None:
+    transfer = {"code": "TRANSFER", "invoice": False, "issue_account": 1461}
+    await shop.settings(order_types={"normal": None, "transfer": transfer})
+    await sold(shop, order_type="transfer")
+    key = await announced(shop, {1: 3, 2: 2})
+    await receive(shop, {1: 2})
+    await goes_on(shop, key)
+    assert await accounts(shop) == {1460: D("-13.50"), 1461: D("13.50")}
+    await receive(shop)
+    assert (await goes_on(shop, key)).outcome == "completed"
+    assert await accounts(shop) == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            "update erp.return_order set origin = 'credit', decided_by = 'x', decision = 'y' where merchant_id = :m",
+            "stays what it is",
+        ),
+        ("update erp.return_order set origin = 'seen' where merchant_id = :m", "stays what it is"),
+        ("update erp.return_order set return_number = 'R-2' where merchant_id = :m", "stays what it is"),
+        ("delete from erp.return_order where merchant_id = :m", "its row stays"),
+        ("delete from erp.sales_order where merchant_id = :m", "its row stays"),
+    ],
+)
+async def test_what_the_erp_has_told_keeps_its_kind_its_number_and_its_row(shop: Shop, statement: str, words: str) -> None:
+    await shop.sent()
+    await announced(shop, {1: 2})
+    async with shop.erp.everyone() as session:
+        with pytest.raises(Exception, match=words):
+            await session.execute(text(statement), {"m": shop.merchant})
+
+
+async def test_a_credit_of_a_return_is_not_taken_for_the_invoice_of_its_order(shop: Shop) -> None:
+    await sold(shop)
+    claim = await announce(shop, {1: 1}, "K-1", **CLAIM)
+    await again(shop.worker.returns.announce_return, claim)
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        assert await open_basis(session, shop.merchant, "SO-1", 1) is None

@@ -1,6 +1,8 @@
 """Supplier invoices: what was ordered, received and billed are laid on each other to the öre, each once, whatever happens."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,9 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from domain.errors import Refused
+from erp import ledger
 from starters.verify.check import Probe
 from starters.verify.run import CHECKS, examine
 from tests.activities.buying import (
@@ -36,7 +40,7 @@ from tests.activities.buying import (
     read,
     sell,
 )
-from tests.activities.test_purchases import calm, floor, notes, ordered, status
+from tests.activities.test_purchases import calm, change, floor, notes, ordered, status
 from tests.activities.world import HOW_OFTEN, Shop, again, new_shop
 
 D = Decimal
@@ -519,3 +523,138 @@ async def test_at_a_set_price_what_an_invoice_makes_dearer_is_a_price_difference
     await bill(bare, line("N", 10, 12))
     assert (await match(bare, key)).outcome == "invoiced"
     assert await accounts(bare) == {STOCK: 100, OWED: -120, 4980: 20}
+
+
+async def nothing_invoiced(shop: Shop, quantity: int) -> bool:
+    return await shop.read("select quantity from erp.received_not_invoiced where merchant_id = :m") == [(quantity,)]
+
+
+async def test_a_changed_invoice_that_is_rejected_at_once_is_taken_back_all_the_same(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    number = await bill(shop, line("N", 10, "10.10"))
+    await match(shop, key)
+    assert await pool(shop, "N") == (10, 101)
+    await edit(shop, number, line("N", 10, 12))
+    await decide(shop, number, reject=True)
+    await match(shop, key)
+    assert await invoice_state(shop, number) == ("rejected", None)
+    assert (await pool(shop, "N"), await nothing_invoiced(shop, 10)) == ((10, 100), True)
+
+
+@pytest.mark.parametrize("came", [10, 8])
+async def test_a_credit_note_numbered_before_its_invoice_is_taken_back_with_it(shop: Shop, came: int) -> None:
+    """Of goods that are here, or of a claim for goods that are not."""
+    await buying(shop, "N", supplier_claims_account=CLAIMS, close_purchase_short="at-deviation")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: came})
+    await floor(shop, "finish")
+    await calm(shop, key)
+    credit = await bill(shop, line("N", -2, 10))
+    with pytest.raises(Refused, match="2 of article N are credited, 0 were invoiced"):
+        await match(shop, key)
+    number = await bill(shop, line("N", 10, 10))
+    with suppress(Refused):
+        await match(shop, key)
+    if came == 8:
+        await decide(shop, number)
+        await match(shop, key)
+    assert [(await invoice_state(shop, each))[0] for each in (credit, number)] == ["booked", "booked"]
+    await edit(shop, number, cancelled=True)
+    with pytest.raises(Refused, match="2 of article N are credited, 0 were invoiced"):
+        await match(shop, key)
+    assert await nothing_invoiced(shop, came)
+    claims = "select sum(quantity), sum(value) from erp.claim where merchant_id = :m having sum(quantity) <> 0"
+    assert await shop.read(claims) == []
+
+
+async def test_a_decision_about_a_credit_note_falls_with_what_it_credited(shop: Shop) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    number = await bill(shop, line("N", 10, 10))
+    await match(shop, key)
+    credit = await bill(shop, line("N", -2, 9))
+    with pytest.raises(Refused, match="otherwise than invoiced"):
+        await match(shop, key)
+    await decide(shop, credit)
+    await match(shop, key)
+    await edit(shop, number, line("N", 10, 15))
+    with pytest.raises(Refused, match="the price differs"):
+        await match(shop, key)
+    assert [(await invoice_state(shop, each))[0] for each in (number, credit)] == ["waiting", "parked"]
+    assert await nothing_invoiced(shop, 10)
+
+
+async def test_a_price_the_erp_changed_after_the_receipt_is_a_price_and_no_rate(shop: Shop) -> None:
+    """Goods in the books' own currency have no rate to differ by, and what was agreed anew is cost, not an exchange loss."""
+    await buying(shop, "N", rate_difference_at_invoice="exchange-account")
+    key = await bought(shop, [ordered("N", 100, 10), ordered("A", 1, 1)], {1: 100})
+    await change(shop, "update erp.purchase_order_line set unit_price = 11 where merchant_id = :m and article_number = 'N'")
+    number = await bill(shop, line("N", 100, 11))
+    await match(shop, key)
+    assert await invoice_state(shop, number) == ("booked", "matched")
+    assert await shop.read("select rate, price from erp.purchase_booking where merchant_id = :m") == [(0, 100)]
+    assert await pool(shop, "N") == (100, 1100)
+
+
+@pytest.mark.parametrize("parts", ['{"PO-1/1/1": "abc"}', "[1]", "null", '{"PO-1/1/1": null}', '{"PO-1/1/1": "1e400"}', '"x"'])
+async def test_parts_by_hand_that_are_no_amounts_are_named_and_hold_nothing_up(shop: Shop, parts: str) -> None:
+    await buying(shop, "N")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    number = await bill(shop, line("N", 10, 10))
+    async with shop.erp.everyone() as session:
+        statement = """insert into erp.landed_cost (merchant_id, landed_cost_number, purchases, amount, allocation_key, parts,
+          account, entered_by, reason) values (:m, 'L1', array['PO-1'], 10, 'hand', cast(:p as jsonb), 2491, 'a', 'b')"""
+        await session.execute(text(statement), {"m": shop.merchant, "p": parts})
+    with pytest.raises(Refused, match="landed cost L1: "):
+        await match(shop, key)
+    assert (await invoice_state(shop, number))[0] == "booked"
+
+
+@pytest.mark.parametrize("purchases", ["array['PO-1', null]", "array[array['PO-1']]", "'[2:2]={PO-1}'::text[]", "array['NO']"])
+async def test_a_landed_cost_names_purchases_in_a_plain_list(shop: Shop, purchases: str) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    statement = f"""insert into erp.landed_cost (merchant_id, landed_cost_number, purchases, amount, entered_by, reason)
+      values (:m, 'L1', {purchases}, 10, 'a', 'b')"""
+    with pytest.raises(Exception, match="landed cost L1: "):
+        await change(shop, statement)
+
+
+@pytest.mark.parametrize("table", ["landed_cost", "supplier_return"])
+async def test_what_nobody_would_book_is_refused_when_the_erp_enters_it(shop: Shop, table: str) -> None:
+    await buying(shop, "N", match_supplier_invoices=False)
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    more: dict[str, Any] = {"landed_cost_number": "L1", "purchases": ["PO-1"], "amount": 10}
+    if table == "supplier_return":
+        more = {"supplier_return_number": "S1", "purchase_order_number": "PO-1", "article_number": "N", "quantity": 1}
+    with pytest.raises(Exception, match=r"nobody would book it.*match_supplier_invoices"):
+        await enter(shop, table, **more)
+
+
+async def test_no_more_goes_back_on_a_purchase_than_came_on_it(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 100, 10)], {1: 100}, "PO-0")
+    key = await bought(shop, [ordered("N", 5, 10)], {1: 5})
+    for number in ("S1", "S2"):
+        more = {"purchase_order_number": "PO-1", "article_number": "N", "quantity": 3}
+        await enter(shop, "supplier_return", supplier_return_number=number, **more)
+    with pytest.raises(Refused, match="3 of article N; 5 came, 3 went back, 102 are here"):
+        await match(shop, key)
+    assert (await pool(shop, "N"))[0] == 102
+
+
+async def test_a_cost_that_comes_while_its_purchase_is_matched_is_laid_on_all_its_purchases(shop: Shop) -> None:
+    await buying(shop, "N", "M")
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bought(shop, [ordered("M", 10, 10)], {1: 10}, "PO-2")
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await ledger.lock_pools(session, shop.merchant, [("N", "MAIN")])
+        matching = asyncio.create_task(match(shop, key))
+        async with asyncio.timeout(20):
+            while not (await session.execute(text("select count(*) from pg_locks where not granted"))).scalar_one():
+                assert not matching.done()
+        purchases = {"purchases": ["PO-1", "PO-2"], "account": LANDED}
+        await enter(shop, "landed_cost", landed_cost_number="L1", amount=100, **purchases)
+    await matching
+    await match(shop, key)
+    assert (await pool(shop, "N"), await pool(shop, "M")) == ((10, 150), (10, 150))

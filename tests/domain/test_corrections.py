@@ -39,7 +39,10 @@ def test_what_is_on_its_way_is_never_corrected_behind_its_back() -> None:
         (Name.SPLIT_OFF, {"new_number": "SO-2", "lines": [{"line": 1, "quantity": "0"}]}, "not a number of pieces"),
         (Name.SPLIT_OFF, {"new_number": " ", "lines": [{"line": 1, "quantity": "1"}]}, "new_number is empty"),
         (Name.ADOPT, {"foreign_id": "x" * 51}, "longer than 50"),
+        (Name.SPLIT_OFF, {"new_number": "SO-2 ", "lines": [{"line": 1, "quantity": "1"}]}, "blank at an end"),
         (Name.CHOOSE_PERIOD, {"day": "2026-13-01"}, "not a date"),
+        (Name.CHOOSE_PERIOD, {"day": "2026-W49-2"}, "not a date"),
+        (Name.ADOPT, {"foreign_id": "47\x0011"}, "no database keeps"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(name: Name, content: dict[str, Any], words: str) -> None:

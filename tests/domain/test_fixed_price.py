@@ -24,6 +24,12 @@ def test_the_latest_price_becomes_the_price_of_what_was_here_before() -> None:
     assert (pool.value, gained, rest) == (D("180.00"), D("20.00"), D("0.00"))
 
 
+def test_goods_that_come_for_nothing_do_not_set_the_latest_price() -> None:
+    pool, _ = FixedPricePool(latest=True).receive(D(100), D("1000.00"))
+    pool, more = pool.receive(D(1), D(0))
+    assert (pool.value, pool.price, more) == (D("1010.00"), D(10), D("-10.00"))
+
+
 def test_a_price_that_does_not_divide_leaves_its_rest_as_a_difference_and_never_in_stock() -> None:
     pool, gained, rest = FixedPricePool().receive_at_latest(D(3000), D("1000.00"))
     assert (pool.price, pool.value, gained, rest) == (D("0.333333"), D("1000.00"), D(0), D("0.00"))

@@ -31,7 +31,8 @@ STRICT, WIDE = Tolerance(), Tolerance(D(100), D(10**9), D(50))
 
 
 def received(quantity: Any = 100, value: Any = None, receipt: str = "1/1", article: str = "A", line: int | None = 1) -> Open:
-    return Open(receipt, article, line, D(10), "EUR", D(quantity), D(value) if value is not None else D(quantity) * 112)
+    price = D(10) if value is None else D(value) / D(quantity) / D("11.2")
+    return Open(receipt, article, line, price, "EUR", D(quantity), D(value) if value is not None else D(quantity) * 112)
 
 
 def bought(*open_: Open, closed: bool = True, **more: Any) -> Bought:

@@ -1,11 +1,13 @@
 """Corrections over HTTP, for an ERP that is not in Python."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
+from temporalio.client import WorkflowUpdateFailedError
 
 from domain.corrections import Name, Situation
 from erp.people import add_token, end_token
@@ -14,6 +16,7 @@ from starters.endpoints import hashed
 from tests.activities.world import Shop
 from tests.workflows.process import Processes, becomes
 from tests.workflows.situations import brought_to
+from workflows.patient import Correction
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -51,6 +54,10 @@ async def test_an_address_is_parked_and_taken(api: httpx.AsyncClient, processes:
         address = {"name": "Ny Mottagare", "address1": "Nygatan 9", "post_code": "99999", "city": "Nystad", "country": "SE"}
         assert (await api.put(order(shop, "/parked-addresses/p-1"), json=address | {"shoe": "43"})).status_code == 400
         assert (await api.put(order(shop, "/parked-addresses/p-1"), json=address)).status_code == 201
+        assert (await api.put(order(shop, "/parked-addresses/p-1"), json=address)).status_code == 200
+        other = await api.put(order(shop, "/parked-addresses/p-1"), json=address | {"city": "Annanstad"})
+        assert (other.status_code, other.json()["code"]) == (409, "refused")
+        assert "another address is parked under p-1" in other.json()["message"]
         body = {"by": "anna", "reason": "moved", "parked": "p-1"}
         assert (await api.post(order(shop, "/corrections/change_address"), json=body)).status_code == 200
         await processes.deliver()
@@ -88,6 +95,16 @@ async def test_whoever_has_no_token_of_the_merchant_learns_and_changes_nothing(
         ("hold", b'{"by": 7, "reason": "x"}', 400, "must be a text"),
         ("explode", b'{"by": "anna", "reason": "x"}', 400, "is no correction"),
         ("change_lines", b'{"by": "anna", "reason": "x", "lines": [{"line": "one"}]}', 400, "lines must be like"),
+        (
+            "change_lines",
+            b'{"by": "anna", "reason": "x", "lines": [{"line": 1e400, "quantity": "1"}]}',
+            400,
+            "lines must be like",
+        ),
+        ("hold", b'{"by": "anna", "reason": "x", "merchant": "another"}', 400, "merchant is not a field"),
+        ("hold", b'{"by": "anna", "reason": "x", "client": 1}', 400, "client is not a field"),
+        ("hold", b'{"by": "anna", "reason": "a\\u0000b"}', 400, "can be kept"),
+        ("hold", b'{"by": "anna", "reason": "x", "key": "\\ud800"}', 400, "can be kept"),
     ],
 )
 async def test_what_is_not_understood_is_said_by_name(
@@ -97,6 +114,21 @@ async def test_what_is_not_understood_is_said_by_name(
     answer = await api.post(order(shop, f"/corrections/{name}"), content=body)
     assert answer.status_code == status
     assert words in answer.json()["message"]
+
+
+async def test_what_no_database_can_keep_is_refused_and_holds_nothing_up(
+    api: httpx.AsyncClient, processes: Processes, shop: Shop
+) -> None:
+    async with brought_to(processes, Situation.AT_WAREHOUSE):
+        handle = processes.client.get_workflow_handle(shop.key().workflow_id)
+        for words in ({"reason": "a\0b"}, {"key": "a\0b"}, {"key": "k" * 501}):
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                sent = Correction(**({"by": "anna", "reason": "x"} | words))
+                await asyncio.wait_for(handle.execute_update("hold", sent, result_type=str), 10)
+            assert getattr(refused.value.cause, "type", None) == "wrong-content"
+        assert (await api.put(order(shop, "/parked-addresses/p-2"), json={"name": "a\0b"})).status_code == 400
+        assert (await api.get(f"/v1/{shop.merchant}%00/sales-orders/SO-1")).status_code == 401
+        assert (await api.post(order(shop, "/corrections/hold"), json={"by": "anna", "reason": "x"})).status_code == 200
 
 
 async def test_an_order_that_is_not_there_is_not_found(api: httpx.AsyncClient, shop: Shop) -> None:
