@@ -85,7 +85,8 @@ REASONS: dict[str, Reason] = {
     "landed-cost-not-allocated": Reason(
         "A landed cost cannot be laid on its receipt lines.",
         "person",
-        "Choose another key, complete the articles, or give the parts by hand.",
+        "Complete the articles and retry; or write another key or parts by hand in erp.landed_cost; or withdraw it"
+        " (lagerbro purchase withdraw) and enter it anew.",
     ),
     "cost-implausible": Reason(
         "An article's calculated cost would make a jump; the old one stays.",
@@ -212,7 +213,8 @@ REASONS: dict[str, Reason] = {
     "posting-rule-missing": Reason(
         "No posting rule of the merchant says on which accounts an event of stock is booked.",
         "accounting",
-        "Add a rule for the event named to posting_rules (lagerbro merchant posting-rules explain EVENT); it goes on by itself.",
+        "Add a rule for the event named to posting_rules (lagerbro merchant posting-rules explain EVENT); what waits goes on by"
+        " itself, a revaluation is booked again.",
     ),
     "standard-cost-missing": Reason(
         "Stock stands at standard cost, and an article has none.",
@@ -406,7 +408,9 @@ REASONS: dict[str, Reason] = {
         "See whether that was meant; it is matched again as it is now.",
     ),
     "supplier-return-impossible": Reason(
-        "More is to go back to the supplier than our books hold or was received.", "erp", "Enter a smaller return."
+        "More is to go back to the supplier than our books hold or was received.",
+        "erp",
+        "Write a smaller quantity in erp.supplier_return, or withdraw it (lagerbro purchase withdraw) and enter a smaller one.",
     ),
     "credit-more-than-invoiced": Reason(
         "More is to be credited than was invoiced and is left.",

@@ -8,19 +8,17 @@ from typing import Annotated, Any
 
 import typer
 from sqlalchemy import text
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.service import RPCError
 
-from domain.keys import PurchaseKey
+from domain.purchase_corrections import PurchaseName
 from erp.database import DATABASE_ERRORS, Database, rows
+from erp.people import audit
 from erp.purchase_overview import purchase_overview
 from erp.supplier_invoices import nudge
 from erp.uninvoiced import uninvoiced
-from starters.cli_purchases import purchases
+from starters.cli_purchases import corrected, purchases
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
 from worker.settings import Settings
-from worker.temporal import connect
-from workflows.receive_purchase_order import AboutInvoice, ReceivePurchaseOrder
+from workflows.purchase_corrections import AboutInvoice
 
 __all__ = ["purchases"]
 
@@ -107,34 +105,22 @@ def approve(
     by: By,
     reason: Reason,
     reject: Annotated[bool, typer.Option("--reject", help="It must not be booked as it is.")] = False,
+    key: Annotated[str, typer.Option("--key", help="Your own key: the same one is done once.")] = "",
     merchant: MerchantId = "demo",
 ) -> None:
     """Decide about a supplier invoice that differs: book it as it is, or --reject it. Who and why are kept.
 
-    Exit code 0: it is decided. 1: nothing waits for a decision there, or it can only be mended.
+    Above the merchant's second_person_above another person must say yes: `purchase correct NUMBER approve_correction --key KEY`.
+    Exit code 0: it is decided, or waits for a second person. 1: nothing waits for a decision there, or it can only be mended.
     """
-    run_command(_approve(merchant, number, AboutInvoice(invoice, by, reason), reject))
+    run_command(_approve(merchant, number, AboutInvoice(invoice, by, reason, key), reject))
 
 
 async def _approve(merchant: str, number: str, about: AboutInvoice, reject: bool) -> int:
-    found = await _found(merchant, number)
-    if found is None:
+    if await _found(merchant, number) is None:
         return 1
-    runs = [process["run"] for process in found["processes"] if process["ended_at"] is None]
-    if not runs:
-        console.print(f"[red]Purchase order {number} of {merchant} is {found['status']}: nothing of it waits.[/]")
-        return 1
-    handle = (await connect(Settings.from_environment())).get_workflow_handle(PurchaseKey(merchant, number, runs[-1]).workflow_id)
-    update: Any = ReceivePurchaseOrder.reject if reject else ReceivePurchaseOrder.approve
-    try:
-        console.print(await handle.execute_update(update, about))
-    except WorkflowUpdateFailedError as refused:
-        console.print(f"[red]{refused.cause}[/]")
-        return 1
-    except RPCError as error:
-        console.print(f"[red]Temporal: {error.message}[/]")
-        return 1
-    return 0
+    name = PurchaseName.REJECT if reject else PurchaseName.APPROVE
+    return await corrected(merchant, number, name.value, about.by, about.reason, about.key, {"invoice": about.invoice})
 
 
 async def _found(merchant: str, number: str) -> dict[str, Any] | None:
@@ -260,3 +246,54 @@ async def _uninvoiced(merchant: str, as_of: datetime | None, as_json: bool) -> i
     )
     console.print("It ties." if not found.gap else f"[bold red]Gap: {found.gap}[/]")
     return 1 if found.gap else 0
+
+
+_WITHDRAW = {
+    "landed cost": text(
+        "delete from erp.landed_cost where merchant_id = :merchant and landed_cost_number = :number returning 1 as gone"
+    ),
+    "return": text(
+        "delete from erp.supplier_return where merchant_id = :merchant and supplier_return_number = :number returning 1 as gone"
+    ),
+}
+
+
+@purchases.command("withdraw")
+def withdraw(
+    number: Annotated[str, typer.Argument(help="The number of a landed cost or of a return to the supplier.")],
+    by: By,
+    reason: Reason,
+    merchant: MerchantId = "demo",
+) -> None:
+    """Take back a landed cost or a return to the supplier that was entered and is not booked: it stands in nothing's way then.
+
+    Exit code 0: withdrawn. 1: there is none of that number, or it is booked.
+    """
+    run_command(_withdraw(merchant, number, by, reason))
+
+
+async def _withdraw(merchant: str, number: str, by: str, reason: str) -> int:
+    if not (by.strip() and reason.strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        return 1
+    database = Database(Settings.from_environment().database("erp"))
+    gone = []
+    try:
+        async with database.everyone() as session:
+            gone = [
+                what for what, statement in _WITHDRAW.items() if await rows(session, statement, merchant=merchant, number=number)
+            ]
+    except DATABASE_ERRORS as refused:
+        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        return 1
+    finally:
+        await database.close()
+    if not gone:
+        console.print(f"[red]There is no landed cost and no return to a supplier {number} of merchant {merchant}.[/]")
+        return 1
+    ours = Database(Settings.from_environment().database("app"))
+    async with ours.merchant(merchant) as session:
+        await audit(session, merchant, by, "withdraw", "purchase-cost", number, reason)
+    await ours.close()
+    console.print(f"{number} ({' and '.join(gone)}) is withdrawn.")
+    return 0
