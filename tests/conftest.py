@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 from sqlalchemy import make_url, text
@@ -36,6 +37,11 @@ from workflows import attributes
 REPOSITORY = Path(__file__).resolve().parents[1]
 PASSWORD = "only-for-tests"
 TEMPLATE = "lagerbro_template"
+
+
+# What a law takes says how loaded the machine is, and nothing about the law.
+hypothesis.settings.register_profile("lagerbro", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("lagerbro")
 
 
 def pytest_configure(config: pytest.Config) -> None:

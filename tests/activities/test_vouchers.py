@@ -126,7 +126,7 @@ async def test_a_lost_answer_books_nothing_twice(shop: Shop) -> None:
 
 async def test_an_attempt_that_arrives_after_it_was_given_up_is_reversed_by_a_voucher_that_names_it(shop: Shop) -> None:
     await picked(shop)
-    late = 2 * SETTLE.total_seconds()
+    late = SETTLE.total_seconds() + 4
     async with shop.fortnox.faults(rule("POST /3/vouchers", "late", 1, seconds=late)):
         with pytest.raises(Waiting):
             await ActivityEnvironment().run(shop.worker.vouchers.post_vouchers, shop.merchant)
@@ -146,7 +146,7 @@ async def test_an_attempt_that_arrives_after_it_was_given_up_is_reversed_by_a_vo
 @pytest.mark.parametrize("kind", ["lost-answer", "http"])
 async def test_a_reversal_whose_answer_is_lost_is_seen_through_by_the_next_sweep(shop: Shop, kind: str) -> None:
     await picked(shop)
-    late = 2 * SETTLE.total_seconds()
+    late = SETTLE.total_seconds() + 4
     async with shop.fortnox.faults(rule("POST /3/vouchers", "late", 1, seconds=late)):
         with pytest.raises(Waiting):
             await ActivityEnvironment().run(shop.worker.vouchers.post_vouchers, shop.merchant)

@@ -141,7 +141,7 @@ def never() -> bool:
     return False
 
 
-longest_wait = 15.0
+longest_wait = 60.0
 """Seconds until a test gives an activity up. Proofs that load the machine wait longer."""
 
 

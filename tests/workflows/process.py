@@ -26,6 +26,9 @@ from workflows import attributes
 from workflows.patient import Correction
 from workflows.sales_order import FulfilSalesOrder
 
+PATIENCE = 90.0
+"""Seconds that a loaded machine is given before something that did not happen is a failure."""
+
 
 class LosesFirstAnswers(ClientInterceptor, WorkerInterceptor):
     """Every activity does its work, and the first answer of each never arrives. Given to the client, it reaches the workers."""
@@ -126,10 +129,10 @@ class Processes:
             return None
         return description.typed_search_attributes.get(key)
 
-    async def reaches(self, stage: str, number: str = "SO-1", seconds: float = 20) -> None:
+    async def reaches(self, stage: str, number: str = "SO-1", seconds: float = PATIENCE) -> None:
         await becomes(lambda: self.stage(number), stage, seconds)
 
-    async def blocked_by(self, code: str | None, number: str = "SO-1", seconds: float = 20) -> None:
+    async def blocked_by(self, code: str | None, number: str = "SO-1", seconds: float = PATIENCE) -> None:
         await becomes(lambda: self.shows(attributes.BLOCKED_REASON, number), code, seconds)
 
     async def retry(self, by: str, reason: str, number: str = "SO-1") -> str:
@@ -140,12 +143,12 @@ class Processes:
     async def look(self, number: str = "SO-1") -> None:
         await self.of(number).signal(FulfilSalesOrder.look)
 
-    async def result(self, number: str = "SO-1", seconds: float = 20) -> str:
+    async def result(self, number: str = "SO-1", seconds: float = PATIENCE) -> str:
         async with asyncio.timeout(seconds):
             return await self.of(number).result()
 
 
-async def becomes(probe: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = 20) -> None:
+async def becomes(probe: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = PATIENCE) -> None:
     """Ask until the answer is the wanted one; say what it was instead if it never is."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds

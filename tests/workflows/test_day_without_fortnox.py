@@ -57,7 +57,7 @@ async def test_a_day_without_fortnox_is_waited_out(processes: Processes, capsys:
             await processes.look(number)
         for number in numbers:
             await processes.reaches("invoicing", number, 60)
-            await becomes(partial(attempted_twice, processes, number), True, 60)
+            await becomes(partial(attempted_twice, processes, number), True)
         await pass_for_all(processes, numbers, timedelta(minutes=11))
         for number in numbers:
             await processes.blocked_by("no-answer", number, 60)

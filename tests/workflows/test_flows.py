@@ -158,7 +158,7 @@ async def test_postings_wait_while_vouchers_are_off_and_are_booked_at_once_when_
     await turn(shop, VOUCHERS, True)
     await processes.relay.tend_flows()
     ran = "select last_run_at > run_now_at from bridge.entity where merchant_id = :m and flow = 'vouchers'"
-    await becomes(lambda: shop.read(ran), [(True,)], 60)
+    await becomes(lambda: shop.read(ran), [(True,)])
     assert (await shop.read(unbooked))[0][0] > 0
     await processes.client.get_schedule_handle(schedule).delete()
 
@@ -181,7 +181,7 @@ async def test_no_supplier_invoice_is_read_while_their_flow_is_off_and_all_are_w
     await every_day(processes.client, schedule, MatchSupplierInvoices.run, shop.merchant, 3, "Europe/Stockholm", shop.merchant)
     await turn(shop, SUPPLIER_INVOICES, True)
     await processes.relay.tend_flows()
-    await becomes(lambda: shop.read(kept), [(1,)], 60)
+    await becomes(lambda: shop.read(kept), [(1,)])
     await processes.deliver()
     assert await ended(processes) == "invoiced"
     await processes.client.get_schedule_handle(schedule).delete()

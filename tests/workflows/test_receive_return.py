@@ -23,7 +23,7 @@ def of(processes: Processes, number: str = "R-1") -> WorkflowHandle[ReceiveRetur
     return processes.client.get_workflow_handle_for(ReceiveReturn.run, key.workflow_id)
 
 
-async def ended(processes: Processes, number: str = "R-1", seconds: float = 20) -> str:
+async def ended(processes: Processes, number: str = "R-1", seconds: float = 90) -> str:
     async with asyncio.timeout(seconds):
         return await of(processes, number).result()
 

@@ -250,7 +250,7 @@ async def test_an_unpick_while_the_invoice_is_blocked_is_booked_and_not_held_up(
         await processes.deliver()
         return await shop.read("select sum(quantity) from erp.stock_entry where merchant_id = :m and kind = 'pick-reversal'")
 
-    await becomes(watched, [(D(2),)], seconds=30)
+    await becomes(watched, [(D(2),)])
     await shop.fortnox("PUT", "locked-period", {"tenantId": shop.tenant, "endDate": None})
     await processes.blocked_by("period-locked")
     await processes.retry("anna", "period unlocked")

@@ -21,7 +21,7 @@ async def has(p: Processes, number: str) -> bool:
 
 
 async def reaches_the_warehouse(p: Processes, number: str) -> None:
-    await becomes(lambda: has(p, number), True, 40)
+    await becomes(lambda: has(p, number), True)
 
 
 async def an_order_with_an_article_that_is_refused(p: Processes) -> None:

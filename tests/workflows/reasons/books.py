@@ -82,7 +82,7 @@ async def it_is_corrected_there(p: Processes) -> None:
 async def one_that_comes_twice(p: Processes) -> None:
     await spoil_fortnox(p, "POST /3/vouchers", "late", 1, seconds=8)
     await (await posting(p)).result()
-    await becomes(lambda: _booked(p), 2, 30)
+    await becomes(lambda: _booked(p), 2)
     await (await posting(p)).result()
 
 

@@ -28,10 +28,10 @@ async def came(p: Processes, quantity: int = 10, **settings: Any) -> None:
     """So many of ten have come of a purchase that awaits its invoice."""
     await buying(p.shop, "N", landed_cost_account=LANDED, **settings)
     await place(p.shop, [ordered("N", 10, 10)])
-    await becomes(lambda: status(p.shop), "at-warehouse", 30)
+    await becomes(lambda: status(p.shop), "at-warehouse")
     await floor(p.shop, "receive", {1: quantity})
     await look(p)
-    await becomes(lambda: status(p.shop), "received" if quantity == 10 else "part-received", 30)
+    await becomes(lambda: status(p.shop), "received" if quantity == 10 else "part-received")
 
 
 async def retry(p: Processes) -> None:
@@ -53,7 +53,7 @@ async def freight_by_weight(p: Processes) -> None:
 async def the_articles_have_weights(p: Processes) -> None:
     await erp(p, "update erp.article set weight = 2 where merchant_id = :m and article_number = 'N'")
     await retry(p)
-    await becomes(lambda: pool(p.shop, "N"), (10, 125), 20)
+    await becomes(lambda: pool(p.shop, "N"), (10, 125))
 
 
 async def more_goes_back_than_came(p: Processes) -> None:
@@ -65,7 +65,7 @@ async def more_goes_back_than_came(p: Processes) -> None:
 
 async def a_smaller_quantity_is_written(p: Processes) -> None:
     await erp(p, "update erp.supplier_return set quantity = 2 where merchant_id = :m and supplier_return_number = 'SR-1'")
-    await becomes(lambda: pool(p.shop, "N"), (8, 80), 20)
+    await becomes(lambda: pool(p.shop, "N"), (8, 80))
 
 
 # --- what the accounting tells
@@ -96,7 +96,7 @@ async def its_number_is_written(p: Processes) -> None:
 async def changed_after_it_was_matched(p: Processes) -> None:
     await came(p, 5)
     number = await bill(p.shop, LINE | {"quantity": "5"})
-    await becomes(lambda: _booked(p), True, 30)
+    await becomes(lambda: _booked(p), True)
     await edit(p.shop, number, LINE | {"quantity": "5", "price": "10.10"})
 
 
@@ -106,7 +106,7 @@ async def _booked(p: Processes) -> bool:
 
 async def it_was_meant(p: Processes) -> None:
     [(number,)] = await p.shop.read("select fortnox_number from erp.supplier_invoice where merchant_id = :m")
-    await becomes(lambda: pool(p.shop, "N"), (5, Decimal("50.50")), 30)
+    await becomes(lambda: pool(p.shop, "N"), (5, Decimal("50.50")))
     await seen_to("supplier-invoice-changed", f"{number}")(p)
 
 
@@ -122,7 +122,7 @@ async def at_standard(p: Processes, **more: Any) -> None:
 async def without_standard_cost(p: Processes) -> None:
     await at_standard(p)
     await place(p.shop, [ordered("N", 10, 10)])
-    await becomes(lambda: status(p.shop), "at-warehouse", 30)
+    await becomes(lambda: status(p.shop), "at-warehouse")
     await floor(p.shop, "receive", {1: 10})
     await look(p)
 
@@ -132,7 +132,7 @@ async def it_is_written(p: Processes) -> None:
     async with p.shop.erp.everyone() as session:
         await insert(session, "erp.standard_cost", row)
     await look(p)
-    await becomes(lambda: status(p.shop), "received", 30)
+    await becomes(lambda: status(p.shop), "received")
     assert await pool(p.shop, "N") == (10, 90)
 
 

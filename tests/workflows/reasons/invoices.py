@@ -81,7 +81,7 @@ async def draft(p: Processes) -> int:
     async def there() -> int:
         return len(await p.shop.invoices())
 
-    await becomes(there, 1, 40)
+    await becomes(there, 1)
     [found] = await p.shop.invoices()
     assert (found["booked"], found["notCompleted"]) == (False, True)
     return int(found["number"])
@@ -90,7 +90,7 @@ async def draft(p: Processes) -> int:
 async def a_draft_waits(p: Processes) -> int:
     await spoil_fortnox(p, "PUT /3/invoices/*", "http", status=503)
     await sent_off(p)
-    await becomes(lambda: struck(p), True, 40)
+    await becomes(lambda: struck(p), True)
     return await draft(p)
 
 

@@ -317,7 +317,7 @@ async def purchases_are_off(p: Processes) -> None:
 
 async def purchases_are_on(p: Processes) -> None:
     await turn(p.shop, PURCHASES, True)
-    await becomes(lambda: status(p.shop), "at-warehouse", 30)
+    await becomes(lambda: status(p.shop), "at-warehouse")
 
 
 WAYS = {

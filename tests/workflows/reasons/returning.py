@@ -38,7 +38,7 @@ async def expected(p: Processes, lines: dict[int, Any], number: str = "R-1", **c
     """Sold, and its return announced to the warehouse."""
     await sold(p)
     await announce(p.shop, lines, number, **columns)
-    await becomes(lambda: _status(p, number), "at-warehouse", 40)
+    await becomes(lambda: _status(p, number), "at-warehouse")
 
 
 async def refused(p: Processes) -> None:
@@ -90,7 +90,7 @@ async def never_sent(p: Processes) -> None:
 async def written_anew_for_the_right_order(p: Processes) -> None:
     await erp(p, "update erp.return_order set cancel_requested_at = now() where merchant_id = :m")
     await announce(p.shop, {1: 1}, "R-2", "SO-2")
-    await becomes(lambda: _status(p, "R-2"), "at-warehouse", 30)
+    await becomes(lambda: _status(p, "R-2"), "at-warehouse")
 
 
 async def without_lines(p: Processes) -> None:
@@ -114,7 +114,7 @@ async def a_cause_that_nobody_named(p: Processes) -> None:
 
 async def the_cause_is_named(p: Processes) -> None:
     await set_in_force(p, return_causes={"SIZE": "stock", "NEW": "stock"})
-    await becomes(lambda: _retried(p), True, 20)
+    await becomes(lambda: _retried(p), True)
 
 
 async def _retried(p: Processes) -> bool:
@@ -137,7 +137,7 @@ async def a_status_that_nobody_named(p: Processes) -> None:
 async def the_status_is_named(p: Processes) -> None:
     await set_in_force(p)
     await receive(p.shop)
-    await becomes(lambda: _retried(p), True, 20)
+    await becomes(lambda: _retried(p), True)
 
 
 async def cancelled_too_late(p: Processes) -> None:
@@ -151,7 +151,7 @@ async def taken_back_after_its_credit(p: Processes) -> None:
     await receive(p.shop, {1: 1}, keepStatus=True)
     await credited(p, 1)
     await p.shop.floor("undo-return", lines={1: 1})
-    await becomes(lambda: _noted(p), True, 30)
+    await becomes(lambda: _noted(p), True)
 
 
 async def _noted(p: Processes) -> bool:
@@ -195,7 +195,7 @@ async def another_order_has_the_number(p: Processes) -> None:
 async def announced_under_another_number(p: Processes) -> None:
     await erp(p, "update erp.return_order set cancel_requested_at = :at where merchant_id = :m", at=datetime.now(UTC))
     await announce(p.shop, {1: 1}, "R-2")
-    await becomes(lambda: _status(p, "R-2"), "at-warehouse", 30)
+    await becomes(lambda: _status(p, "R-2"), "at-warehouse")
     answer = await p.shop.call_ongoing("GET", f"returnOrders?goodsOwnerId={p.shop.goods_owner}")
     said = {each["returnOrderInfo"]["returnOrderNumber"]: each["returnOrderInfo"]["returnOrderStatus"] for each in answer.json()}
     assert said["R-1"]["number"] == 100, "theirs is left alone"
@@ -209,7 +209,7 @@ async def invoiced_by_hand(p: Processes) -> None:
     await mend_fortnox(p)
     assert await p.result("SO-1", 40) == "completed"
     await announce(p.shop, {1: 1})
-    await becomes(lambda: _status(p), "at-warehouse", 40)
+    await becomes(lambda: _status(p), "at-warehouse")
     await receive(p.shop)
     await look(p)
 
@@ -217,7 +217,7 @@ async def invoiced_by_hand(p: Processes) -> None:
 async def credited_by_hand(p: Processes) -> None:
     """`lagerbro return settle`."""
     await of(p, "R-1").execute_update("settle_without_credit", Correction("anna", "credited where it was invoiced"))
-    await becomes(lambda: _status(p), "completed", 30)
+    await becomes(lambda: _status(p), "completed")
 
 
 WAYS = {

@@ -149,7 +149,7 @@ async def outlast(p: Processes, handle: WorkflowHandle[Any, Any] | None = None, 
     """More than our patience passes while a step is tried in vain."""
     assert p.fast_forward is not None
     waits = handle or p.of(number)
-    await becomes(lambda: _failed_once(waits), True, 60)
+    await becomes(lambda: _failed_once(waits), True)
     await p.fast_forward(waits, timedelta(minutes=11))
 
 
