@@ -15,9 +15,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
-from activities.stock_facts import Corrections, adjustment_facts, order_facts, scrap_candidates, sum_up
-from activities.warehouse_stock import Theirs, less, of_warehouses
+from activities.stock_facts import Corrections, adjustment_facts, order_facts, scrap_candidates
+from activities.their_corrections import TheirCorrections
+from activities.warehouse_stock import Shown, Theirs, figures_of, less, plainly_equal
 from clients.errors import NotFound
 from clients.ongoing import (
     GetArticle,
@@ -40,7 +42,7 @@ from domain.reconciling import (
     explain,
     explain_available,
 )
-from erp import adjusted, reconciling
+from erp import reconciling
 from erp.counters import PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
 from erp.database import Database
 from erp.links import save_link
@@ -131,6 +133,15 @@ class Comparer:
         """An article that is not shown is asked for by itself, or is at zero in figures of the past; a file just lacks it."""
         return self.given is None or self.absent_is_zero
 
+    @cached_property
+    def _corrections(self) -> TheirCorrections:
+        return TheirCorrections(self.database, self.client, self.who, self.rules.warehouse_ids, self.cut)
+
+    @property
+    def _window(self) -> datetime:
+        """Since when the warehouse's corrections are read."""
+        return self.now() - timedelta(days=self.rules.adjustment_window_days)
+
     def now(self) -> datetime:
         return self.at + timedelta(seconds=time.monotonic() - self._began)
 
@@ -156,15 +167,18 @@ class Comparer:
             while page:
                 # The next page is on its way while this one is compared; what moves after it was asked for is read again.
                 coming, before_coming = next_page(), head
-                last = max(article.article_id for article in page)
+                last = max(page)
                 async with self.database.merchant(self.who) as session:
-                    ours = await reconciling.balances_between(session, self.who, self.warehouse, after, last, 10**7, available)
-                    ids = {one.their_id for one in ours}
-                    missing = [each for each in page if each.article_id not in ids]
+                    ours = await reconciling.balances_between(session, self.who, self.warehouse, after, last, 10**7)
+                    reserved = await reconciling.reserved_between(session, self.who, after, last) if available else {}
+                    missing = page.keys() - {one[0] for one in ours}
                     if missing:
-                        ours += await self._by_number(session, missing, available)
+                        fresh = await self._by_number(session, [page[each] for each in sorted(missing)])
+                        ours += fresh
+                        if available and fresh:
+                            reserved |= await reconciling.reserved_of(session, self.who, [one.article for one in fresh])
                     head, _ = await reconciling.head(session, self.who)
-                suspects, lonely = self._screen(page, ours, before, touched, numbers, available)
+                suspects, lonely = self._screen(page, ours, reserved, before, touched, numbers, available)
                 closely += suspects
                 unmatched += lonely
                 read, after = read + len(page), last
@@ -196,65 +210,53 @@ class Comparer:
             for article_id in sorted(corrections.touched - ours.keys())
         ]
 
-    async def _by_number(self, session: Any, missing: Sequence[Theirs], available: bool) -> list[Balance]:
+    async def _by_number(self, session: Any, missing: Sequence[Shown]) -> list[Balance]:
         """Articles that were never matched: the same number, to the letter, is the same article. It is remembered."""
-        ids = {each.number: each.article_id for each in missing}
-        found = await reconciling.balances_of(session, self.who, self.warehouse, list(ids), available)
+        ids = {row.number: row.article_id for row in (figures_of(each, self.rules.warehouse_ids) for each in missing)}
         matched = []
-        for balance in found:
+        for balance in await reconciling.balances_of(session, self.who, self.warehouse, list(ids)):
             if balance.their_id is None:
                 if self.writes:
                     await save_link(
                         session, self.who, "ongoing", "article", balance.article, str(ids[balance.article]), confirmed=False
                     )
-                matched.append(
-                    Balance(
-                        ids[balance.article],
-                        balance.article,
-                        balance.compared,
-                        balance.quantity,
-                        balance.value,
-                        balance.version,
-                        balance.reserved,
-                    )
-                )
+                matched.append(balance._replace(their_id=ids[balance.article]))
         return matched
 
     def _screen(
         self,
-        page: Sequence[Theirs],
+        page: Mapping[int, Shown],
         ours: Sequence[Balance],
+        reserved: Mapping[str, Decimal],
         head: int,
         touched: set[int],
         numbers: set[str],
         available: bool,
     ) -> tuple[list[str], list[Unmatched]]:
         """Which articles to read closely, and which only one side has."""
-        theirs = {each.article_id: each for each in page}
-        closely, unmatched, matched = [], list[Unmatched](), set[int]()
-        for balance in ours:
-            assert balance.their_id is not None
-            matched.add(balance.their_id)
-            row = theirs.get(balance.their_id)
-            if not balance.compared:
+        closely, matched = [], set[int]()
+        houses, trusted, absent = self.rules.warehouse_ids, self._trusted, self._absent_means_something
+        for their_id, article, quantity, version, compared in ours:
+            assert their_id is not None
+            matched.add(their_id)
+            if not compared:
                 continue
-            if row is None:
-                if balance.quantity and self._absent_means_something:
-                    closely.append(balance.article)
+            shown = page.get(their_id)
+            if shown is None:
+                if quantity and absent:
+                    closely.append(article)
             elif (
-                balance.version > head
-                or balance.their_id in touched
-                or balance.article in numbers
-                or row.number != balance.article
-                or not _plainly_equal(row, balance, available, self._trusted)
+                version > head
+                or their_id in touched
+                or article in numbers
+                or not plainly_equal(shown, article, quantity, reserved.get(article, ZERO), houses, available, trusted)
             ):
-                closely.append(balance.article)
-        for row in page:
-            if row.article_id not in matched and row.physical:
-                unmatched.append(
-                    ("warehouse", row.number, row.physical, "the ERP has no such article: add it, or ask whose it is")
-                )
-        return closely, unmatched
+                closely.append(article)
+        alone = [figures_of(page[each], houses) for each in page.keys() - matched]
+        said = "the ERP has no such article: add it, or ask whose it is"
+        return closely, [
+            ("warehouse", row.number, row.physical, said) for row in sorted(alone, key=lambda row: row.article_id) if row.physical
+        ]
 
     async def _tail(self, after: int, available: bool) -> tuple[list[Found], list[Unmatched]]:
         """What comes after the warehouse's last article: ours that it does not have, and ours that were never matched."""
@@ -265,7 +267,7 @@ class Comparer:
             return [], unmatched
         async with self.database.merchant(self.who) as session:
             while True:
-                some = await reconciling.balances_between(session, self.who, self.warehouse, position, None, 1000, False)
+                some = await reconciling.balances_between(session, self.who, self.warehouse, position, None, 1000)
                 if not some:
                     break
                 closely += [balance.article for balance in some if balance.compared and balance.quantity]
@@ -288,28 +290,33 @@ class Comparer:
             self.beat()
         return found
 
-    async def _pages(self, after: int) -> AsyncIterator[list[Theirs]]:
+    async def _pages(self, after: int) -> AsyncIterator[dict[int, Shown]]:
         if self.given is not None:
             ids = sorted(article_id for article_id in self.given if article_id > after)
             async with self.database.merchant(self.who) as session:
                 names = await reconciling.owners(session, self.who, ids)
             size = self.rules.page_size
             for start in range(0, len(ids), size):
-                yield [Theirs(one, names.get(one, str(one)), self.given[one]) for one in ids[start : start + size]]
+                yield {one: Theirs(one, names.get(one, str(one)), self.given[one]) for one in ids[start : start + size]}
             return
         async for page in self._shown(after=after or None):
             yield page
 
-    async def _shown(self, numbers: Sequence[str] = (), after: int | None = None) -> AsyncIterator[list[Theirs]]:
+    async def _shown(self, numbers: Sequence[str] = (), after: int | None = None) -> AsyncIterator[dict[int, Shown]]:
+        """The warehouse's articles page by page, by their ids there."""
         instant, size = self.rules.instant, self.rules.page_size
         if instant.goods_leave_at_collection or instant.received_counts_when_finished:
             # What is collected and finished is shown for all warehouses together only.
             async for articles in self.client.list_articles(numbers, page_size=size, after=after):
-                yield [self._whole(article) for article in articles if article.article_kind is None]
+                goods: dict[int, Shown] = {
+                    one.article_system_id: self._whole(one) for one in articles if one.article_kind is None
+                }
+                if goods:  # an empty page would mean the end
+                    yield goods
         else:
             ids = self.rules.warehouse_ids
             async for stock in self.client.inventory_per_warehouse(numbers, warehouse_ids=ids, page_size=size, after=after):
-                yield [of_warehouses(article, ids) for article in stock]
+                yield {each.article_system_id: each for each in stock}
 
     def _whole(self, article: GetArticle) -> Theirs:
         info = article.inventory_info
@@ -344,7 +351,7 @@ class Comparer:
         first = await self._rows(before)
         documents = await self._documents(before.values())
         self.beat()
-        corrections = await self.corrections()
+        corrections = await self._corrections.of(_ids(before.values(), first.values()), self._window)
         second = first if self.given is not None else await self._rows(before)
         async with self.database.merchant(self.who) as session:
             after = await reconciling.closely(session, self.who, self.warehouse, numbers)
@@ -419,7 +426,8 @@ class Comparer:
             }
         found: dict[str, Theirs] = {}
         async for page in self._shown(list(wanted)):
-            found |= {row.number: row for row in page if row.number in wanted}
+            rows = [figures_of(shown, self.rules.warehouse_ids) for shown in page.values()]
+            found |= {row.number: row for row in rows if row.number in wanted}
         for number, close in wanted.items():
             if number not in found and close.their_id is not None:
                 try:
@@ -459,11 +467,7 @@ class Comparer:
 
     async def corrections(self) -> Corrections:
         """The warehouse's own corrections in the window, reported or not, and what we have booked of them."""
-        since = self.now() - timedelta(days=self.rules.adjustment_window_days)
-        listed = await self.client.inventory_adjustments(since)
-        async with self.database.merchant(self.who) as session:
-            booked = await adjusted.adjusted(session, self.who, since)
-        return sum_up(listed, booked, self.rules.warehouse_ids, self.cut)
+        return await self._corrections.whole(self._window)
 
     async def scrap(self, orders: Iterable[GetOrder], corrections: Corrections) -> dict[tuple[int, int], Decimal]:
         """Corrections that throw a return away, given to the line that came back (document and line, negative): one fact.
@@ -580,16 +584,16 @@ class Comparer:
 
 
 @asynccontextmanager
-async def _ahead(pages: AsyncIterator[list[Theirs]]) -> AsyncIterator[Callable[[], "asyncio.Future[list[Theirs]]"]]:
+async def _ahead(pages: AsyncIterator[dict[int, Shown]]) -> AsyncIterator[Callable[[], "asyncio.Future[dict[int, Shown]]"]]:
     """The pages one by one, each asked for when it is said to, and awaited later. After the last comes an empty one."""
-    coming: list[asyncio.Task[list[Theirs]]] = []
+    coming: list[asyncio.Task[dict[int, Shown]]] = []
 
-    async def following() -> list[Theirs]:
+    async def following() -> dict[int, Shown]:
         async for page in pages:
             return page
-        return []
+        return {}
 
-    def ask() -> "asyncio.Future[list[Theirs]]":
+    def ask() -> "asyncio.Future[dict[int, Shown]]":
         coming[:] = [asyncio.create_task(following())]  # only the newest: the pages before it are not kept
         return coming[0]
 
@@ -613,23 +617,15 @@ def _reserved(held: Sequence[Reserving], theirs: Mapping[tuple[str, str], tuple[
     return found
 
 
-def _plainly_equal(row: Theirs, balance: Balance, available: bool, trusted: bool) -> bool:
-    """The two sides are equal, nothing is on its way, and both can be seen. Anything else is looked at closely."""
-    if row.physical is None or row.physical != balance.quantity:
-        return False
-    if trusted and (row.unreported is None or any(figure is None or figure for figure in row.unreported)):
-        return False
-    if available:
-        if row.sellable is None or row.locked is None:
-            return True
-        return row.sellable == balance.quantity - balance.reserved - row.locked and not row.locked
-    return True
-
-
 def _picked_from(merchant: Merchant) -> int:
     """The first status number from which the warehouse no longer reserves."""
     meant = ("picked", "sent", "collected", "returned")
     return min((int(number) for number, meaning in merchant.settings.statuses.items() if meaning in meant), default=400)
+
+
+def _ids(ours: Iterable[Close], theirs: Iterable[Theirs]) -> set[int]:
+    """The warehouse's ids of these articles, those that we remember and those that it shows."""
+    return {each.their_id for each in ours if each.their_id is not None} | {row.article_id for row in theirs}
 
 
 def _in_parts(numbers: Sequence[str]) -> list[list[str]]:
@@ -637,7 +633,7 @@ def _in_parts(numbers: Sequence[str]) -> list[list[str]]:
     parts: list[list[str]] = []
     length = LONGEST_NUMBERS + 1
     for number in numbers:
-        needed = 3 * len(number.encode()) + len("&articleNumbers=")
+        needed = len(quote(number, safe="")) + len("&articleNumbers=")
         if length + needed > LONGEST_NUMBERS:
             parts.append([])
             length = 0

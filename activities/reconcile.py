@@ -277,7 +277,7 @@ class Reconcile:
         async with self._database.merchant(run.merchant) as session:
             for start in range(0, len(numbers), 1000):
                 some = numbers[start : start + 1000]
-                known = {one.article: one for one in await reconciling.balances_of(session, run.merchant, warehouse, some, False)}
+                known = {one.article: one for one in await reconciling.balances_of(session, run.merchant, warehouse, some)}
                 for number in some:
                     quantity = file.quantities[number]
                     article = known.get(number)
@@ -292,7 +292,7 @@ class Reconcile:
                 some = await reconciling.stocked(session, run.merchant, warehouse, after, 1000)
                 if not some:
                     break
-                for one in await reconciling.balances_of(session, run.merchant, warehouse, some, False):
+                for one in await reconciling.balances_of(session, run.merchant, warehouse, some):
                     if one.compared and one.article not in file.quantities:
                         unmatched.append(
                             (

@@ -17,6 +17,7 @@ _ADJUSTED = text(
     """
     select inventory_id, article_id, warehouse_id, cause, up, booked, step, doubt, doubt_at, reported from bridge.adjusted
     where merchant_id = :merchant and happened_at >= :since
+      and (cast(:ids as bigint[]) is null or article_id = any(cast(:ids as bigint[])))
     """
 )
 _ADJUST = text(
@@ -74,13 +75,15 @@ async def lock_adjusted(
     return await adjusted(connection, merchant, since)
 
 
-async def adjusted(connection: Session, merchant: str, since: datetime) -> dict[AdjustmentKey, Adjusted]:
-    """What is booked of the warehouse's corrections since then, without a lock."""
+async def adjusted(
+    connection: Session, merchant: str, since: datetime, ids: Sequence[int] | None = None
+) -> dict[AdjustmentKey, Adjusted]:
+    """What is booked of the warehouse's corrections since then, of all its articles or of these, without a lock."""
     return {
         AdjustmentKey(r.inventory_id, r.article_id, r.warehouse_id, r.cause, r.up): Adjusted(
             r.booked, r.step, r.doubt, r.doubt_at
         )
-        for r in await rows(connection, _ADJUSTED, merchant=merchant, since=since)
+        for r in await rows(connection, _ADJUSTED, merchant=merchant, since=since, ids=None if ids is None else list(ids))
     }
 
 

@@ -20,15 +20,13 @@ UNIT_FACTORS = ("quantity_per_package", "quantity_per_pallet")
 
 
 class Balance(NamedTuple):
-    """One article of ours as the sweep compares it. `compared`: a stock article that is no kit; `reserved` by open orders."""
+    """One article of ours as the sweep compares it. `compared`: a stock article that is no kit."""
 
     their_id: int | None
     article: str
-    compared: bool
     quantity: Decimal
-    value: Decimal
     version: int
-    reserved: Decimal
+    compared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Reserving:
 _HEAD = text("select entry_no, clock_timestamp() as now from bridge.ledger_head where merchant_id = :merchant")
 _COLUMNS = """
     select l.their_article_id as their_id, a.article_number as article, coalesce(b.quantity, 0) as quantity,
-      coalesce(b.value, 0) as value, coalesce(b.last_entry_no, 0) as version,
+      coalesce(b.last_entry_no, 0) as version,
       a.stock_article and not exists (select from erp.article_component c
         where c.merchant_id = a.merchant_id and c.article_number = a.article_number) as compared
 """
@@ -90,7 +88,7 @@ _RANGE = text(
       select a.merchant_id, a.article_number, a.stock_article from erp.article a
       where a.merchant_id = l.merchant_id and a.article_number = l.our_key offset 0) as a
     left join lateral (
-      select b.quantity, b.value, b.last_entry_no from erp.stock_balance b where b.merchant_id = l.merchant_id
+      select b.quantity, b.last_entry_no from erp.stock_balance b where b.merchant_id = l.merchant_id
         and b.article_number = l.our_key and b.warehouse = :warehouse offset 0) as b on true
     where l.merchant_id = :merchant and l.their_article_id > :after and (cast(:last as bigint) is null or l.their_article_id <= :last)
     order by l.their_article_id limit :most
@@ -267,31 +265,33 @@ async def head(connection: Session, merchant: str) -> tuple[int, datetime]:
 
 
 async def balances_between(
-    connection: Session, merchant: str, warehouse: str, after: int, last: int | None, most: int, with_reserved: bool
+    connection: Session, merchant: str, warehouse: str, after: int, last: int | None, most: int
 ) -> list[Balance]:
-    """Our balances of the articles whose id over there lies in (after, last], ascending."""
-    found = await rows(connection, _RANGE, merchant=merchant, warehouse=warehouse, after=after, last=last, most=most)
-    lines = await rows(connection, _RESERVED_BETWEEN, merchant=merchant, after=after, last=last) if with_reserved else ()
-    return _with_reserved(found, lines)
+    """Our balances of the articles whose id over there lies in (after, last], ascending. Rows as they are read, to be unpacked."""
+    return await rows(connection, _RANGE, merchant=merchant, warehouse=warehouse, after=after, last=last, most=most)
 
 
-async def balances_of(
-    connection: Session, merchant: str, warehouse: str, numbers: Sequence[str], with_reserved: bool
-) -> list[Balance]:
+async def reserved_between(connection: Session, merchant: str, after: int, last: int) -> dict[str, Decimal]:
+    """What open orders reserve of the same articles; one of which nothing is reserved is left out."""
+    return _summed(await rows(connection, _RESERVED_BETWEEN, merchant=merchant, after=after, last=last))
+
+
+async def balances_of(connection: Session, merchant: str, warehouse: str, numbers: Sequence[str]) -> list[Balance]:
     """Our balances of these articles; one that the ERP does not have is left out."""
     found = await rows(connection, _BY_NUMBER, merchant=merchant, warehouse=warehouse, numbers=list(numbers))
-    lines = await reserving(connection, merchant, [row.article for row in found]) if with_reserved and found else ()
-    return _with_reserved(found, lines)
+    return [Balance(*row) for row in found]
 
 
-def _with_reserved(found: Sequence[Any], lines: Iterable[Any]) -> list[Balance]:
+async def reserved_of(connection: Session, merchant: str, numbers: Sequence[str]) -> dict[str, Decimal]:
+    """What open orders reserve of these articles; one of which nothing is reserved is left out."""
+    return _summed(await reserving(connection, merchant, numbers))
+
+
+def _summed(lines: Iterable[Any]) -> dict[str, Decimal]:
     held: dict[str, Decimal] = {}
     for line in lines:
         held[line.article] = held.get(line.article, ZERO) + line.quantity
-    return [
-        Balance(their_id, article, compared, quantity, value, version, held.get(article, ZERO))
-        for their_id, article, quantity, value, version, compared in found
-    ]
+    return held
 
 
 async def reserving(connection: Session, merchant: str, numbers: Sequence[str]) -> list[Reserving]:
