@@ -3,6 +3,7 @@
 Each step finds what former attempts have left.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -441,7 +442,8 @@ class Reconcile:
                     )  # before the bookings are read: a later one is in the next file
                     report = await report_of(session, merchant, run, step.at, covered_by, booked_to)
                     name = f"{report.on}-{step.merchant}-run-{run.run_no}"
-                    for kind, content in (("csv", as_csv(report)), ("xlsx", as_xlsx(report)), ("html", as_html(report))):
+                    book = await asyncio.to_thread(as_xlsx, report)  # seconds of it: the loop must go on beating
+                    for kind, content in (("csv", as_csv(report)), ("xlsx", book), ("html", as_html(report))):
                         await settling.save_file(session, run, kind, f"{name}.{kind}", content)
                     await settling.finish(session, run, run.cut_at or step.at, covered_by, booked_to or None)
                     if run.kind == "daily":
