@@ -51,8 +51,8 @@ from erp.reconciling import Balance, Close, Reserving
 from erp.settling import Found
 
 TRIES = 3
-AT_ONCE = 40
-LONGEST_NUMBERS = 1200
+AT_ONCE = 60
+LONGEST_NUMBERS = 1500
 SAVE_SECONDS = 2.0
 """What a killed worker may lose of its reading."""
 

@@ -25,7 +25,7 @@ from erp.settling import Open, Run
 
 PATIENCE = timedelta(minutes=30)
 ACTOR = "reconciliation"
-AT_ONCE = 40
+AT_ONCE = 60
 
 
 @dataclass(frozen=True, slots=True)
