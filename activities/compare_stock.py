@@ -15,19 +15,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 from activities.stock_facts import Corrections, adjustment_facts, order_facts, scrap_candidates
 from activities.their_corrections import TheirCorrections
+from activities.their_documents import Documents, documents_of, in_flight, picked_from
 from activities.warehouse_stock import Shown, Theirs, figures_of, less, plainly_equal
 from clients.errors import NotFound
 from clients.ongoing import (
     GetArticle,
     GetOrder,
-    GetPurchaseOrder,
     OngoingClient,
-    OrderFilter,
-    PurchaseFilter,
 )
 from domain.adjusting import cost_of
 from domain.costing import Pool
@@ -52,20 +49,11 @@ from erp.settling import Found
 
 TRIES = 3
 AT_ONCE = 60
-LONGEST_NUMBERS = 1500
 SAVE_SECONDS = 2.0
 """What a killed worker may lose of its reading."""
 
 Unmatched = tuple[str, str, Decimal, str]
 """Side, number, quantity, what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """What the warehouse has on its documents of some articles."""
-
-    orders: dict[int, GetOrder]
-    purchases: dict[int, GetPurchaseOrder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +141,7 @@ class Comparer:
         """Compare every article above `after`, page by page; `save` takes what a page came to and says whether to go on."""
         corrections = await self.corrections()
         touched = corrections.touched
-        numbers = set[str]() if self._trusted else await self._in_flight()
+        numbers = set[str]() if self._trusted else await in_flight(self.client, self.beat)
         if self.cut:
             async with self.database.merchant(self.who) as session:
                 numbers |= await reconciling.moved_since(session, self.who, self.warehouse, self.cut)
@@ -349,7 +337,13 @@ class Comparer:
         async with self.database.merchant(self.who) as session:
             before = await reconciling.closely(session, self.who, self.warehouse, numbers)
         first = await self._rows(before)
-        documents = await self._documents(before.values())
+        documents = await documents_of(
+            self.client,
+            list(before),
+            since=min(self.now(), self.cut or self.now()) - timedelta(hours=self.rules.recent_hours),
+            open_below=picked_from(self.merchant) if self.rules.compare_available and self.cut is None else None,
+            beat=self.beat,
+        )
         self.beat()
         corrections = await self._corrections.of(_ids(before.values(), first.values()), self._window)
         second = first if self.given is not None else await self._rows(before)
@@ -438,33 +432,6 @@ class Comparer:
                     found[number] = self._whole(article)
         return found
 
-    async def _documents(self, wanted: Iterable[Close]) -> Documents:
-        """Every document of the warehouse that may hold something of these articles that we have not booked."""
-        orders: dict[int, GetOrder] = {}
-        purchases: dict[int, GetPurchaseOrder] = {}
-        since = min(self.now(), self.cut or self.now()) - timedelta(hours=self.rules.recent_hours)
-        below = _picked_from(self.merchant) - 1
-        for numbers in _in_parts([close.article for close in wanted]):
-            asked = [
-                OrderFilter(article_numbers=numbers, only_with_lines_to_report=True),
-                OrderFilter(article_numbers=numbers, last_picking_from=since),
-                OrderFilter(article_numbers=numbers, only_with_lines_to_report_returned=True),
-                OrderFilter(article_numbers=numbers, last_returned_from=since),
-            ]
-            if self.rules.compare_available and self.cut is None:
-                asked.append(OrderFilter(article_numbers=numbers, status_to=below))
-            for wish in asked:
-                async for page in self.client.list_orders(wish):
-                    orders |= {order.order_id: order for order in page}
-            for bought_wish in (
-                PurchaseFilter(article_numbers=numbers, only_with_lines_to_report=True),
-                PurchaseFilter(article_numbers=numbers, last_received_from=since),
-            ):
-                async for bought in self.client.list_purchase_orders(bought_wish):
-                    purchases |= {purchase.purchase_order_id: purchase for purchase in bought}
-            self.beat()
-        return Documents(orders, purchases)
-
     async def corrections(self) -> Corrections:
         """The warehouse's own corrections in the window, reported or not, and what we have booked of them."""
         return await self._corrections.whole(self._window)
@@ -506,17 +473,6 @@ class Comparer:
             corrections.rows[article_id] = [row for place, row in enumerate(rows) if place not in places]
         return thrown
 
-    async def _in_flight(self) -> set[str]:
-        """Articles on documents that the warehouse holds for unreported."""
-        numbers = set()
-        for asked in (OrderFilter(only_with_lines_to_report=True), OrderFilter(only_with_lines_to_report_returned=True)):
-            async for page in self.client.list_orders(asked):
-                numbers |= {leaf.article_number for order in page for line in order.lines for leaf in line.leaves}
-                self.beat()
-        async for bought in self.client.list_purchase_orders(PurchaseFilter(only_with_lines_to_report=True)):
-            numbers |= {line.article_number for purchase in bought for line in purchase.lines}
-        return numbers
-
     async def _facts(
         self, session: Any, documents: Documents, corrections: Corrections, wanted: Mapping[str, Close]
     ) -> tuple[dict[str, list[Fact]], dict[str, list[Reserved]]]:
@@ -535,7 +491,7 @@ class Comparer:
         held = await reconciling.reserving(session, self.who, list(wanted))
         facts: dict[str, list[Fact]] = {}
         theirs: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
-        threshold = _picked_from(self.merchant)
+        threshold = picked_from(self.merchant)
         thrown = await self.scrap(documents.orders.values(), corrections)
         for order_id, order in documents.orders.items():
             if self.rules.warehouse_ids and order.warehouse_id not in (None, *self.rules.warehouse_ids):
@@ -617,26 +573,6 @@ def _reserved(held: Sequence[Reserving], theirs: Mapping[tuple[str, str], tuple[
     return found
 
 
-def _picked_from(merchant: Merchant) -> int:
-    """The first status number from which the warehouse no longer reserves."""
-    meant = ("picked", "sent", "collected", "returned")
-    return min((int(number) for number, meaning in merchant.settings.statuses.items() if meaning in meant), default=400)
-
-
 def _ids(ours: Iterable[Close], theirs: Iterable[Theirs]) -> set[int]:
     """The warehouse's ids of these articles, those that we remember and those that it shows."""
     return {each.their_id for each in ours if each.their_id is not None} | {row.article_id for row in theirs}
-
-
-def _in_parts(numbers: Sequence[str]) -> list[list[str]]:
-    """Numbers in parts that fit in a query."""
-    parts: list[list[str]] = []
-    length = LONGEST_NUMBERS + 1
-    for number in numbers:
-        needed = len(quote(number, safe="")) + len("&articleNumbers=")
-        if length + needed > LONGEST_NUMBERS:
-            parts.append([])
-            length = 0
-        parts[-1].append(number)
-        length += needed
-    return parts
