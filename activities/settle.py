@@ -5,9 +5,11 @@ balance, where its version is checked once more: nothing that is on its way is e
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from activities.compare_stock import Comparer, Looked
@@ -99,14 +101,17 @@ class Settler:
     async def _report_adjustments(self) -> None:
         async with self.comparer.database.merchant(self.comparer.who) as session:
             owed = await adjusted.unreported(session, self.comparer.who)
-        for inventory_id, article_id in owed:
-            try:
-                await self.comparer.client.set_adjustment_reported(inventory_id, article_id)
-            except Rejected:
-                continue  # our books stand; the flag decides nothing, and the next run says it again
+        by_article = [(place, [*some]) for place, some in groupby(owed, lambda each: (each[0].inventory_id, each[0].article_id))]
+        # What is told and not yet noted when we are killed is told again, which is harmless.
+        for start in range(0, len(by_article), AT_ONCE):
+            told = []
+            for (inventory_id, article_id), some in by_article[start : start + AT_ONCE]:
+                with suppress(Rejected):  # our books stand; the flag decides nothing, and the next run says it again
+                    await self.comparer.client.set_adjustment_reported(inventory_id, article_id)
+                    told += some
+                self.comparer.beat()
             async with self.comparer.database.merchant(self.comparer.who) as session:
-                await adjusted.adjustment_reported(session, self.comparer.who, inventory_id, article_id)
-            self.comparer.beat()
+                await adjusted.adjustments_reported(session, self.comparer.who, told)
 
     async def take_back(self, run: Run) -> int:
         """Take back of settlements what a late cause has explained."""

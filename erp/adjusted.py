@@ -38,14 +38,17 @@ _DOUBT = text(
 )
 _UNREPORTED = text(
     """
-    select distinct inventory_id, article_id from bridge.adjusted where merchant_id = :merchant and not reported and doubt is null
-    order by 1, 2
+    select inventory_id, article_id, warehouse_id, cause, up, step from bridge.adjusted
+    where merchant_id = :merchant and not reported and doubt is null order by 1, 2, 3, 4, 5
     """
 )
 _REPORTED = text(
     """
-    update bridge.adjusted set reported = true where merchant_id = :merchant and inventory_id = :inventory_id
-      and article_id = :article_id and doubt is null
+    update bridge.adjusted j set reported = true
+    from unnest(cast(:inventories as bigint[]), cast(:articles as bigint[]), cast(:warehouses as bigint[]), cast(:causes as text[]),
+                cast(:ups as boolean[]), cast(:steps as int[])) as told(inventory_id, article_id, warehouse_id, cause, up, step)
+    where j.merchant_id = :merchant and j.inventory_id = told.inventory_id and j.article_id = told.article_id
+      and j.warehouse_id = told.warehouse_id and j.cause = told.cause and j.up = told.up and j.step = told.step and j.doubt is null
     """
 )
 _LOOK = text("select nextval('bridge.look_no') as number, clock_timestamp() as now")
@@ -128,10 +131,22 @@ async def keep_counting(connection: Session, merchant: str, fresh: Mapping[str, 
     return dict(row.counting)
 
 
-async def unreported(connection: Session, merchant: str) -> list[tuple[int, int]]:
-    """Corrections that are booked and that the warehouse has not been told of: inventory and article."""
-    return [(r.inventory_id, r.article_id) for r in await rows(connection, _UNREPORTED, merchant=merchant)]
+async def unreported(connection: Session, merchant: str) -> list[tuple[AdjustmentKey, int]]:
+    """Corrections that are booked and that the warehouse has not been told of, and how often each was booked."""
+    return [
+        (AdjustmentKey(r.inventory_id, r.article_id, r.warehouse_id, r.cause, r.up), r.step)
+        for r in await rows(connection, _UNREPORTED, merchant=merchant)
+    ]
 
 
-async def adjustment_reported(connection: Session, merchant: str, inventory_id: int, article_id: int) -> None:
-    await connection.execute(_REPORTED, {"merchant": merchant, "inventory_id": inventory_id, "article_id": article_id})
+async def adjustments_reported(connection: Session, merchant: str, told: Sequence[tuple[AdjustmentKey, int]]) -> None:
+    """The warehouse has been told of these. One that was booked once more meanwhile is still to be told."""
+    columns = {
+        "inventories": [key.inventory_id for key, _ in told],
+        "articles": [key.article_id for key, _ in told],
+        "warehouses": [key.warehouse_id for key, _ in told],
+        "causes": [key.cause for key, _ in told],
+        "ups": [key.up for key, _ in told],
+        "steps": [step for _, step in told],
+    }
+    await connection.execute(_REPORTED, {"merchant": merchant} | columns)
