@@ -504,6 +504,17 @@ async def test_when_goods_leave_only_at_collection_the_setting_says_so(shop: Sho
         await shop.ongoing("PUT", "settings", {"goodsLeaveStock": "at-pick"})
 
 
+async def test_a_page_on_which_nothing_is_goods_is_not_the_end(shop: Shop, clock: Clock) -> None:
+    for number in range(10):
+        kit = {"goodsOwnerId": shop.goods_owner, "articleNumber": f"KIT-{number}", "articleName": "Kit"}
+        kind = {"structureDefinition": {"articleKind": "Structure", "rows": []}}
+        (await shop.call_ongoing("PUT", "articles", kit | kind)).raise_for_status()
+    await stocked(shop, goods_leave_at_collection=True, page_size=10)
+    await clock.run()
+    [(read,)] = await shop.read("select articles_read from erp.reconciliation_run where merchant_id = :m")
+    assert read >= 3
+
+
 async def test_a_switched_off_flow_owes_nothing(shop: Shop, clock: Clock) -> None:
     await stocked(shop)
     async with shop.worker.database.merchant(shop.merchant) as session:
