@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.rates import ExchangeRates, FetchRates, RateConfirmation, RatesFetched
+    from domain.text import keepable
     from workflows import options
     from workflows.patient import Patient
 
@@ -66,7 +67,8 @@ class FetchExchangeRates(Patient):
         named = f"{confirmation.currency} {confirmation.on}"
         if self._blocked != "exchange-rate-implausible" or named not in self._blocked_text:
             raise ApplicationError(f"{named} is not in doubt: {self._blocked_text}", type="not-in-doubt")
-        if not confirmation.by.strip() or not confirmation.reason.strip() or confirmation.value <= 0:
+        said = confirmation.by.strip() and confirmation.reason.strip() and keepable(confirmation.by, confirmation.reason)
+        if not said or confirmation.value <= 0:
             raise ApplicationError("say who confirms it (by), why (reason), and the value as published", type="incomplete")
 
     @workflow.signal(name="confirm_rate", description="The same as the update.")

@@ -412,6 +412,8 @@ async def _receive(shop: Shop, doc_id: int, received: Decimal) -> None:
 async def _invoiced(shop: Shop) -> None:
     """The supplier bills four of the three pieces, dearer and at another rate; a person agreed. Freight is laid on them."""
     owed = {"goods_received_not_invoiced_account": 2490, "match_supplier_invoices": True, "landed_cost_account": 2491}
+    async with shop.role("app") as session:
+        await save_settings(session, shop.merchant, {"short_grace_seconds": 0} | owed, "prove")
     await shop.write(
         "erp",
         "insert into erp.landed_cost (merchant_id, landed_cost_number, purchases, amount, entered_by, reason)"
@@ -421,7 +423,6 @@ async def _invoiced(shop: Shop) -> None:
         "app", "update bridge.inbox set applied_at = now(), outcome = 'told' where merchant_id = :m and source = 'erp'"
     )
     async with shop.role("app") as session:
-        await save_settings(session, shop.merchant, {"short_grace_seconds": 0} | owed, "prove")
         merchant = await load_merchant(session, shop.merchant)
         day = merchant.day_of(datetime.now(UTC))
         line = ReadLine(2, "goods", 2490, "D", Decimal(4), Decimal("5.60"), Decimal("63.84"), ())

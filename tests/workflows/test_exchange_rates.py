@@ -152,6 +152,7 @@ async def test_one_krona_for_a_euro_blocks_until_a_person_confirms_or_the_bank_c
     for wrong in (
         RateConfirmation("anna", "right", "USD", due(), Decimal(1)),
         RateConfirmation("", "right", "EUR", due(), Decimal(1)),
+        RateConfirmation("anna", "no database keeps a \0", "EUR", due(), Decimal(1)),
         RateConfirmation("anna", "right", "EUR", due(), Decimal(0)),
     ):
         with pytest.raises(WorkflowUpdateFailedError):
