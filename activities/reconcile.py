@@ -22,6 +22,7 @@ from activities.settle import Decided, Settler
 from activities.spreadsheets import as_xlsx, read_stock_file
 from clients.errors import Rejected
 from clients.ongoing import OngoingClient
+from domain.difference_decisions import DifferenceDecision, DifferenceSituation, too_late
 from domain.errors import Refused
 from domain.flows import BALANCES
 from domain.how_it_counts import in_the_way
@@ -38,6 +39,7 @@ from erp import reconciling, settling
 from erp.database import Database, Session
 from erp.exceptions import keep_notes
 from erp.merchants import Merchant
+from erp.people import audit, audited
 from erp.settling import Found, Run
 from erp.watching import ran
 
@@ -116,6 +118,7 @@ class Decision:
     reason: str
     at: datetime
     refuse: bool = False
+    key: str = ""
 
 
 class Reconcile:
@@ -387,14 +390,13 @@ class Reconcile:
                 each = await settling.lock_settlement(session, who, number)
                 if each is None:
                     raise Refused("approval-incomplete", f"there is no unknown difference {number}")
-                if each.state == "booked":
-                    return Decided("booked", f"{each.article}: {each.quantity.normalize():f} is booked")
-                if each.state in ("gone", "refused"):
-                    return Decided(each.state, f"{each.article}: {each.why}")
+                wish = DifferenceDecision.REFUSE if decision.refuse else DifferenceDecision.APPROVE
+                await _claim_key(session, decision, wish)
+                if why := too_late(wish, DifferenceSituation(each.state)):
+                    return Decided(each.state, f"{each.article} {each.quantity.normalize():f}: {why} ({each.why})")
                 if decision.by.strip().casefold() not in {one.casefold() for one in each.approved_by}:
                     check_approval(each.approved_by, decision.by, decision.reason)
-                    verb = "refuse" if decision.refuse else "approve"
-                    await settling.decide(session, who, number, decision.by, verb, decision.reason)
+                    await settling.decide(session, who, number, decision.by, wish.value, decision.reason)
                 if decision.refuse:
                     text = f"refused by {decision.by}: {decision.reason}"
                     await settling.move_settlement(session, who, number, "refused", text)
@@ -479,3 +481,16 @@ def _cut_of(merchant: Merchant, day: date) -> datetime:
     """The instant that a past day's run stands for: when it would have begun."""
     hour = merchant.settings.reconciling.hour
     return datetime.combine(day, time_of_day(hour), ZoneInfo(merchant.time_zone))
+
+
+async def _claim_key(session: Session, decision: Decision, wish: DifferenceDecision) -> None:
+    """Keep a decision under its caller's key: the same again finds its outcome, another one under that key is refused."""
+    if not decision.key:
+        return
+    said = {"actor": decision.by, "action": f"{wish.value}-difference", "kind": "difference", "document": str(decision.number)}
+    if await audit(session, decision.merchant, **said, reason=decision.reason, request_key=decision.key):
+        return
+    held = await audited(session, decision.merchant, decision.key) or {}
+    if any(held.get(name) != value for name, value in said.items()):
+        text = f"the key {decision.key} was used for another decision or correction: take a new one"
+        raise Refused("approval-incomplete", text)

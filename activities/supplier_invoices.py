@@ -113,30 +113,8 @@ class SupplierInvoices:
     @activity.defn
     async def decide_invoice(self, decision: InvoiceDecision) -> str:
         """Keep what a person decided; returns it in words. The same decision again changes nothing, another one is refused."""
-        name = f"supplier invoice {decision.invoice} of purchase order {decision.purchase}"
-        wish = "reject" if decision.reject else "approve"
         async with self._database.merchant(decision.merchant) as session:
-            await purchases.lock_purchase(session, decision.merchant, decision.purchase)
-            held = await kept.state_of(session, decision.merchant, decision.purchase, decision.invoice)
-            if held is None:
-                raise Refused(TO_DECIDE, f"{name}: there is no such invoice on this purchase order")
-            if held.decision == wish:
-                return f"{name}: {wish} was decided before, by {held.decided_by}"
-            if held.state not in ("waiting", "parked") or held.decision is not None:
-                raise Refused(TO_DECIDE, f"{name} is {held.state}: there is nothing to decide")
-            if not decision.reject and held.match_state not in DECIDABLE:
-                raise Refused(TO_DECIDE, f"{name} is {held.match_state}: {held.why}; that cannot be approved, only mended")
-            await kept.decide(session, decision.merchant, decision.purchase, decision.invoice, decision.by, decision.reason, wish)
-            if decision.reject:
-                await kept.set_state(
-                    session,
-                    decision.merchant,
-                    decision.invoice,
-                    "rejected",
-                    held.match_state,
-                    f"by {decision.by}: {decision.reason}",
-                )
-        return f"{name}: {wish} by {decision.by}"
+            return await decide(session, decision)
 
     # --- matching -----------------------------------------------------------------------------------------------------
 
@@ -152,6 +130,27 @@ class SupplierInvoices:
             more = "; ".join(str(each) for each in waits[1:])
             raise Refused(waits[0].code, f"{waits[0]}{'; ' + more if more else ''}")
         return state
+
+
+async def decide(session: Session, decision: InvoiceDecision) -> str:
+    """Keep a decision about an invoice in the caller's transaction; returns it in words."""
+    name = f"supplier invoice {decision.invoice} of purchase order {decision.purchase}"
+    wish = "reject" if decision.reject else "approve"
+    await purchases.lock_purchase(session, decision.merchant, decision.purchase)
+    held = await kept.state_of(session, decision.merchant, decision.purchase, decision.invoice)
+    if held is None:
+        raise Refused(TO_DECIDE, f"{name}: there is no such invoice on this purchase order")
+    if held.decision == wish:
+        return f"{name}: {wish} was decided before, by {held.decided_by}"
+    if held.state not in ("waiting", "parked") or held.decision is not None:
+        raise Refused(TO_DECIDE, f"{name} is {held.state}: there is nothing to decide")
+    if not decision.reject and held.match_state not in DECIDABLE:
+        raise Refused(TO_DECIDE, f"{name} is {held.match_state}: {held.why}; that cannot be approved, only mended")
+    await kept.decide(session, decision.merchant, decision.purchase, decision.invoice, decision.by, decision.reason, wish)
+    if decision.reject:
+        words = f"by {decision.by}: {decision.reason}"
+        await kept.set_state(session, decision.merchant, decision.invoice, "rejected", held.match_state, words)
+    return f"{name}: {wish} by {decision.by}"
 
 
 async def match(session: Session, key: PurchaseKey, code_version: str) -> tuple[PurchaseState, list[Refused]]:

@@ -98,7 +98,7 @@ _CLOSE_PURCHASE = text(
     """
     update erp.purchase_order set closed_by = :by, close_reason = :reason
     where merchant_id = :merchant and purchase_order_number = :number and closed_by is null
-      and status not in ('draft', 'completed', 'cancelled') returning purchase_order_number
+      and status not in ('draft', 'received', 'invoiced', 'completed', 'cancelled') returning purchase_order_number
     """
 )
 _PURCHASE = text(

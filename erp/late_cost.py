@@ -28,6 +28,7 @@ EVENTS = {
     "delivery": "supplier-claim-delivered",
     "reversal": "supplier-invoice-undone",
     "landed-cost": "landed-cost",
+    "cost-correction": "cost-corrected",
 }
 
 

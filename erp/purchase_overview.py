@@ -28,7 +28,7 @@ _LINES = text(
 )
 _RECEIPTS = text(
     """
-    select receipt_no, line_number, article_number, quantity, unit_price, currency, exchange_rate, rate_date, value, received_at
+    select receipt_no, row_no, line_number, article_number, quantity, unit_price, currency, exchange_rate, rate_date, value, received_at
     from erp.goods_receipt_line where merchant_id = :merchant and purchase_order_number = :number order by receipt_no, row_no
     """
 )

@@ -1072,7 +1072,7 @@ MATCH_STATES = (
     "within_tolerance",
     "matched",
 )
-BOOKING_KINDS = ("match", "delivery", "reversal", "landed-cost", "supplier-return")
+BOOKING_KINDS = ("match", "delivery", "reversal", "landed-cost", "supplier-return", "cost-correction")
 EXCHANGE_RATE = Numeric(20, 10)
 
 

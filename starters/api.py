@@ -3,6 +3,7 @@
     POST /v1/{merchant}/sales-orders/{number}/corrections/{name}   Authorization: Bearer <token of the merchant>
     PUT  /v1/{merchant}/sales-orders/{number}/parked-addresses/{parked}
     GET  /v1/{merchant}/sales-orders/{number}
+    POST /v1/{merchant}/purchase-orders/{number}/corrections/{name}
 
 A token belongs to one merchant and is kept as a hash; its name goes with the actor into the audit. Bodies are small and strict; a
 refusal is 409 with the sentence that a person would read. An address never leaves our database on its way.
@@ -10,6 +11,8 @@ refusal is 409 with the sentence that a person would read. An address never leav
 
 import hmac
 import json
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -23,12 +26,15 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from domain.corrections import MEANINGS, Name
+from domain.purchase_corrections import MEANINGS as PURCHASE_MEANINGS
+from domain.purchase_corrections import SECOND_PERSON
 from erp.corrections import ADDRESS, park_address
 from erp.database import DATABASE_ERRORS, Database
 from erp.overview import order_overview
 from erp.people import token_name
 from starters.corrections import APPROVE, Unacceptable, correct, running, shape
 from starters.endpoints import hashed
+from starters.purchase_corrections import PURCHASE_KINDS, correct_purchase
 from worker.logs import configure_logs
 from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
@@ -42,7 +48,7 @@ LARGEST_BODY = 16 * 1024
 STATUS_OF = {"wrong-content": 400, "not-found": 404, "refused": 409, "no-answer": 503}
 
 
-def application(database: Database, client: Client) -> Starlette:
+def application(database: Database, client: Client, build_id: str = "api") -> Starlette:
     """The ASGI application. `database` is the app's role: each request sees its own merchant only."""
 
     async def allowed(request: Request) -> str | None:
@@ -55,6 +61,12 @@ def application(database: Database, client: Client) -> Starlette:
             return await token_name(session, merchant, hashed(token))
 
     async def send(request: Request) -> Response:
+        return await taken(request, partial(correct, client, database))
+
+    async def send_purchase(request: Request) -> Response:
+        return await taken(request, partial(correct_purchase, client, database, code_version=build_id))
+
+    async def taken(request: Request, does: Callable[..., Awaitable[str]]) -> Response:
         who = await allowed(request)
         if who is None:
             return _said(401, "unauthorised", "the bearer token opens nothing of this merchant")
@@ -65,7 +77,9 @@ def application(database: Database, client: Client) -> Starlette:
         if isinstance(body.get("by"), str) and body["by"].strip():
             body["by"] = f"{body['by']} (via {who})"
         try:
-            answer = await correct(client, database, where["merchant"], where["number"], where["name"], **body)
+            if strange := {"merchant", "number", "name", "code_version"} & set(body):
+                return _said(400, "wrong-content", f"{min(strange)} is not a field of {where['name']}")
+            answer = await does(where["merchant"], where["number"], where["name"], **body)
         except Unacceptable as why:
             return _said(STATUS_OF[why.code], why.code, str(why))
         return JSONResponse({"answer": answer})
@@ -109,11 +123,12 @@ def application(database: Database, client: Client) -> Starlette:
         log.warning("no database", error=type(error).__name__)
         return _said(503, "no-answer", "the database does not answer: send it again, with the same key")
 
-    order = "/v1/{merchant}/sales-orders/{number}"
+    order, purchase = "/v1/{merchant}/sales-orders/{number}", "/v1/{merchant}/purchase-orders/{number}"
     return Starlette(
         exception_handlers=dict.fromkeys((*DATABASE_ERRORS, DBAPIError, OSError), no_database),
         routes=[
             Route(f"{order}/corrections/{{name}}", send, methods=["POST"]),
+            Route(f"{purchase}/corrections/{{name}}", send_purchase, methods=["POST"]),
             Route(f"{order}/parked-addresses/{{parked}}", park, methods=["PUT"]),
             Route(order, show, methods=["GET"]),
             Route("/openapi.json", describe, methods=["GET"]),
@@ -167,13 +182,17 @@ def openapi() -> dict[str, Any]:
     }
     yes = operation(APPROVE, "a second person says yes", shape(Approval))
     paths[f"{order}/corrections/{APPROVE}"] = {"post": yes}
+    purchase = "/v1/{merchant}/purchase-orders/{number}/corrections"
+    meanings = {name.value: words for name, words in PURCHASE_MEANINGS.items()} | {SECOND_PERSON: "a second person says yes"}
+    for name, kind in PURCHASE_KINDS.items():
+        paths[f"{purchase}/{name}"] = {"post": operation(f"purchase_{name}", meanings[name], shape(kind))}
     texts = {"type": "object", "properties": {name: {"type": "string"} for name in ADDRESS}, "additionalProperties": False}
     parking = operation("park_address", "keep an address for change_address", texts, "parked")
     paths[f"{order}/parked-addresses/{{parked}}"] = {"put": parking}
     paths[order] = {"get": operation("show", "the order with all that belongs to it", None)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Lagerbro: corrections of sales orders", "version": "1"},
+        "info": {"title": "Lagerbro: corrections of sales orders and purchase orders", "version": "1"},
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
         "security": [{"token": []}],
         "paths": paths,
@@ -185,7 +204,7 @@ async def serve(settings: Settings) -> None:
     database = Database(settings.database("app"), pool_size=5)
     client = await connect(settings, SERVER_MAY_COME_LATER)
     config = uvicorn.Config(
-        application(database, client),
+        application(database, client, settings.build_id),
         host=settings.api_host,
         port=settings.api_port,
         log_config=None,

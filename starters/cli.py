@@ -23,7 +23,7 @@ from starters.cli_merchant import merchant
 from starters.cli_notes import notes
 from starters.cli_orders import erp, orders
 from starters.cli_people import digest_command, explain_command, retry_command, stuck_command, ui
-from starters.cli_purchase_invoices import purchases
+from starters.cli_purchase_corrections import purchases
 from starters.cli_rates import rates
 from starters.cli_reconcile import reconcile
 from starters.cli_returns import returns

@@ -20,7 +20,8 @@ from starters.cli_purchases import purchases
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
 from worker.settings import Settings
 from worker.temporal import connect
-from workflows.receive_purchase_order import AboutInvoice, ReceivePurchaseOrder
+from workflows.purchase_corrections import AboutInvoice
+from workflows.receive_purchase_order import ReceivePurchaseOrder
 
 __all__ = ["purchases"]
 
@@ -107,13 +108,15 @@ def approve(
     by: By,
     reason: Reason,
     reject: Annotated[bool, typer.Option("--reject", help="It must not be booked as it is.")] = False,
+    key: Annotated[str, typer.Option("--key", help="Your own key: the same one is done once.")] = "",
     merchant: MerchantId = "demo",
 ) -> None:
     """Decide about a supplier invoice that differs: book it as it is, or --reject it. Who and why are kept.
 
-    Exit code 0: it is decided. 1: nothing waits for a decision there, or it can only be mended.
+    Above the merchant's second_person_above another person must say yes: `purchase correct NUMBER approve_correction --key KEY`.
+    Exit code 0: it is decided, or waits for a second person. 1: nothing waits for a decision there, or it can only be mended.
     """
-    run_command(_approve(merchant, number, AboutInvoice(invoice, by, reason), reject))
+    run_command(_approve(merchant, number, AboutInvoice(invoice, by, reason, key), reject))
 
 
 async def _approve(merchant: str, number: str, about: AboutInvoice, reject: bool) -> int:

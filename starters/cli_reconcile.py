@@ -200,13 +200,14 @@ def approve(
     by: By,
     reason: Reason,
     refuse: Annotated[bool, typer.Option("--refuse", help="It must not be booked.")] = False,
+    key: Annotated[str, typer.Option("--key", help="Your own key: the same one is decided once.")] = "",
     merchant: MerchantId = "demo",
 ) -> None:
     """Decide about a difference that nobody can explain. Above the merchant's limit a second person must approve too.
 
     Exit code 0: booked or refused. 3: a second person is needed, or it is moving. 1: not taken, with the reason.
     """
-    run_command(_approve(Approval(number, by, reason, refuse), merchant))
+    run_command(_approve(Approval(number, by, reason, refuse, key), merchant))
 
 
 async def _approve(approval: Approval, merchant: str) -> int:

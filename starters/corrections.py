@@ -5,13 +5,14 @@
 Raises `Unacceptable` with a readable text when it is refused. Safe to repeat with the same key.
 """
 
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.corrections import LineChange, Name
+from domain.corrections import LineChange
 from erp.database import Database, Session, one
 from erp.people import PROCESS
 from workflows.corrections import SENT_AS, Approval
@@ -27,12 +28,12 @@ class Unacceptable(Exception):
         self.code = code
 
 
-def understood(name: str, given: dict[str, Any]) -> Any:
+def understood(name: str, given: dict[str, Any], kinds: Mapping[str, type[Any]] | None = None) -> Any:
     """What was given, as the type that the correction takes. Raises `Unacceptable` naming what is missing or too much."""
-    if name != APPROVE and name not in set(Name):
-        known = ", ".join([*(each.value for each in Name), APPROVE])
-        raise Unacceptable("wrong-content", f"{name} is no correction; there are {known}")
-    kind: type[Any] = Approval if name == APPROVE else SENT_AS[Name(name)]
+    kinds = kinds or {name_.value: kind_ for name_, kind_ in SENT_AS.items()} | {APPROVE: Approval}
+    if name not in kinds:
+        raise Unacceptable("wrong-content", f"{name} is no correction; there are {', '.join(map(str, kinds))}")
+    kind = kinds[name]
     known_fields = {each.name for each in fields(kind)}
     if strange := sorted(set(given) - known_fields):
         raise Unacceptable("wrong-content", f"{strange[0]} is not a field of {name}; it takes {', '.join(sorted(known_fields))}")
@@ -42,7 +43,9 @@ def understood(name: str, given: dict[str, Any]) -> Any:
             values["lines"] = [
                 each if is_dataclass(each) else LineChange(int(each["line"]), str(each["quantity"])) for each in values["lines"]
             ]
-        for field in known_fields - {"lines"}:
+        if "invoice" in values and (isinstance(values["invoice"], bool) or not isinstance(values["invoice"], int)):
+            raise Unacceptable("wrong-content", "invoice must be a number: the invoice's in Fortnox")
+        for field in known_fields - {"lines", "invoice"}:
             if field in values and not isinstance(values[field], str):
                 raise Unacceptable("wrong-content", f"{field} must be a text")
         return kind(**values)
@@ -58,6 +61,11 @@ async def correct(client: Client, database: Database, merchant: str, number: str
     sent = understood(name, given)
     async with database.merchant(merchant) as session:
         workflow_id = await running(session, merchant, number)
+    return await send(client, workflow_id, number, name, sent)
+
+
+async def send(client: Client, workflow_id: str, number: str, name: str, sent: Any) -> str:
+    """The update, and its answer or `Unacceptable`."""
     try:
         return str(await client.get_workflow_handle(workflow_id).execute_update(name, sent, result_type=str))
     except WorkflowUpdateFailedError as refused:
@@ -86,9 +94,11 @@ def shape(kind: type[Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for each in fields(kind):
         properties[each.name] = {"type": "string"}
+    if "invoice" in properties:
+        properties["invoice"] = {"type": "integer"}
     if "lines" in properties:
         line = {"line": {"type": "integer"}, "quantity": {"type": "string"}}
         item = {"type": "object", "properties": line, "required": ["line", "quantity"]}
         properties["lines"] = {"type": "array", "items": item}
-    required = [each.name for each in fields(kind) if each.name != "key" or kind is Approval]
+    required = [each.name for each in fields(kind) if each.default is MISSING]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

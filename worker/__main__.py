@@ -15,6 +15,7 @@ from activities.corrections import Corrections
 from activities.erp import Erp
 from activities.fortnox import Fortnox
 from activities.ongoing import Ongoing, Rules
+from activities.purchase_corrections import PurchaseCorrections
 from activities.purchases import Purchases
 from activities.reconcile import Reconcile
 from activities.returns import Returns
@@ -81,6 +82,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     vouchers = Vouchers(database, accounting, rules)
     supplier_invoices = SupplierInvoices(database, accounting, settings.build_id)
     corrections = Corrections(database, warehouse, accounting)
+    purchase_corrections = PurchaseCorrections(database, settings.build_id)
     shared = {"interceptors": [Meaning()], "graceful_shutdown_timeout": GRACE, "build_id": settings.build_id}
     many = settings.worker_concurrency
     return [
@@ -94,6 +96,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
                 corrections.weigh_correction,
                 corrections.correct_rows,
                 corrections.close_purchase,
+                purchase_corrections.correct_purchase,
                 banks.fetch_exchange_rates,
                 supplier_invoices.match_purchase,
                 supplier_invoices.decide_invoice,

@@ -23,12 +23,15 @@ LOOK_AGAIN = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What a person sends: which unknown difference, who they are and why. `refuse`: it must not be booked."""
+    """What a person sends: which unknown difference, who they are and why. `refuse`: it must not be booked.
+
+    `key` is the caller's own: the same key is decided once."""
 
     number: int
     by: str
     reason: str
     refuse: bool = False
+    key: str = ""
 
 
 @workflow.defn
@@ -89,13 +92,16 @@ class ApproveDifferences(Patient):
                 str(approval.get("by", "")),
                 str(approval.get("reason", "")),
                 bool(approval.get("refuse", False)),
+                str(approval.get("key", "")),
             )
             self._tell(await self._decide(given))
         except (ApplicationError, ValueError, TypeError) as refused:
             self._tell(f"a decision was not taken: {refused}")
 
     async def _decide(self, approval: Approval) -> str:
-        decision = Decision(self.merchant, approval.number, approval.by, approval.reason, workflow.now(), approval.refuse)
+        decision = Decision(
+            self.merchant, approval.number, approval.by, approval.reason, workflow.now(), approval.refuse, approval.key
+        )
         try:
             decided: Decided = await workflow.execute_activity_method(
                 Reconcile.decide_difference,

@@ -4,7 +4,6 @@ The process carries keys and small facts. Messages only say "look again": what c
 warehouse's lines, what was invoiced from our tables. What comes after the end starts another run.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,24 +15,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.purchases import Purchases
     from activities.supplier_invoices import SupplierInvoices
     from domain.keys import InvoiceDecision, PurchaseKey, PurchaseState
+    from domain.purchase_corrections import PurchaseName
     from workflows import options
     from workflows.patient import GAVE_WAY
-    from workflows.purchase_corrections import CorrectablePurchase
+    from workflows.purchase_corrections import AboutInvoice, CorrectablePurchase
 
 TRY_AGAIN = timedelta(minutes=10)
 """A rate, a setting or an article that was missing may have come meanwhile: nobody need say so."""
 BRISK = timedelta(hours=1)
 """How long whatever is said makes a blocked process look again. The watcher says it every minute, and months must not fill its
 history: later only the ERP's changes and a person do, and the time above."""
-
-
-@dataclass(frozen=True, slots=True)
-class AboutInvoice:
-    """What a person sends about a supplier invoice, by Fortnox's number: who they are and why."""
-
-    invoice: int
-    by: str
-    reason: str
 
 
 @workflow.defn
@@ -49,6 +40,7 @@ class ReceivePurchaseOrder(CorrectablePurchase):
     async def run(self, purchase: PurchaseKey) -> str:
         """Returns how it ended: `invoiced`, `completed` or `cancelled`. Never fails."""
         self.merchant, self.kind, self.document = purchase.merchant, "purchase-order", purchase.number
+        self._run = purchase.run
         state = await self._matched(purchase, await self._send(purchase))
         while state.outcome is None:
             await self._wait(state)
@@ -153,11 +145,11 @@ class ReceivePurchaseOrder(CorrectablePurchase):
 
     @approve.validator
     def _may_approve(self, about: AboutInvoice) -> None:
-        _must_be_whole(about)
+        self._check_correction(PurchaseName.APPROVE, about)
 
     @reject.validator
     def _may_reject(self, about: AboutInvoice) -> None:
-        _must_be_whole(about)
+        self._check_correction(PurchaseName.REJECT, about)
 
     @workflow.signal(name="approve", description="The same as the update, for many at once.")
     async def approve_signal(self, about: dict[str, Any]) -> None:
@@ -171,18 +163,24 @@ class ReceivePurchaseOrder(CorrectablePurchase):
 
     async def _decide_quietly(self, about: dict[str, Any], reject: bool) -> None:
         try:
-            given = AboutInvoice(int(about.get("invoice", 0)), str(about.get("by", "")), str(about.get("reason", "")))
-            _must_be_whole(given)
+            words = [str(about.get(name, "")) for name in ("by", "reason", "key")]
+            given = AboutInvoice(int(about.get("invoice", 0)), *words)
+            self._check_correction(PurchaseName.REJECT if reject else PurchaseName.APPROVE, given)
             await self._decide(given, reject)
         except (ApplicationError, ValueError, TypeError) as refused:
             self._tell(f"a decision was not taken: {refused}")
 
     def _offers(self) -> list[str]:
-        if self._blocked != "supplier-invoice-to-decide":
-            return []
-        return ['- or send `approve` or `reject` with `{"invoice": 57, "by": "your name", "reason": "what was agreed"}`']
+        decisions = ['- or send `approve` or `reject` with `{"invoice": 57, "by": "your name", "reason": "what was agreed"}`']
+        return [*(decisions if self._blocked == "supplier-invoice-to-decide" else []), *super()._offers()]
+
+    def _match_again(self) -> None:
+        self._look_owed = True
+        self._retry()
 
     async def _decide(self, about: AboutInvoice, reject: bool) -> str:
+        if workflow.patched("purchase-corrections-are-weighed"):
+            return await self._correct_purchase(PurchaseName.REJECT if reject else PurchaseName.APPROVE, about)
         decision = InvoiceDecision(self.merchant, self.document, about.invoice, about.by, about.reason, reject)
         try:
             answer: str = await workflow.execute_activity_method(
@@ -205,8 +203,3 @@ class ReceivePurchaseOrder(CorrectablePurchase):
         self._look_owed = True
         self._retry()
         return answer
-
-
-def _must_be_whole(about: AboutInvoice) -> None:
-    if about.invoice < 1 or not about.by.strip() or not about.reason.strip():
-        raise ApplicationError("a decision names the invoice in Fortnox, who and why", type="approval-incomplete")

@@ -54,6 +54,25 @@ async def brought_to(processes: Processes, where: PurchaseSituation) -> AsyncIte
             await floor(shop, "receive", {1: 6}, finish=True)
             await looks(processes, "deviation")
             yield
+        case S.DOUBT:
+            await placed(processes)
+            await floor(shop, "receive", {1: 6})
+            await looks(processes, "receiving")
+            unsure = {"route": "GET /purchaseOrders/*", "kind": "delay", "seconds": 0}
+            assert unsure
+            await floor(shop, "undo-receive")
+            await of(processes).signal(ReceivePurchaseOrder.look)
+            await becomes(lambda: shows(processes, attributes.STAGE), "doubt")
+            yield
+        case S.RECEIVED:
+            await to_be_invoiced(processes)
+            yield
+        case S.ENDED:
+            await placed(processes)
+            await floor(shop, "receive", {1: 10, 2: 4})
+            await of(processes).signal(ReceivePurchaseOrder.look)
+            assert await ended(processes) == "completed"
+            yield
         case S.LOOKING_BLOCKED:
             await placed(processes)
             body = {"goodsOwnerId": shop.goods_owner, "articleNumber": "X", "articleName": "x"}

@@ -14,7 +14,8 @@ from tests.workflows.test_receive_purchase_order import ended, of, reaches, show
 from tests.workflows.test_sales_order import losing
 from workflows import attributes, options
 from workflows.match_supplier_invoices import MatchSupplierInvoices
-from workflows.receive_purchase_order import AboutInvoice, ReceivePurchaseOrder
+from workflows.purchase_corrections import AboutInvoice
+from workflows.receive_purchase_order import ReceivePurchaseOrder
 
 __all__ = ["losing"]
 

@@ -1,0 +1,96 @@
+"""Commands that correct a purchase order: any correction by name, and what goods cost in words of its own."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from domain.purchase_corrections import EXAMPLES, MEANINGS, SECOND_PERSON, PurchaseName
+from erp.database import Database
+from starters.cli_purchase_invoices import purchases
+from starters.command import By, MerchantId, Reason, console, run_command
+from starters.corrections import Unacceptable
+from starters.purchase_corrections import correct_purchase
+from worker.settings import Settings
+from worker.temporal import connect
+
+__all__ = ["purchases"]
+
+Purchase = Annotated[str, typer.Argument(help="Purchase order number.")]
+Key = Annotated[str, typer.Option("--key", help="Your own key: the same one is done once.")]
+
+
+@purchases.command("correct")
+def correct(
+    number: Purchase,
+    name: Annotated[str, typer.Argument(help="The correction; `lagerbro purchase corrections` lists them.")],
+    by: By,
+    reason: Reason,
+    content: Annotated[str, typer.Option("--content", help='The rest as JSON, e.g. {"invoice": 57}.')] = "{}",
+    key: Key = "",
+    merchant: MerchantId = "demo",
+) -> None:
+    """Correct one purchase order: close_short, correct_cost, approve, reject, and a second person's approve_correction.
+
+    Exit code 0: done (now or before under this key), or it waits for a second person. 1: refused, and why. 3: nothing runs.
+    """
+    try:
+        given = json.loads(content)
+        if not isinstance(given, dict):
+            raise ValueError
+    except ValueError:
+        console.print(f"[red]--content is not a JSON object: {escape(content)}[/]")
+        raise typer.Exit(1) from None
+    run_command(corrected(merchant, number, name.replace("-", "_"), by, reason, key, given))
+
+
+@purchases.command("correct-cost")
+def correct_cost(
+    number: Purchase,
+    by: By,
+    reason: Reason,
+    receipt: Annotated[str, typer.Option("--receipt", help="A receipt and its row, as 1/1; all that came without it.")] = "",
+    unit_cost: Annotated[str, typer.Option("--unit-cost", help="What a piece of that line cost, in the books' currency.")] = "",
+    amount: Annotated[str, typer.Option("--amount", "-a", help="How much more (or less: -12.50) it cost.")] = "",
+    account: Annotated[
+        str, typer.Option("--account", help="The other side; purchase_difference_account of the settings without it.")
+    ] = "",
+    key: Key = "",
+    merchant: MerchantId = "demo",
+) -> None:
+    """Correct what received goods cost: what is still here takes its share, what is sold the rest.
+
+    After its end too, with a key.
+
+    Exit code 0: done (now or before under this key), or it waits for a second person. 1: refused, and why. 3: nothing runs.
+    """
+    given = {"receipt": receipt, "unit_cost": unit_cost, "amount": amount, "account": account}
+    run_command(corrected(merchant, number, PurchaseName.CORRECT_COST.value, by, reason, key, given))
+
+
+@purchases.command("corrections")
+def corrections_command() -> None:
+    """The corrections of a purchase order with what each means and takes. Exit code 0."""
+    for name in PurchaseName:
+        takes = f"  --content '{json.dumps(EXAMPLES[name])}'" if EXAMPLES[name] else ""
+        console.print(f"[bold]{name.value}[/]: {MEANINGS[name]}{escape(takes)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{SECOND_PERSON}[/]: a second person says yes to what was sent under a key  --key KEY", highlight=False)
+
+
+async def corrected(merchant: str, number: str, name: str, by: str, reason: str, key: str, given: dict[str, Any]) -> int:
+    """Send it, and say what is answered; the exit code."""
+    settings = Settings.from_environment()
+    database = Database(settings.database("app"), pool_size=1)
+    sent = {name_: value for name_, value in given.items() if value != ""}
+    sent |= {"by": by, "reason": reason} | ({"key": key} if key else {})
+    try:
+        client = await connect(settings)
+        answer = await correct_purchase(client, database, merchant, number, name, settings.build_id, **sent)
+        console.print(escape(answer), highlight=False, soft_wrap=True)
+    except Unacceptable as why:
+        console.print(f"[red]{escape(str(why))}[/]", highlight=False, soft_wrap=True)
+        return 1
+    finally:
+        await database.close()
+    return 0
