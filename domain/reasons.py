@@ -85,7 +85,8 @@ REASONS: dict[str, Reason] = {
     "landed-cost-not-allocated": Reason(
         "A landed cost cannot be laid on its receipt lines.",
         "person",
-        "Choose another key, complete the articles, or give the parts by hand.",
+        "Complete the articles and retry; or write another key or parts by hand in erp.landed_cost; or withdraw it"
+        " (lagerbro purchase withdraw) and enter it anew.",
     ),
     "cost-implausible": Reason(
         "An article's calculated cost would make a jump; the old one stays.",
@@ -406,7 +407,9 @@ REASONS: dict[str, Reason] = {
         "See whether that was meant; it is matched again as it is now.",
     ),
     "supplier-return-impossible": Reason(
-        "More is to go back to the supplier than our books hold or was received.", "erp", "Enter a smaller return."
+        "More is to go back to the supplier than our books hold or was received.",
+        "erp",
+        "Write a smaller quantity in erp.supplier_return, or withdraw it (lagerbro purchase withdraw) and enter a smaller one.",
     ),
     "credit-more-than-invoiced": Reason(
         "More is to be credited than was invoiced and is left.",

@@ -262,7 +262,8 @@ SWEDISH: dict[str, Swedish] = {
     ),
     "landed-cost-not-allocated": Swedish(
         "En hemtagningskostnad kan inte fördelas på sina inleveransrader.",
-        "Välj en annan fördelning, komplettera artiklarna, eller ange delarna för hand.",
+        "Komplettera artiklarna och försök igen; eller skriv en annan fördelning eller delarna för hand i erp.landed_cost; eller ta"
+        " tillbaka den (lagerbro purchase withdraw) och ange den på nytt.",
     ),
     "cost-implausible": Swedish(
         "En artikels beräknade kostnad skulle göra ett hopp; den gamla står kvar.",
@@ -339,7 +340,8 @@ SWEDISH: dict[str, Swedish] = {
         "Se om det var meningen; den matchas om som den är nu.",
     ),
     "supplier-return-impossible": Swedish(
-        "Mer ska tillbaka till leverantören än som finns i våra böcker eller togs emot.", "Ange en mindre retur."
+        "Mer ska tillbaka till leverantören än som finns i våra böcker eller togs emot.",
+        "Skriv ett mindre antal i erp.supplier_return, eller ta tillbaka den (lagerbro purchase withdraw) och ange en mindre.",
     ),
     "reconciliation-held": Swedish(
         "En avstämning skulle tömma lagret eller ändra för mycket av dess värde: den har inte bokat något okänt.",

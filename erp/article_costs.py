@@ -18,7 +18,7 @@ from domain.errors import Refused
 from domain.prices import calculated_cost, moved
 from domain.rates import Used
 from erp.database import Session, one, rows
-from erp.exceptions import keep_notes
+from erp.exceptions import close_note, keep_notes
 from erp.merchants import Merchant
 from erp.rates import rate_for
 
@@ -131,3 +131,4 @@ async def set_by_hand(connection: Session, merchant: str, article: str, cost: De
     await connection.execute(_SET, key | {"cost": cost})
     detail = {"from": None if known.calculated_cost is None else str(known.calculated_cost), "to": str(cost)}
     await connection.execute(_AUDIT, key | {"detail": json.dumps(detail)})
+    await close_note(connection, merchant, "article", article, "cost-implausible", by)

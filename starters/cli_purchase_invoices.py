@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from domain.keys import PurchaseKey
 from erp.database import DATABASE_ERRORS, Database, rows
+from erp.people import audit
 from erp.purchase_overview import purchase_overview
 from erp.supplier_invoices import nudge
 from erp.uninvoiced import uninvoiced
@@ -263,3 +264,54 @@ async def _uninvoiced(merchant: str, as_of: datetime | None, as_json: bool) -> i
     )
     console.print("It ties." if not found.gap else f"[bold red]Gap: {found.gap}[/]")
     return 1 if found.gap else 0
+
+
+_WITHDRAW = {
+    "landed cost": text(
+        "delete from erp.landed_cost where merchant_id = :merchant and landed_cost_number = :number returning 1 as gone"
+    ),
+    "return": text(
+        "delete from erp.supplier_return where merchant_id = :merchant and supplier_return_number = :number returning 1 as gone"
+    ),
+}
+
+
+@purchases.command("withdraw")
+def withdraw(
+    number: Annotated[str, typer.Argument(help="The number of a landed cost or of a return to the supplier.")],
+    by: By,
+    reason: Reason,
+    merchant: MerchantId = "demo",
+) -> None:
+    """Take back a landed cost or a return to the supplier that was entered and is not booked: it stands in nothing's way then.
+
+    Exit code 0: withdrawn. 1: there is none of that number, or it is booked.
+    """
+    run_command(_withdraw(merchant, number, by, reason))
+
+
+async def _withdraw(merchant: str, number: str, by: str, reason: str) -> int:
+    if not (by.strip() and reason.strip()):
+        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        return 1
+    database = Database(Settings.from_environment().database("erp"))
+    gone = []
+    try:
+        async with database.everyone() as session:
+            gone = [
+                what for what, statement in _WITHDRAW.items() if await rows(session, statement, merchant=merchant, number=number)
+            ]
+    except DATABASE_ERRORS as refused:
+        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        return 1
+    finally:
+        await database.close()
+    if not gone:
+        console.print(f"[red]There is no landed cost and no return to a supplier {number} of merchant {merchant}.[/]")
+        return 1
+    ours = Database(Settings.from_environment().database("app"))
+    async with ours.merchant(merchant) as session:
+        await audit(session, merchant, by, "withdraw", "purchase-cost", number, reason)
+    await ours.close()
+    console.print(f"{number} ({' and '.join(gone)}) is withdrawn.")
+    return 0

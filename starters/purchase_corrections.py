@@ -16,6 +16,7 @@ from activities.corrections import Asked
 from activities.purchase_corrections import PurchaseCorrections
 from domain.purchase_corrections import SECOND_PERSON, PurchaseName, PurchaseSituation, refusal, wrong_content
 from erp.database import Database, one
+from erp.people import audited
 from starters.corrections import Unacceptable, send, understood
 from workflows.corrections import Approval
 from workflows.purchase_corrections import PURCHASE_SENT_AS, purchase_content
@@ -56,6 +57,10 @@ async def _after_the_end(database: Database, merchant: str, number: str, name: s
     wrong = wrong_content(PurchaseName.CLOSE_SHORT if name == SECOND_PERSON else weighed, sent.by, sent.reason, content)
     if wrong:
         raise Unacceptable("wrong-content", f"{number}: {wrong}")
+    async with database.merchant(merchant) as session:
+        held = await audited(session, merchant, sent.key) if sent.key else None
+    if held is not None and (held["action"], held["document"]) == (name, number):
+        return f"{number}: {name} was done before under this key"
     if why := refusal(weighed, PurchaseSituation.ENDED):
         raise Unacceptable("refused", f"{number}: {why}")
     if not sent.key:

@@ -35,7 +35,8 @@ D = Decimal
 BOOKS = ("G1", "G2", "G3", "G4", "L1", "L2", "L3", "V2", "V3")
 DIFFERENCE = 4990
 AUDIT = """
-    select actor, action, detail ->> 'approved_by' from bridge.audit where merchant_id = :m and kind = 'purchase-order' order by 1, 2"""
+    select actor, action, detail ->> 'approved_by' from bridge.audit
+    where merchant_id = :m and kind = 'purchase-order' order by 1, 2"""
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")

@@ -1,4 +1,4 @@
-"""Reasons that a test of their own brings a process into and out of, and those that no process can come to yet."""
+"""Reasons that a test of their own brings a process, or whoever was refused, into and out of."""
 
 from tests.workflows.reasons.world import Elsewhere
 
@@ -61,24 +61,10 @@ ELSEWHERE |= {
     "supplier-invoice-to-decide": Elsewhere(
         "tests/workflows/test_supplier_invoices.py::test_an_invoice_that_differs_stands_still_until_a_person_approves_it"
     ),
-    "supplier-invoice-without-purchase": Elsewhere(
-        "tests/activities/test_supplier_invoices.py::test_an_invoice_is_never_guessed_onto_one_of_two_purchases"
+    "supplier-invoices-off": Elsewhere(
+        "tests/workflows/test_flows.py::test_no_supplier_invoice_is_read_while_their_flow_is_off_and_all_are_when_it_is_on"
     ),
-    "invoiced-outside": Elsewhere(
-        "tests/activities/test_returns_in_trouble.py::test_what_comes_back_of_an_invoice_made_outside_waits_for_a_person"
+    "preview-outdated": Elsewhere(
+        "tests/activities/test_revaluing.py::test_a_preview_that_is_outdated_is_refused_and_the_new_one_is_booked"
     ),
 }
-
-NOT_YET = {
-    "landed-cost-not-allocated": "refused to whoever lays it on (tests/activities/test_supplier_invoices.py)",
-    "supplier-return-impossible": "refused to whoever sends goods back (tests/activities/test_supplier_invoices.py)",
-    "supplier-invoice-not-on-account": "its way in is tests/activities/test_supplier_invoices.py; its remedy is not walked",
-    "supplier-invoice-changed": "its way in is tests/activities/test_supplier_invoices.py; a person closes the note",
-    "supplier-invoices-off": "holds up no process; its flow is not walked off and on",
-    "cost-implausible": "its way in is tests/erp/test_article_costs.py; its remedy is not walked",
-    "standard-cost-missing": "its way in is tests/erp/test_costing_methods.py; not brought into a process",
-    "posting-rule-missing": "not brought into a process",
-    "preview-outdated": "refused to whoever books the preview (tests/activities/test_revaluing.py)",
-    "counting-not-proved": "its way in is tests/activities/test_how_it_counts.py; its remedy is not walked",
-}
-"""What is still to be brought into a process and out of it here, and what is tested of it."""

@@ -6,9 +6,22 @@ from typing import Any
 from domain.merchant import MerchantSettings
 from tests.activities.returning import announce, receive
 from tests.workflows.process import Processes, becomes
+from tests.workflows.reasons.invoices import a_value_that_is_refused
 from tests.workflows.reasons.orders import theirs
-from tests.workflows.reasons.world import Way, agreed, at_warehouse, erp, mend_ongoing, seen_to, set_in_force, sold, spoil_ongoing
+from tests.workflows.reasons.world import (
+    Way,
+    agreed,
+    at_warehouse,
+    erp,
+    mend_fortnox,
+    mend_ongoing,
+    seen_to,
+    set_in_force,
+    sold,
+    spoil_ongoing,
+)
 from tests.workflows.test_receive_return import _status, credited, of
+from workflows.corrections import ForeignDocument
 from workflows.patient import Correction
 from workflows.receive_return import ReceiveReturn
 
@@ -188,7 +201,27 @@ async def announced_under_another_number(p: Processes) -> None:
     assert said["R-1"]["number"] == 100, "theirs is left alone"
 
 
+async def invoiced_by_hand(p: Processes) -> None:
+    """What was sold was invoiced outside, by decision; then some of it comes back."""
+    await a_value_that_is_refused(p)
+    await p.blocked_by("invoice-refused")
+    await p.of().execute_update("handled_outside", ForeignDocument("anna", "invoiced by hand", "4711"))
+    await mend_fortnox(p)
+    assert await p.result("SO-1", 40) == "completed"
+    await announce(p.shop, {1: 1})
+    await becomes(lambda: _status(p), "at-warehouse", 40)
+    await receive(p.shop)
+    await look(p)
+
+
+async def credited_by_hand(p: Processes) -> None:
+    """`lagerbro return settle`."""
+    await of(p, "R-1").execute_update("settle_without_credit", Correction("anna", "credited where it was invoiced"))
+    await becomes(lambda: _status(p), "completed", 30)
+
+
 WAYS = {
+    "invoiced-outside": Way(invoiced_by_hand, credited_by_hand),
     "return-refused": Way(refused, corrected),
     "return-differs": Way(it_differs, corrected),
     "return-of-unsent-order": Way(never_sent, written_anew_for_the_right_order),
