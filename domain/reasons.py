@@ -213,7 +213,8 @@ REASONS: dict[str, Reason] = {
     "posting-rule-missing": Reason(
         "No posting rule of the merchant says on which accounts an event of stock is booked.",
         "accounting",
-        "Add a rule for the event named to posting_rules (lagerbro merchant posting-rules explain EVENT); it goes on by itself.",
+        "Add a rule for the event named to posting_rules (lagerbro merchant posting-rules explain EVENT); what waits goes on by"
+        " itself, a revaluation is booked again.",
     ),
     "standard-cost-missing": Reason(
         "Stock stands at standard cost, and an article has none.",

@@ -209,7 +209,8 @@ SWEDISH: dict[str, Swedish] = {
     ),
     "posting-rule-missing": Swedish(
         "Ingen av handlarens konteringsregler säger på vilka konton en lagerhändelse bokförs.",
-        "Lägg till en regel i posting_rules (lagerbro merchant posting-rules explain HÄNDELSE); det fortsätter av sig självt.",
+        "Lägg till en regel i posting_rules (lagerbro merchant posting-rules explain HÄNDELSE); det som väntar fortsätter av sig"
+        " självt, en omvärdering bokförs igen.",
     ),
     "standard-cost-missing": Swedish(
         "Lagret värderas till standardkostnad, och en artikel har ingen.",
@@ -262,8 +263,8 @@ SWEDISH: dict[str, Swedish] = {
     ),
     "landed-cost-not-allocated": Swedish(
         "En hemtagningskostnad kan inte fördelas på sina inleveransrader.",
-        "Komplettera artiklarna och försök igen; eller skriv en annan fördelning eller delarna för hand i erp.landed_cost; eller ta"
-        " tillbaka den (lagerbro purchase withdraw) och ange den på nytt.",
+        "Komplettera artiklarna och försök igen; eller skriv en annan fördelning eller delarna för hand i erp.landed_cost; eller"
+        " ta tillbaka den (lagerbro purchase withdraw) och ange den på nytt.",
     ),
     "cost-implausible": Swedish(
         "En artikels beräknade kostnad skulle göra ett hopp; den gamla står kvar.",

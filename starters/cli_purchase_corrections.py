@@ -1,19 +1,15 @@
 """Commands that correct a purchase order: any correction by name, and what goods cost in words of its own."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from domain.purchase_corrections import EXAMPLES, MEANINGS, SECOND_PERSON, PurchaseName
-from erp.database import Database
 from starters.cli_purchase_invoices import purchases
+from starters.cli_purchases import corrected
 from starters.command import By, MerchantId, Reason, console, run_command
-from starters.corrections import Unacceptable
-from starters.purchase_corrections import correct_purchase
-from worker.settings import Settings
-from worker.temporal import connect
 
 __all__ = ["purchases"]
 
@@ -76,21 +72,3 @@ def corrections_command() -> None:
         takes = f"  --content '{json.dumps(EXAMPLES[name])}'" if EXAMPLES[name] else ""
         console.print(f"[bold]{name.value}[/]: {MEANINGS[name]}{escape(takes)}", highlight=False, soft_wrap=True)
     console.print(f"[bold]{SECOND_PERSON}[/]: a second person says yes to what was sent under a key  --key KEY", highlight=False)
-
-
-async def corrected(merchant: str, number: str, name: str, by: str, reason: str, key: str, given: dict[str, Any]) -> int:
-    """Send it, and say what is answered; the exit code."""
-    settings = Settings.from_environment()
-    database = Database(settings.database("app"), pool_size=1)
-    sent = {name_: value for name_, value in given.items() if value != ""}
-    sent |= {"by": by, "reason": reason} | ({"key": key} if key else {})
-    try:
-        client = await connect(settings)
-        answer = await correct_purchase(client, database, merchant, number, name, settings.build_id, **sent)
-        console.print(escape(answer), highlight=False, soft_wrap=True)
-    except Unacceptable as why:
-        console.print(f"[red]{escape(str(why))}[/]", highlight=False, soft_wrap=True)
-        return 1
-    finally:
-        await database.close()
-    return 0

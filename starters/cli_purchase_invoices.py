@@ -8,21 +8,17 @@ from typing import Annotated, Any
 
 import typer
 from sqlalchemy import text
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.service import RPCError
 
-from domain.keys import PurchaseKey
+from domain.purchase_corrections import PurchaseName
 from erp.database import DATABASE_ERRORS, Database, rows
 from erp.people import audit
 from erp.purchase_overview import purchase_overview
 from erp.supplier_invoices import nudge
 from erp.uninvoiced import uninvoiced
-from starters.cli_purchases import purchases
+from starters.cli_purchases import corrected, purchases
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
 from worker.settings import Settings
-from worker.temporal import connect
 from workflows.purchase_corrections import AboutInvoice
-from workflows.receive_purchase_order import ReceivePurchaseOrder
 
 __all__ = ["purchases"]
 
@@ -121,24 +117,10 @@ def approve(
 
 
 async def _approve(merchant: str, number: str, about: AboutInvoice, reject: bool) -> int:
-    found = await _found(merchant, number)
-    if found is None:
+    if await _found(merchant, number) is None:
         return 1
-    runs = [process["run"] for process in found["processes"] if process["ended_at"] is None]
-    if not runs:
-        console.print(f"[red]Purchase order {number} of {merchant} is {found['status']}: nothing of it waits.[/]")
-        return 1
-    handle = (await connect(Settings.from_environment())).get_workflow_handle(PurchaseKey(merchant, number, runs[-1]).workflow_id)
-    update: Any = ReceivePurchaseOrder.reject if reject else ReceivePurchaseOrder.approve
-    try:
-        console.print(await handle.execute_update(update, about))
-    except WorkflowUpdateFailedError as refused:
-        console.print(f"[red]{refused.cause}[/]")
-        return 1
-    except RPCError as error:
-        console.print(f"[red]Temporal: {error.message}[/]")
-        return 1
-    return 0
+    name = PurchaseName.REJECT if reject else PurchaseName.APPROVE
+    return await corrected(merchant, number, name.value, about.by, about.reason, about.key, {"invoice": about.invoice})
 
 
 async def _found(merchant: str, number: str) -> dict[str, Any] | None:

@@ -2,18 +2,23 @@
 
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from sqlalchemy import text
 
 from domain.keys import PurchaseKey
+from domain.purchase_corrections import PurchaseName
 from domain.reasons import REASONS
 from erp.database import DATABASE_ERRORS, Database, one
 from erp.purchase_overview import purchase_list, purchase_overview
 from starters.cli_returns import decide
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
+from starters.corrections import Unacceptable
+from starters.purchase_corrections import correct_purchase
 from worker.settings import Settings
+from worker.temporal import connect
 from workflows.receive_purchase_order import ReceivePurchaseOrder
 
 purchases = typer.Typer(no_args_is_help=True, help="Purchase orders: place one, see one, see all that are under way, close one.")
@@ -158,21 +163,32 @@ async def _listed(merchant: str | None, everything: bool, most: int, as_json: bo
 
 @purchases.command("close")
 def close(
-    number: Annotated[str, typer.Argument(help="Purchase order number.")], by: By, reason: Reason, merchant: MerchantId = "demo"
+    number: Annotated[str, typer.Argument(help="Purchase order number.")],
+    by: By,
+    reason: Reason,
+    key: Annotated[str, typer.Option("--key", help="Your own key: the same one is done once.")] = "",
+    merchant: MerchantId = "demo",
 ) -> None:
     """Expect nothing more of a purchase order, short or over. A decision: who and why are kept.
 
-    Goods that come later are booked all the same.
+    Goods that come later are booked all the same. Above second_person_above another person must say yes.
 
-    Exit code 0: it is decided. 1: there is no such purchase order under way.
+    Exit code 0: it is decided, or waits for a second person. 1: there is no such purchase order under way.
     """
-    run_command(_close(merchant, number, by, reason))
+    run_command(_close(merchant, number, by, reason, key))
 
 
-async def _close(merchant: str, number: str, by: str, reason: str) -> int:
+async def _close(merchant: str, number: str, by: str, reason: str, key_: str) -> int:
     if not (by.strip() and reason.strip()):
         console.print("[red]--by and --reason must say who and why: both are kept.[/]")
         return 1
+    verify = Database(Settings.from_environment().database("verify"))
+    async with verify.everyone() as session:
+        shown = await purchase_overview(session, merchant, number)
+    await verify.close()
+    if shown is not None and any(process["ended_at"] is None for process in shown["processes"]):
+        return await corrected(merchant, number, PurchaseName.CLOSE_SHORT.value, by, reason, key_, {})
+    # Nothing runs yet: it is written as the ERP would.
     key = {"merchant": merchant, "number": number}
     database = Database(Settings.from_environment().database("erp"))
     try:
@@ -211,3 +227,21 @@ async def _retry(merchant: str, number: str, by: str, reason: str) -> int:
         return 1
     workflow_id = PurchaseKey(merchant, number, runs[-1]).workflow_id
     return await decide(workflow_id, ReceivePurchaseOrder.retry_now, by, reason)
+
+
+async def corrected(merchant: str, number: str, name: str, by: str, reason: str, key: str, given: dict[str, Any]) -> int:
+    """Send it, and say what is answered; the exit code."""
+    settings = Settings.from_environment()
+    database = Database(settings.database("app"), pool_size=1)
+    sent = {name_: value for name_, value in given.items() if value != ""}
+    sent |= {"by": by, "reason": reason} | ({"key": key} if key else {})
+    try:
+        client = await connect(settings)
+        answer = await correct_purchase(client, database, merchant, number, name, settings.build_id, **sent)
+        console.print(escape(answer), highlight=False, soft_wrap=True)
+    except Unacceptable as why:
+        console.print(f"[red]{escape(str(why))}[/]", highlight=False, soft_wrap=True)
+        return 1
+    finally:
+        await database.close()
+    return 0

@@ -12,7 +12,9 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.reconcile import Decision, Settlement, Step, Wish, Written
+from domain.difference_decisions import TABLE, DifferenceDecision, DifferenceSituation, too_late
 from domain.errors import Refused
+from erp import settling
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.erp.data import article, insert, line, open_stock
 
@@ -523,3 +525,58 @@ async def test_answers_that_are_lost_change_nothing(shop: Shop, clock: Clock) ->
 
 def test_a_step_can_be_told_apart_by_its_run() -> None:
     assert replace(Step("m", 1, datetime.now(UTC)), run_no=2).run_no == 2
+
+
+D_, S_ = DifferenceDecision, DifferenceSituation
+KEYS = "select actor, action, document from bridge.audit where merchant_id = :m and request_key = 'k-1'"
+
+
+def test_every_cell_of_the_decisions_says_what_comes_of_it() -> None:
+    assert {decision: set(cells) for decision, cells in TABLE.items()} == dict.fromkeys(D_, set(S_))
+    assert all(None in cells.values() for cells in TABLE.values())
+
+
+@pytest.mark.parametrize("where", S_)
+@pytest.mark.parametrize("decision", D_)
+async def test_a_decision_under_a_key_is_taken_once_or_answered_with_what_has_become_of_it(
+    shop: Shop, clock: Clock, decision: DifferenceDecision, where: DifferenceSituation
+) -> None:
+    number = await brought_to(shop, clock, where)
+    before = await shop.read(ENTRIES)
+    refuse = decision is D_.REFUSE
+    answers = {await decide(shop, clock, number, refuse=refuse, key="k-1") for _ in range(3)}
+    after = await shop.read(ENTRIES)
+    if too_late(decision, where) is not None:
+        assert (answers, after) == ({where.value}, before)
+    else:
+        assert answers == {"refused" if refuse else "booked"}
+        assert len(after) == len(before) + (not refuse)
+    assert await shop.read(KEYS) == [("anna", f"{decision}-difference", f"{number}")]
+    with pytest.raises(Refused, match="used for another decision"):
+        await decide(shop, clock, number, refuse=not refuse, key="k-1")
+    at_once = await asyncio.gather(*(decide(shop, clock, number, by, refuse=refuse) for by in ("bo", "cy")))
+    assert set(at_once) <= {"booked", "refused", "gone"} and await shop.read(ENTRIES) == after
+
+
+async def brought_to(shop: Shop, clock: Clock, where: DifferenceSituation) -> int:
+    """The number of a difference that stands there."""
+    if where is S_.SEEN:
+        await stocked(shop)
+        await lose(shop, "A", 990)
+        await clock.run()
+        [(seen,)] = await shop.read("select settlement_no from erp.settlement where merchant_id = :m and state = 'seen'")
+        return int(seen)
+    number = await waits(shop, clock)
+    match where:
+        case S_.BOOKED:
+            assert await decide(shop, clock, number, "dan") == "booked"
+        case S_.REFUSED:
+            assert await decide(shop, clock, number, "dan", refuse=True) == "refused"
+        case S_.GONE:
+            await lose(shop, "A", 1000)
+            assert await decide(shop, clock, number, "dan") == "gone"
+        case S_.APPROVED:  # as when the goods were moving just then
+            async with shop.worker.database.merchant(shop.merchant) as session:
+                await settling.decide(session, shop.merchant, number, "dan", "approve", "counted")
+                await settling.move_settlement(session, shop.merchant, number, "approved", "approved by dan")
+    return number

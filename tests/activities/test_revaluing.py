@@ -174,6 +174,32 @@ async def test_when_the_books_have_moved_since_the_preview_nothing_is_booked(sho
     assert await everything(shop) == before
 
 
+async def test_a_preview_that_is_outdated_is_refused_and_the_new_one_is_booked(shop: Shop) -> None:
+    await opened(shop)
+    await received(shop, 100, "10")
+    mark = (await seen(shop, RATE)).hash
+    await sold(shop, 1)
+    with pytest.raises(Refused) as refused:
+        await book(shop, RATE, mark)
+    assert refused.value.code == "preview-outdated"
+    assert (await book(shop, RATE, (await seen(shop, RATE)).hash))[1] is True
+    await sound(shop)
+
+
+async def test_goods_without_a_posting_rule_are_not_revalued_until_there_is_one(shop: Shop) -> None:
+    await opened(shop)
+    await received(shop, 100, "10")
+    mark = (await seen(shop, RATE)).hash
+    rule = {"priority": 10, "event": "goods-received", "debit": 1460, "credit": ACCOUNT}
+    await shop.settings(posting_rules=[rule | {"article": "ANOTHER"}])
+    with pytest.raises(Refused, match="no posting rule for goods-received of article X") as refused:
+        await book(shop, RATE, mark)
+    assert refused.value.code == "posting-rule-missing"
+    await shop.settings(posting_rules=[rule])
+    assert (await book(shop, RATE, mark))[1] is True
+    await sound(shop)
+
+
 async def test_a_purchase_price_that_was_corrected_after_the_receipt_reaches_stock_and_result(shop: Shop) -> None:
     await opened(shop)
     key = await place(shop, [ordered("X", 200, "10")], currency="USD")

@@ -87,3 +87,22 @@ async def test_landed_costs_and_returns_are_entered_once_with_actor_and_reason(s
         ("supplier-return/R-1", "booked"),
     ]
     assert (await shop.balances())["N"] == (8, Decimal("100.40"))
+
+
+async def test_what_was_entered_and_is_not_booked_is_withdrawn_and_its_purchase_told(shop: Shop, typed: Says) -> None:
+    await buying(shop, "N", landed_cost_account=2491)
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    who = ["--by", "Kim", "--reason", "a slip", "-m", shop.merchant]
+    for number, quantity in (("R-1", "12"), ("R-2", "2")):
+        back = ["purchase", "return", number, "--purchase", "PO-1", "--article", "N", "--quantity", quantity, *who]
+        assert (await typed(*back)).exit_code == 0
+    await look_past(shop, key)
+    told = "select count(*) from bridge.inbox where merchant_id = :m and document = 'PO-1' and source = 'erp'"
+    [(before,)] = await shop.read(told)
+    assert "R-1 (return) is withdrawn" in (await typed("purchase", "withdraw", "R-1", *who)).output
+    assert await shop.read(told) == [(before + 1,)]
+    for number, words in (("R-1", "There is no landed cost"), ("R-2", "what is booked is not changed")):
+        refused = await typed("purchase", "withdraw", number, *who)
+        assert (refused.exit_code, words in refused.output) == (1, True), refused.output
+    audit = "select actor, action, document, reason from bridge.audit where merchant_id = :m and action = 'withdraw'"
+    assert await shop.read(audit) == [("Kim", "withdraw", "R-1", "a slip")]

@@ -8,12 +8,17 @@ import pytest
 import pytest_asyncio
 
 from domain.corrections import Name, Situation
+from domain.purchase_corrections import PurchaseName
 from erp.people import add_token, end_token
 from starters.api import application, openapi
 from starters.endpoints import hashed
+from tests.activities.buying import buying, pool
+from tests.activities.test_purchases import floor, ordered, place, status
 from tests.activities.world import Shop
 from tests.workflows.process import Processes, becomes
 from tests.workflows.situations import brought_to
+from tests.workflows.test_receive_purchase_order import of
+from workflows.receive_purchase_order import ReceivePurchaseOrder
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -109,3 +114,39 @@ def test_the_description_has_every_correction_with_what_it_takes() -> None:
     for name in (*(each.value for each in Name), "approve"):
         schema = paths[f"/v1/{{merchant}}/sales-orders/{{number}}/corrections/{name}"]["post"]["requestBody"]
         assert {"by", "reason"} <= set(schema["content"]["application/json"]["schema"]["required"])
+    for name in (*(each.value for each in PurchaseName), "approve_correction"):
+        schema = paths[f"/v1/{{merchant}}/purchase-orders/{{number}}/corrections/{name}"]["post"]["requestBody"]
+        assert {"by", "reason"} <= set(schema["content"]["application/json"]["schema"]["required"])
+
+
+async def test_what_a_purchase_cost_is_corrected_once_for_each_key(
+    api: httpx.AsyncClient, processes: Processes, shop: Shop
+) -> None:
+    await buying(shop, "N", purchase_difference_account=4990)
+    await place(shop, [ordered("N", 10, 10)])
+    await processes.deliver()
+    await becomes(lambda: status(shop), "at-warehouse")
+    path = f"/v1/{shop.merchant}/purchase-orders/PO-1/corrections"
+    body = {"by": "anna", "reason": "freight by hand", "key": "k-1", "amount": "5"}
+    too_early = await api.post(f"{path}/correct_cost", json=body)
+    assert (too_early.status_code, "nothing of it has come in" in too_early.json()["message"]) == (409, True)
+    await floor(shop, "receive", {1: 10})
+    await of(processes).signal(ReceivePurchaseOrder.look)
+    await becomes(lambda: status(shop), "received")
+    for _ in range(3):
+        assert (await api.post(f"{path}/correct_cost", json=body)).status_code == 200
+    assert await pool(shop, "N") == (10, 105)
+    for name, wrong, status_code, words in (
+        ("correct_cost", {"receipt": "1/1"}, 400, "give either unit_cost"),
+        ("correct_cost", {"amount": 5}, 400, "must be a text"),
+        ("correct_cost", {"amount": "5", "name": "x"}, 400, "name is not a field"),
+        ("approve", {"invoice": "57"}, 400, "invoice must be a number"),
+        ("approve", {"invoice": 57}, 409, "no such invoice"),
+        ("hold", {}, 400, "is no correction"),
+    ):
+        answer = await api.post(f"{path}/{name}", json={"by": "anna", "reason": "x"} | wrong)
+        assert (answer.status_code, words in answer.json()["message"]) == (status_code, True), answer.text
+    missing = await api.post(path.replace("PO-1", "PO-9") + "/correct_cost", json=body)
+    assert missing.status_code == 404
+    said = await shop.read("select actor, action from bridge.audit where merchant_id = :m and kind = 'purchase-order'")
+    assert said == [("anna (via the web shop)", "correct_cost")]

@@ -7,14 +7,19 @@ from temporalio.client import WorkflowHandle
 
 from activities.articles import ArticlesLeft
 from activities.vouchers import Posted
-from domain.flows import ARTICLES, BALANCES, INVOICES, ORDERS_BACK, ORDERS_OUT, SWEEP, VOUCHERS, Flow
+from domain.flows import ARTICLES, BALANCES, INVOICES, ORDERS_BACK, ORDERS_OUT, SUPPLIER_INVOICES, SWEEP, VOUCHERS, Flow
 from erp import flows
 from starters.cli_reconcile import begin
 from starters.merchants import NewMerchant, WebhookAddress, connect_merchant, start_watching
 from starters.schedules import every_day
+from tests.activities.buying import bill, buying
+from tests.activities.test_purchases import floor, ordered, place, status
 from tests.activities.world import Shop, again
 from tests.workflows.process import Processes, becomes
+from tests.workflows.test_receive_purchase_order import ended, of
+from workflows.match_supplier_invoices import MatchSupplierInvoices
 from workflows.post_vouchers import PostVouchers
+from workflows.receive_purchase_order import ReceivePurchaseOrder
 from workflows.reconcile_stock import ToReconcile
 from workflows.watch_warehouse import WatchWarehouse
 
@@ -155,6 +160,30 @@ async def test_postings_wait_while_vouchers_are_off_and_are_booked_at_once_when_
     ran = "select last_run_at > run_now_at from bridge.entity where merchant_id = :m and flow = 'vouchers'"
     await becomes(lambda: shop.read(ran), [(True,)], 60)
     assert (await shop.read(unbooked))[0][0] > 0
+    await processes.client.get_schedule_handle(schedule).delete()
+
+
+async def test_no_supplier_invoice_is_read_while_their_flow_is_off_and_all_are_when_it_is_on(processes: Processes) -> None:
+    """`supplier-invoices-off` holds up no process: what was billed meanwhile is read by the first run after it."""
+    shop = processes.shop
+    await buying(shop, "N")
+    await place(shop, [ordered("N", 10, 10)])
+    await processes.deliver()
+    await becomes(lambda: status(shop), "at-warehouse")
+    await floor(shop, "receive", {1: 10})
+    await of(processes).signal(ReceivePurchaseOrder.look)
+    await becomes(lambda: status(shop), "received")
+    await turn(shop, SUPPLIER_INVOICES, False)
+    await bill(shop, {"article": "N", "quantity": "10", "price": "10"})
+    kept = "select count(*) from erp.supplier_invoice where merchant_id = :m"
+    assert await shop.read(kept) == [(0,)]
+    schedule = f"supplier-invoices/{shop.merchant}"
+    await every_day(processes.client, schedule, MatchSupplierInvoices.run, shop.merchant, 3, "Europe/Stockholm", shop.merchant)
+    await turn(shop, SUPPLIER_INVOICES, True)
+    await processes.relay.tend_flows()
+    await becomes(lambda: shop.read(kept), [(1,)], 60)
+    await processes.deliver()
+    assert await ended(processes) == "invoiced"
     await processes.client.get_schedule_handle(schedule).delete()
 
 

@@ -1,18 +1,19 @@
 """What purchases cost: supplier invoices, landed costs, returns to suppliers, costing methods."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from temporalio.client import WorkflowHandle
 
 from erp.article_costs import set_by_hand
-from tests.activities.buying import LANDED, OWED, accounts, bill, buying, edit, enter, pool, today
+from tests.activities.buying import LANDED, bill, buying, edit, enter, pool, today
 from tests.activities.test_purchases import floor, ordered, place, status
 from tests.activities.test_reconciling import Clock, lose, stocked
 from tests.activities.test_revaluing import opened
 from tests.erp.data import article, insert
 from tests.workflows.process import Processes, becomes
+from tests.workflows.reasons.articles import reaches_the_warehouse
 from tests.workflows.reasons.purchases import look
 from tests.workflows.reasons.world import Way, erp, seen_to
 from tests.workflows.test_receive_purchase_order import ended, of
@@ -21,8 +22,6 @@ from workflows.exchange_rates import FetchExchangeRates, RatesKey
 from workflows.patient import Correction
 
 LINE = {"article": "N", "quantity": "10", "price": "10"}
-DIFFERENCE = 4980
-RULE = {"priority": 10, "event": "price-difference", "debit": DIFFERENCE, "credit": 1460}
 
 
 async def came(p: Processes, quantity: int = 10, **settings: Any) -> None:
@@ -133,28 +132,8 @@ async def it_is_written(p: Processes) -> None:
     async with p.shop.erp.everyone() as session:
         await insert(session, "erp.standard_cost", row)
     await look(p)
-    await becomes(lambda: pool(p.shop, "N"), (10, 90), 20)
-
-
-async def no_rule_for_a_difference(p: Processes) -> None:
-    """The account of price differences is taken away while an invoice at another price is awaited."""
-    await at_standard(p)
-    await place(p.shop, [ordered("X", 10, 100)])
-    await becomes(lambda: status(p.shop), "at-warehouse", 30)
-    await floor(p.shop, "receive", {1: 10})
-    await look(p)
     await becomes(lambda: status(p.shop), "received", 30)
-    await p.shop.settings(goods_received_not_invoiced_account=OWED, match_supplier_invoices=True, costing_method="standard",
-                          invoice_tolerance_percent=100, invoice_tolerance_row=10_000)  # fmt: skip
-    await bill(p.shop, LINE | {"article": "X", "price": "120"})
-
-
-async def a_rule_is_written(p: Processes) -> None:
-    await p.shop.settings(goods_received_not_invoiced_account=OWED, match_supplier_invoices=True, costing_method="standard",
-                          invoice_tolerance_percent=100, invoice_tolerance_row=10_000, posting_rules=[RULE])  # fmt: skip
-    await retry(p)
-    await invoiced(p)
-    assert (await accounts(p.shop))[DIFFERENCE] == 200
+    assert await pool(p.shop, "N") == (10, 90)
 
 
 async def a_price_that_jumps(p: Processes) -> None:
@@ -188,17 +167,20 @@ async def the_cost_is_set_by_hand(p: Processes) -> None:
 
 
 async def nothing_was_seen(p: Processes) -> None:
-    await stocked(p.shop, ["A", "B"], counting_is_known=False, looks_apart_hours=0)
+    await reaches_the_warehouse(p, "C")
+    await stocked(p.shop, counting_is_known=False, looks_apart_hours=0)
     await lose(p.shop, "A", 998)
     clock = Clock(p.shop)
     await clock.run()
-    await clock.run()
+    await clock.run(timedelta(hours=24))
 
 
 async def somebody_knows(p: Processes) -> None:
-    await stocked(p.shop, ["A", "B"], counting_is_known=True, looks_apart_hours=0)
+    await stocked(p.shop, counting_is_known=True, looks_apart_hours=0)
     await lose(p.shop, "A", 998)
-    await Clock(p.shop).run()
+    clock = Clock(p.shop)
+    clock.now += timedelta(hours=48)
+    await clock.run()
 
 
 WAYS = {
@@ -208,7 +190,6 @@ WAYS = {
     "supplier-invoice-without-purchase": Way(without_a_number, its_number_is_written, blocking=False),
     "supplier-invoice-changed": Way(changed_after_it_was_matched, it_was_meant, blocking=False),
     "standard-cost-missing": Way(without_standard_cost, it_is_written),
-    "posting-rule-missing": Way(no_rule_for_a_difference, a_rule_is_written),
     "cost-implausible": Way(a_price_that_jumps, the_cost_is_set_by_hand, blocking=False),
     "counting-not-proved": Way(nothing_was_seen, somebody_knows, blocking=False),
 }
