@@ -46,12 +46,15 @@ _INVOICE = text(
 
 @dataclass(frozen=True, slots=True)
 class PurchaseCorrected:
-    """What came of it, in words. `refused`: nothing was done, and why; `second_person`: it waits for somebody else's yes."""
+    """What came of it, in words. `refused`: nothing was done, and why; `second_person`: it waits for somebody else's yes.
+
+    `name`: which correction it was, also where a second person said yes by the key alone."""
 
     words: str = ""
     refused: str | None = None
     repeated: bool = False
     second_person: bool = False
+    name: str = ""
 
 
 class PurchaseCorrections:
@@ -94,7 +97,7 @@ class PurchaseCorrections:
             session, asked.merchant, asked.by, asked.name, PURCHASE_ORDER, asked.number, asked.reason, detail, asked.key
         ):
             raise LookAgain(f"the key {asked.key} was used at the same moment")
-        return PurchaseCorrected(words)
+        return PurchaseCorrected(words, name=asked.name)
 
     async def _effect(
         self, session: Session, merchant: Merchant, document: PurchaseDocument, asked: Asked

@@ -130,7 +130,8 @@ class CorrectablePurchase(Patient):
         if done.repeated:
             self._show()
             return f"{self.document}: {name} was done before under this key"
-        self._tell(f"{asked.by}: {name} ({asked.reason}): {done.words}")
+        what = f"yes to {name}" if asked.name == SECOND_PERSON else name
+        self._tell(f"{asked.by}: {what} ({asked.reason}): {done.words}")
         if name in (PurchaseName.APPROVE, PurchaseName.REJECT):
             self._match_again()
             return done.words
@@ -227,8 +228,7 @@ class CorrectablePurchase(Patient):
         asked = Asked(self.merchant, self.document, self._run, SECOND_PERSON, approval.by, approval.reason, approval.key, content)
         async with self._one_at_a_time:
             done = await self._ask_rows(asked)
-            name = self._waiting.get(approval.key, "a correction").partition(" ")[0]
-            return self._corrected(name, asked, done)
+            return self._corrected(done.name or SECOND_PERSON, asked, done)
 
     @approve_correction.validator
     def _may_approve_correction(self, approval: Approval) -> None:

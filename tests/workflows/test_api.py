@@ -17,7 +17,8 @@ from tests.activities.test_purchases import floor, ordered, place, status
 from tests.activities.world import Shop
 from tests.workflows.process import Processes, becomes
 from tests.workflows.situations import brought_to
-from tests.workflows.test_receive_purchase_order import of
+from tests.workflows.test_receive_purchase_order import of, shows
+from workflows import attributes
 from workflows.receive_purchase_order import ReceivePurchaseOrder
 
 
@@ -132,7 +133,7 @@ async def test_what_a_purchase_cost_is_corrected_once_for_each_key(
     assert (too_early.status_code, "nothing of it has come in" in too_early.json()["message"]) == (409, True)
     await floor(shop, "receive", {1: 10})
     await of(processes).signal(ReceivePurchaseOrder.look)
-    await becomes(lambda: status(shop), "received")
+    await becomes(lambda: shows(processes, attributes.STAGE), "received")
     for _ in range(3):
         assert (await api.post(f"{path}/correct_cost", json=body)).status_code == 200
     assert await pool(shop, "N") == (10, 105)

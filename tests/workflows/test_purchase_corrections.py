@@ -77,6 +77,7 @@ async def brought_to(processes: Processes, where: PurchaseSituation) -> AsyncIte
             await becomes(lambda: shows(processes, attributes.STAGE), "at-warehouse")
         case S.RECEIVING | S.DOUBT | S.DEVIATION:
             await placed(processes, purchase_difference_account=DIFFERENCE)
+            await becomes(lambda: shows(processes, attributes.STAGE), "at-warehouse")
             await floor(shop, "receive", {1: 6}, finish=where is S.DEVIATION)
             await looks(processes, "deviation" if where is S.DEVIATION else "receiving")
             if where is S.DOUBT:
@@ -87,6 +88,7 @@ async def brought_to(processes: Processes, where: PurchaseSituation) -> AsyncIte
                 await looks(processes, "doubt")
         case S.LOOKING_BLOCKED:
             await placed(processes, purchase_difference_account=DIFFERENCE)
+            await becomes(lambda: shows(processes, attributes.STAGE), "at-warehouse")
             body = {"goodsOwnerId": shop.goods_owner, "articleNumber": "X", "articleName": "x"}
             await shop.call_ongoing("PUT", "articles", body)
             await floor(shop, "receive", {1: 6, "X": 2})

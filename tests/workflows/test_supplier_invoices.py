@@ -181,6 +181,6 @@ async def test_every_answer_lost_once_changes_nothing(losing: tuple[Processes, L
     await of(processes).execute_update(APPROVE, about(number))
     assert await ended(processes) == "invoiced"
     assert (await pool(shop, "N"), await owed(shop)) == ((10, 145), 0)
-    assert {"match_purchase", "decide_invoice"} <= set(interceptor.lost)
+    assert {"match_purchase", "correct_purchase"} <= set(interceptor.lost)
     bookings = "select document, kind from erp.purchase_booking where merchant_id = :m order by 1"
     assert await shop.read(bookings) == [("landed-cost/LC-1", "landed-cost"), (f"supplier-invoice/{number}", "match")]
