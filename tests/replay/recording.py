@@ -21,17 +21,19 @@ from tests.erp.data import article, insert, line, set_order
 from tests.workflows.process import Processes, becomes
 from tests.workflows.test_receive_purchase_order import ended as purchase_ended
 from tests.workflows.test_receive_purchase_order import of as of_purchase
-from tests.workflows.test_receive_purchase_order import watcher_looks
+from tests.workflows.test_receive_purchase_order import shows, watcher_looks
 from tests.workflows.test_receive_return import announced, credited, ended
 from tests.workflows.test_receive_return import blocked_by as return_blocked_by
 from tests.workflows.test_receive_return import of as returning
 from tests.workflows.test_supplier_invoices import APPROVE, LINE, about, told
 from tests.workflows.test_supplier_invoices import blocked as invoice_blocked
 from tests.workflows.test_supplier_invoices import placed as expected
-from workflows import options
+from workflows import attributes, options
 from workflows.approve_differences import Approval
+from workflows.corrections import Approval as SecondPerson
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
 from workflows.patient import Correction
+from workflows.purchase_corrections import AboutInvoice, CorrectCost
 from workflows.receive_return import ReceiveReturn
 from workflows.reconcile_stock import ToReconcile
 
@@ -215,6 +217,27 @@ async def test_purchase_invoiced(processes: Processes) -> None:
     await of_purchase(processes).execute_update(APPROVE, about(number))
     assert await purchase_ended(processes) == "invoiced"
     await save(of_purchase(processes), "purchase-invoiced")
+
+
+async def test_purchase_corrected(processes: Processes) -> None:
+    """A purchase whose cost is corrected by two people, that is closed short, and whose invoice is rejected and comes again."""
+    shop = processes.shop
+    await expected(processes, purchase_difference_account=4990, second_person_above=50)
+    await floor(shop, "receive", {1: 6})
+    await watcher_looks(processes)
+    handle: Any = of_purchase(processes)
+    await becomes(lambda: shows(processes, attributes.STAGE), "receiving")
+    assert "waits" in await handle.execute_update("correct_cost", CorrectCost("anna", "by hand", amount="60", key="k-1"))
+    await handle.execute_update("approve_correction", SecondPerson("bo", "yes", "k-1"))
+    await handle.execute_update("close_short", Correction("anna", "no more", "k-2"))
+    await processes.deliver()
+    number = await told(processes, LINE | {"quantity": "6", "price": "12"})
+    await invoice_blocked(processes, "supplier-invoice-to-decide")
+    await handle.execute_update("retry_now", Correction("anna", "look again", "k-3"))
+    await handle.execute_update("reject", AboutInvoice(number, "anna", "too dear", "k-4"))
+    await told(processes, LINE | {"quantity": "6"})
+    assert await purchase_ended(processes) == "invoiced"
+    await save(handle, "purchase-corrected")
 
 
 async def test_reconciled(processes: Processes) -> None:
