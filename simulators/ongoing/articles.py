@@ -244,6 +244,11 @@ def list_articles(world: World, call: Call) -> Answer:
     return Answer(200, f"[{','.join(rendered)}]")
 
 
+def _paging(query: Query) -> str:
+    """By what a list of articles is ordered. For asked numbers not along the index of ids, which reads all."""
+    return "+a.id" if query.texts("articleNumbers") else "a.id"
+
+
 def _select_articles(world: World, query: Query, selection: Selection) -> None:
     """Add the filters that all lists of articles share."""
     if query.text("articleNumber"):
@@ -325,7 +330,7 @@ def inventory_per_warehouse(world: World, call: Call) -> Answer:
     most = query.whole("maxArticlesToGet")
     for row in world.db.execute(
         f"SELECT s.*, a.number FROM article a JOIN stock s ON s.article_id = a.id WHERE {selection.where}"
-        " ORDER BY a.id, s.warehouse_id",
+        f" ORDER BY {_paging(query)}, s.warehouse_id",
         selection.values,
     ):
         if most is not None and len(found) == most and row["article_id"] not in found:
