@@ -7,6 +7,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from activities.reconcile import Decision, Step, Wish
 from tests.activities.test_reconciling import ENTRIES, Clock, adjust, clock, lose, parts, stocked, waits
 from tests.activities.world import Shop, Worker, again
@@ -96,23 +98,27 @@ async def test_a_warehouse_that_shows_no_article_at_all_empties_nothing(shop: Sh
     assert "0 articles compared" in written.headline or "differ" in written.headline
 
 
-async def test_days_on_which_the_clock_is_put_forward_and_back_have_one_file_each(shop: Shop, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "before", [datetime(2026, 3, 27, 5, tzinfo=UTC), datetime(2026, 10, 23, 5, tzinfo=UTC)], ids=["spring", "autumn"]
+)
+async def test_days_on_which_the_clock_is_put_forward_or_back_have_one_file_each(
+    shop: Shop, clock: Clock, before: datetime
+) -> None:
     await stocked(shop, hour=2)
-    for spring, days in ((datetime(2026, 3, 27, 5, tzinfo=UTC), 5), (datetime(2026, 10, 23, 5, tzinfo=UTC), 5)):
-        first = [owed.on for owed in await _owed(shop, spring)]
-        for step in [Step(shop.merchant, owed.run_no, spring) for owed in await _owed(shop, spring)]:
-            await clock.reconcile(step)
-        later = spring + timedelta(days=days)
-        owed = await _owed(shop, later)
-        assert [each.on for each in owed][-days:] == [first[-1] + timedelta(days=n) for n in range(1, days + 1)]
-        cuts = await shop.read(
-            "select cut_at from erp.reconciliation_run where merchant_id = :m and kind = 'past' order by for_date desc limit 4"
-        )
-        gaps = {int((a[0] - b[0]).total_seconds() // 3600) for a, b in pairwise(cuts)}
-        assert gaps <= {23, 24, 25} and len(gaps) > 1, "the clock was moved on one of the days"
-        for each in owed:
-            await clock.reconcile(Step(shop.merchant, each.run_no, later))
-        assert await _owed(shop, later) == []
+    days, first = 5, await _owed(shop, before)
+    for owed in first:
+        await clock.reconcile(Step(shop.merchant, owed.run_no, before))
+    later = before + timedelta(days=days)
+    missed = await _owed(shop, later)
+    assert [each.on for each in missed] == [first[-1].on + timedelta(days=n) for n in range(1, days + 1)]
+    cuts = await shop.read(
+        "select cut_at from erp.reconciliation_run where merchant_id = :m and kind = 'past' order by for_date desc limit 4"
+    )
+    gaps = {int((a[0] - b[0]).total_seconds() // 3600) for a, b in pairwise(cuts)}
+    assert gaps <= {23, 24, 25} and len(gaps) > 1, "the clock was moved on one of the days"
+    for each in missed:
+        await clock.reconcile(Step(shop.merchant, each.run_no, later))
+    assert await _owed(shop, later) == []
 
 
 async def _owed(shop: Shop, at: datetime) -> list[Any]:
