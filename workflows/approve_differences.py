@@ -38,15 +38,17 @@ class Approval:
 class ApproveDifferences(Patient):
     """Wait for decisions until nothing waits."""
 
-    def __init__(self) -> None:
+    @workflow.init
+    def __init__(self, merchant: str) -> None:
         super().__init__()
+        # Here and not in `run`: a decision that starts the process is taken before `run` begins.
+        self.merchant, self.kind, self.document = merchant, "differences", merchant
         self._look_owed = True
         self._taken = 0
 
     @workflow.run
     async def run(self, merchant: str) -> int:
         """Returns how many decisions were taken. Never fails."""
-        self.merchant, self.kind, self.document = merchant, "differences", merchant
         self._enter("waiting", "person")
         while True:
             self._look_owed = False

@@ -40,6 +40,8 @@ class FulfilSalesOrder(Correctable):
             if state.outcome is None:
                 await self._wait(state)
                 state = await self._next(order)
+        if self._blocked is not None:
+            await self._free(self._blocked_part)  # an order on hold may be cancelled: nobody can release it any more
         self._tell_end(state.outcome)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return state.outcome

@@ -16,6 +16,7 @@ from tests.workflows.situations import brought_to, correction, send
 from workflows.corrections import Approval
 
 D = Decimal
+STANDING = "select document, code from bridge.exception where merchant_id = :m and closed_at is null and blocking"
 AUDIT = "select actor, action, reason from bridge.audit where merchant_id = :m order by audit_no"
 
 
@@ -73,6 +74,17 @@ async def test_a_person_cancels_an_order_wherever_it_has_not_left(processes: Pro
         assert await processes.result() == "cancelled"
     assert await processes.shop.status() == "cancelled"
     assert await processes.shop.invoices() == []
+    assert await processes.shop.read(STANDING) == []
+
+
+async def test_an_order_that_is_cancelled_while_on_hold_stands_still_no_more(processes: Processes) -> None:
+    async with brought_to(processes, Situation.AT_WAREHOUSE):
+        await send(processes, Name.HOLD)
+        await processes.blocked_by("held-by-a-person")
+        await send(processes, Name.CANCEL)
+        await processes.deliver()
+        assert await processes.result() == "cancelled"
+    assert await processes.shop.read(STANDING) == []
 
 
 async def test_a_parked_address_goes_to_the_warehouse_and_never_into_temporal(processes: Processes) -> None:

@@ -75,6 +75,13 @@ async def test_what_waits_is_shown_until_people_have_decided_and_holds_nothing_u
     assert await processes.client.get_workflow_handle(f"differences/{shop.merchant}").result() == 2
 
 
+async def test_a_decision_about_a_difference_that_is_not_there_is_refused_in_words(processes: Processes) -> None:
+    await stocked(processes.shop)
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await decide(processes.client, processes.shop.merchant, Approval(99, "anna", "counted"))
+    assert "99" in str(refused.value.cause)
+
+
 async def test_a_decision_by_signal_does_the_same(processes: Processes) -> None:
     shop = processes.shop
     await stocked(shop, looks_apart_hours=0)
