@@ -46,12 +46,26 @@ _MOVES = text(
 )
 _LEDGER = text(
     """
-    select e.entry_no, t.recorded_at, e.kind, e.article_number, e.quantity, e.value, e.posting_no,
+    select e.entry_no, t.recorded_at, e.kind, e.document, e.article_number, e.quantity, e.value, e.posting_no,
       v.fortnox_series || v.fortnox_number as voucher
     from erp.stock_entry e join erp.ledger_transaction t using (merchant_id, transaction_no)
     left join bridge.voucher_posting k on k.merchant_id = e.merchant_id and k.posting_no = e.posting_no
     left join bridge.voucher v on v.merchant_id = k.merchant_id and v.voucher_no = k.voucher_no
-    where e.merchant_id = :merchant and e.document = 'sales-order/' || :number order by e.entry_no
+    where e.merchant_id = :merchant and e.document in (select 'sales-order/' || :number union all
+      select 'return/' || r.return_number from erp.return_order r where r.merchant_id = :merchant and r.order_number = :number)
+    order by e.entry_no
+    """
+)
+_RETURNS = text(
+    """
+    select r.return_number, r.origin, r.status, r.status_changed_at,
+      coalesce((select sum(g.quantity) from erp.returned_goods g where g.merchant_id = r.merchant_id
+        and g.return_number = r.return_number), 0) as came_back,
+      coalesce((select sum(s.quantity) from erp.return_settlement s where s.merchant_id = r.merchant_id
+        and s.return_number = r.return_number and s.outcome = 'credited'), 0) as credited,
+      coalesce((select sum(s.quantity) from erp.return_settlement s where s.merchant_id = r.merchant_id
+        and s.return_number = r.return_number and s.outcome <> 'credited'), 0) as settled_otherwise
+    from erp.return_order r where r.merchant_id = :merchant and r.order_number = :number order by r.created_at, r.return_number
     """
 )
 _SURPLUS = text(
@@ -156,6 +170,7 @@ async def chain(connection: Session, merchant: str, number: str) -> dict[str, li
         "status_moves": _MOVES,
         "told_by_the_erp": _TOLD,
         "hints": _HINTS,
+        "returns": _RETURNS,
         "ledger": _LEDGER,
         "fortnox_attempts": _CALLS,
         "surplus_documents": _SURPLUS,

@@ -1,7 +1,7 @@
 """What the commands for people stand on: what stands still and for whom, the whole story of an order, trying many again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,16 @@ from starters.filters import FILTERS, of_merchant
 from workflows import attributes
 from workflows.patient import Correction
 
-WORKFLOW_OF = {"watch": "watch/{merchant}", "vouchers": "vouchers/{merchant}"}
+WORKFLOW_OF = {
+    "articles": "articles/{merchant}",
+    "differences": "differences/{merchant}",
+    "exchange-rates": "rates/{merchant}",
+    "reconcile": "reconcile/{merchant}",
+    "supplier-invoices": "supplier-invoices/{merchant}",
+    "vouchers": "vouchers/{merchant}",
+    "watch": "watch/{merchant}",
+}
+"""The id of a merchant's own process of each kind; what a schedule or a person starts adds a day or a word to it."""
 BROKEN = Reason("The process fails on its own code.", "person", "Tell those who run Lagerbro: the fault is in the program.")
 
 
@@ -52,7 +61,7 @@ async def all_stuck(database: Database, client: Client | None, merchant: str | N
     for row in found:
         reason = REASONS.get(row["code"], REASONS["unexpected-refusal"])
         usual = WORKFLOW_OF.get(row["kind"], "").format(merchant=row["merchant_id"]) or None
-        workflow_id = row["workflow_id"] or usual
+        workflow_id = row["workflow_id"] or (usual and _of_its_kind(usual, seen))
         waits = seen.pop(workflow_id, None) if workflow_id else None
         listed.append(
             Stuck(
@@ -70,6 +79,11 @@ async def all_stuck(database: Database, client: Client | None, merchant: str | N
             )
         )
     return listed
+
+
+def _of_its_kind(usual: str, seen: Collection[str]) -> str:
+    """The process that stands still under the usual id, or under one that begins with it."""
+    return next((each for each in seen if each == usual or each.startswith((f"{usual}-", f"{usual}/"))), usual)
 
 
 async def _seen_in_temporal(client: Client, merchant: str | None) -> dict[str, str | None]:

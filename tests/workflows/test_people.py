@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from starters import cli_people
+from starters.people import _of_its_kind
+from tests.activities.returning import announce, receive
 from tests.activities.world import Shop
 from tests.conftest import TestDatabase
 from tests.erp.data import line
-from tests.workflows.process import Processes
+from tests.workflows.process import Processes, becomes
+from tests.workflows.test_receive_return import ended, of
 from worker.settings import Settings
+from workflows.receive_return import ReceiveReturn
 
 
 @pytest.fixture
@@ -78,6 +82,19 @@ async def test_one_order_is_explained_from_the_erp_to_fortnox_with_every_attempt
     assert told["told_by_the_erp"][0]["topic"] == "sales-order.released"
     assert await cli_people._explain(shop.merchant, "NO-SUCH", False) == 1
 
+    await announce(shop, {1: 1})
+    await processes.deliver()
+    await becomes(lambda: shop.read("select status from erp.return_order where merchant_id = :m"), [("at-warehouse",)])
+    await receive(shop, {1: 1})
+    await of(processes).signal(ReceiveReturn.look)
+    assert await ended(processes) == "completed"
+    code, told = await said(capsys, cli_people._explain(shop.merchant, "SO-1", True))
+    [back] = told["returns"]
+    assert (back["return_number"], back["came_back"], back["credited"]) == ("R-1", "1.0000", "1.0000")
+    assert [(entry["document"], entry["quantity"]) for entry in told["ledger"] if entry["kind"] == "return"] == [
+        ("return/R-1", "1.0000")
+    ]
+
 
 @pytest.mark.usefixtures("asked")
 async def test_after_an_outage_all_that_it_stopped_are_tried_again_and_nothing_else(
@@ -133,3 +150,10 @@ async def test_the_digest_lists_exceptions_only_and_leaves_a_proof_that_it_ran(
     assert code == 1
     assert [(each["document"], each["code"]) for each in told["exceptions"]] == [("SO-1", "unknown-article")]
     assert [row["blocked"] for row in told["merchants"]] == [1]
+
+
+def test_what_a_person_or_a_schedule_started_is_found_among_those_that_stand_still() -> None:
+    seen = ["sales-order/m/SO-1", "reconcile/m/past/2026-11-25", "vouchers/m-2026-11-25T03:00:00Z", "vouchers/m2"]
+    assert _of_its_kind("reconcile/m", seen) == "reconcile/m/past/2026-11-25"
+    assert _of_its_kind("vouchers/m", seen) == "vouchers/m-2026-11-25T03:00:00Z"
+    assert _of_its_kind("rates/m", seen) == "rates/m"
