@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def _end(text: str, code: int) -> NoReturn:
-    Console(stderr=True).print(escape(text), style="red", highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(escape(text), style="red", highlight=False, soft_wrap=True)
     sys.exit(code)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from erp.articles import Due, articles_due, due_again, try_articles_again
 from erp.database import Database, rows
-from starters.command import AsJson, MerchantId, console, print_json, run_command
+from starters.command import AsJson, MerchantId, console, print_json, run_command, wrong
 from starters.merchants import start_syncing
 from worker.settings import Settings
 from worker.temporal import connect
@@ -135,7 +135,7 @@ async def _again(merchant: str, number: str | None, by: str, reason: str) -> int
             await session.execute(_TOLD, told)
     await database.close()
     if not found:
-        console.print(f"[red]The warehouse refuses no such article of merchant {merchant}.[/]")
+        wrong(f"The warehouse refuses no such article of merchant {merchant}.")
         return 1
     console.print(f"{len(found)} articles are tried again: {', '.join(found[:10])}{' ...' if len(found) > 10 else ''}")
     return 0

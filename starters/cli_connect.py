@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from domain.errors import Refused
 from erp.database import Database
-from starters.command import AsJson, console, print_json, run_command
+from starters.command import AsJson, console, print_json, run_command, wrong
 from starters.connecting import QUESTIONS, held, read_document, shown, try_out
 from starters.doctor import Finding
 from starters.merchants import NewMerchant, WebhookAddress, connect_merchant
@@ -39,8 +39,8 @@ def connect_command(
     """
     try:
         document = json.loads(file.read_text(encoding="utf-8")) if file else _ask()
-    except (ValueError, UnicodeDecodeError) as wrong:
-        console.print(f"[red]{escape(str(file))} is not JSON: {escape(str(wrong))}[/]", soft_wrap=True)
+    except (ValueError, UnicodeDecodeError) as fault:
+        wrong(f"{file} is not JSON: {fault}")
         raise typer.Exit(WRONG) from None
     run_command(_connect(document, dry_run, replace, anyway, as_json))
 
@@ -59,8 +59,8 @@ def _ask() -> dict[str, Any]:
 async def _connect(document: Any, dry_run: bool, replace: bool, anyway: bool, as_json: bool) -> int:
     try:
         merchant = read_document(document)
-    except Refused as wrong:
-        return _end({"connected": False, "wrong": str(wrong)}, as_json, [f"[red]{escape(str(wrong))}[/]"], WRONG)
+    except Refused as fault:
+        return _end({"connected": False, "wrong": str(fault)}, as_json, [f"[red]{escape(str(fault))}[/]"], WRONG)
     settings = Settings.from_environment()
     erp, app = Database(settings.database("erp"), pool_size=1), Database(settings.database("app"), pool_size=1)
     try:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from erp.database import Database, rows
 from erp.merchants import load_connection, save_connection
-from starters.command import AsJson, MerchantId, console, print_json, run_command
+from starters.command import AsJson, MerchantId, console, print_json, run_command, wrong
 from worker.settings import Settings
 
 connection = typer.Typer(no_args_is_help=True, help="How Ongoing and Fortnox are reached for a merchant.")
@@ -44,7 +44,7 @@ async def _show(merchant: str, as_json: bool) -> int:
         since = f" since {row['problem_since']:%Y-%m-%d %H:%M}: {row['problem']}" if row["problem"] else ""
         console.print(f"[bold]{row['system']}[/]: [{colour}]{row['state']}[/]{since}  {row['settings']}", highlight=False)
     if not found and not as_json:
-        console.print(f"[red]Merchant {merchant} has no connections.[/]")
+        wrong(f"Merchant {merchant} has no connections.")
     return 0 if found and all(row["state"] != "blocked" for row in found) else 1
 
 
@@ -70,13 +70,13 @@ def set_credentials(
 
 async def _set(system: str, name: str, content: str, merchant: str) -> int:
     if system not in NEEDED:
-        console.print(f"[red]{system!r} is not ongoing or fortnox.[/]")
+        wrong(f"{system!r} is not ongoing or fortnox.")
         return 1
     try:
         given: dict[str, Any] = json.loads(content)
         secret = json.dumps({field: str(given[field]) for field in NEEDED[system]})
     except (ValueError, KeyError, TypeError):
-        console.print(f"[red]{name} is not JSON with {' and '.join(NEEDED[system])}.[/]")
+        wrong(f"{name} is not JSON with {' and '.join(NEEDED[system])}.")
         return 1
     settings = Settings.from_environment()
     database = Database(settings.database("app"))

@@ -12,7 +12,7 @@ from domain.corrections import EXAMPLES, MEANINGS, Name
 from erp.corrections import ADDRESS, NameTaken, park_address
 from erp.database import Database
 from erp.people import add_token, end_token
-from starters.command import By, MerchantId, Reason, console, run_command
+from starters.command import By, MerchantId, Reason, console, run_command, wrong
 from starters.corrections import Unacceptable, correct, running
 from starters.endpoints import hashed
 from worker.settings import Settings
@@ -44,7 +44,7 @@ async def _correct(merchant: str, number: str, name: str, by: str, reason: str, 
         if not isinstance(given, dict):
             raise ValueError
     except ValueError:
-        console.print(f"[red]--content is not a JSON object: {escape(content)}[/]")
+        wrong(f"--content is not a JSON object: {content}")
         return WRONG
     settings = Settings.from_environment()
     database = Database(settings.database("app"), pool_size=1)
@@ -53,7 +53,7 @@ async def _correct(merchant: str, number: str, name: str, by: str, reason: str, 
         sent = given | {"by": by, "reason": reason} | ({"key": key} if key else {})
         console.print(escape(await correct(client, database, merchant, number, name.replace("-", "_"), **sent)), highlight=False)
     except Unacceptable as why:
-        console.print(f"[red]{escape(str(why))}[/]", highlight=False)
+        wrong(f"{why}")
         return WRONG
     finally:
         await database.close()
@@ -87,7 +87,7 @@ async def _park(merchant: str, number: str, parked: str, content: str) -> int:
         if not isinstance(address, dict) or set(address) - set(ADDRESS):
             raise ValueError
     except ValueError:
-        console.print(f"[red]The file is not JSON with {', '.join(ADDRESS)}.[/]")
+        wrong(f"The file is not JSON with {', '.join(ADDRESS)}.")
         return WRONG
     database = Database(Settings.from_environment().database("app"), pool_size=1)
     try:
@@ -95,12 +95,12 @@ async def _park(merchant: str, number: str, parked: str, content: str) -> int:
             await running(session, merchant, number)
             done = await park_address(session, merchant, number, parked, address)
     except (Unacceptable, NameTaken) as why:
-        console.print(f"[red]{escape(str(why))}[/]")
+        wrong(f"{why}")
         return WRONG
     finally:
         await database.close()
     if not done:
-        console.print(f"[red]An address is parked under {escape(parked)} already: take another name.[/]")
+        wrong(f"An address is parked under {parked} already: take another name.")
         return WRONG
     console.print(f"Parked; now: lagerbro correct {number} change_address --content '{json.dumps({'parked': parked})}' ...")
     return DONE

@@ -19,11 +19,11 @@ from erp.database import DATABASE_ERRORS, Database
 from erp.merchants import Merchant, load_merchant
 from erp.rates import rate_for
 from erp.revaluing import preview_revaluation, revalue
-from starters.command import AsJson, By, MerchantId, Reason, print_json, run_command
+from starters.command import AsJson, By, MerchantId, Reason, print_json, run_command, wrong
 from worker.settings import Settings
 
 cost = typer.Typer(no_args_is_help=True, help="What stock is worth and why; what a revaluation would change; the same, booked.")
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, emoji=False)
 
 Rates = Annotated[list[str] | None, typer.Option("--rate", help="CURRENCY=RATE into the books' currency, such as EUR=11.05.")]
 RatesOf = Annotated[
@@ -66,7 +66,7 @@ async def _show(merchant: str, article: str, as_json: bool) -> int:
     finally:
         await database.close()
     if found is None:
-        console.print(f"[red]There is no article {article} of merchant {merchant}.[/]", highlight=False)
+        wrong(f"There is no article {article} of merchant {merchant}.")
         return 1
     if as_json:
         print_json(found)
@@ -176,7 +176,7 @@ def revalue_command(
     Exit code 0: booked, or it was before. 1: refused, and nothing was booked.
     """
     if not by.strip() or not reason.strip():
-        console.print("[red]--by and --reason must say who and why.[/]")
+        wrong("--by and --reason must say who and why.")
         raise typer.Exit(1)
     options = _options(rate, rates_of, purchases, prices, article, on)
     run_command(_revalue(merchant, options, preview_hash.strip(), by.strip(), reason.strip()))
@@ -245,7 +245,7 @@ def _options(
         currency, _, value = given.partition("=")
         rates[currency.strip().upper()] = _number(value, f"--rate {given}")
     if not (rates or rates_of or purchases or prices):
-        console.print("[red]Say what has changed: --rate, --rates-of, --purchases or --prices.[/]")
+        wrong("Say what has changed: --rate, --rates-of, --purchases or --prices.")
         raise typer.Exit(1)
     return Options(rates, rates_of and rates_of.date(), purchases, prices, article, on and on.date())
 
@@ -268,7 +268,7 @@ async def _preview(merchant: str, options: Options, as_json: bool) -> int:
             who = await load_merchant(session, merchant)
             found = await preview_revaluation(session, who, await _asked(session, who, options), options.articles)
     except Refused as refused:
-        console.print(f"[red]{refused}[/]", highlight=False)
+        wrong(f"{refused}")
         return 1
     finally:
         await database.close()
@@ -323,7 +323,7 @@ async def _revalue(merchant: str, options: Options, preview_hash: str, by: str, 
             asked = await _asked(session, who, options)
             number, fresh = await revalue(session, who, asked, options.articles, preview_hash, by, reason, settings.build_id)
     except Refused as refused:
-        console.print(f"[red]{refused}[/]", highlight=False)
+        wrong(f"{refused}")
         return 1
     finally:
         await database.close()
@@ -369,14 +369,14 @@ async def _recalculate(merchant: str, as_json: bool) -> int:
 
 async def _set(merchant: str, article: str, price: Decimal, by: str, reason: str) -> int:
     if not by or not reason:
-        console.print("[red]--by and --reason must say who and why.[/]")
+        wrong("--by and --reason must say who and why.")
         return 1
     database = Database(Settings.from_environment().database("app"), pool_size=1)
     try:
         async with database.merchant(merchant) as session:
             await set_by_hand(session, merchant, article, price, by, reason)
     except Refused as refused:
-        console.print(f"[red]{refused}[/]", highlight=False)
+        wrong(f"{refused}")
         return 1
     finally:
         await database.close()
@@ -390,7 +390,7 @@ def _number(given: str, what: str) -> Decimal:
     except InvalidOperation:
         number = Decimal(0)
     if not number.is_finite() or number <= 0:
-        console.print(f"[red]{what}: {given!r} is no number above 0.[/]", highlight=False)
+        wrong(f"{what}: {given!r} is no number above 0.")
         raise typer.Exit(1)
     return number
 

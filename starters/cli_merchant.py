@@ -14,7 +14,7 @@ from domain.merchant import MerchantSettings
 from erp.database import Database
 from erp.merchants import change_settings, stored_settings
 from starters.cli_posting_rules import posting_rules
-from starters.command import MerchantId, print_json, run_command
+from starters.command import MerchantId, print_json, run_command, wrong
 from worker.settings import Settings
 
 merchant = typer.Typer(no_args_is_help=True, help="A merchant of ours.")
@@ -24,7 +24,7 @@ settings = typer.Typer(
 )
 merchant.add_typer(settings, name="settings")
 merchant.add_typer(posting_rules, name="posting-rules")
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, emoji=False)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON: names and values, only those that differ.")]
 
@@ -74,7 +74,7 @@ def set_settings(
     if document is None:
         raise typer.Exit(1)
     if not by.strip() or not reason.strip():
-        console.print("[red]--by and --reason must say who and why.[/]")
+        wrong("--by and --reason must say who and why.")
         raise typer.Exit(1)
     run_command(_set(merchant, document, by.strip(), reason.strip()))
 
@@ -108,12 +108,12 @@ def _document(file: Path) -> dict[str, Any] | None:
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
     except (ValueError, UnicodeDecodeError) as why:
-        console.print(f"[red]{escape(file.name)} is not usable JSON: {escape(str(why))}[/]")
+        wrong(f"{file.name} is not usable JSON: {why}")
         return None
     try:
         MerchantSettings.of(document)
     except Refused as refused:
-        console.print(f"[red]{escape(file.name)} cannot be put in force:[/]")
+        wrong(f"{file.name} cannot be put in force:")
         for fault in str(refused).split("; setting "):
             console.print(f"  {escape(fault.removeprefix('setting '))}", highlight=False)
         return None

@@ -14,7 +14,7 @@ from worker.settings import Settings
 notes = typer.Typer(
     no_args_is_help=True, help="Notes: what stands nowhere still but deserves a look. `lagerbro stuck --notes` lists them."
 )
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, emoji=False)
 
 
 @notes.command("close")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import httpx
 import typer
+from rich.markup import escape
 from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -20,7 +21,7 @@ from erp.database import Database, one
 from erp.merchants import load_connection, load_merchant, utc_now
 from erp.opening import OpeningBalance, book_opening
 from erp.overview import order_list, order_overview
-from starters.command import AsJson, By, MerchantId, console, print_json, run_command, table
+from starters.command import AsJson, By, MerchantId, console, print_json, run_command, said_by, table, wrong
 from starters.import_orders import ImportResult, import_orders, release_orders
 from worker.settings import Settings
 from worker.temporal import connect
@@ -62,7 +63,7 @@ async def _start(merchant: str, number: str) -> int:
         async with database.everyone() as session:
             await session.execute(release, {"merchant": merchant, "number": number})
     except Exception as refused:
-        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]")
+        wrong(said_by(refused))
         return 1
     finally:
         await database.close()
@@ -87,7 +88,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
         found = await order_overview(session, merchant, number)
     await database.close()
     if found is None:
-        console.print(f"[red]There is no sales order {number} of merchant {merchant}.[/]")
+        wrong(f"There is no sales order {number} of merchant {merchant}.")
         return 1
     if as_json:
         print_json(found)
@@ -98,7 +99,9 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
     for row in found["exceptions"]:
         if row["closed_at"] is None:
             reason = REASONS[row["code"]]
-            console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
+            console.print(
+                f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {escape(row['detail'])}", highlight=False
+            )
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
     for name in ("lines", "shipments", "parcels", "invoices", "warehouse_documents", "processes"):
         if found[name]:
@@ -155,24 +158,24 @@ async def _retry(merchant: str, number: str, by: str, reason: str) -> int:
         found = await order_overview(session, merchant, number)
     await database.close()
     if found is None:
-        console.print(f"[red]There is no sales order {number} of merchant {merchant}.[/]")
+        wrong(f"There is no sales order {number} of merchant {merchant}.")
         return 1
     if not (by.strip() and reason.strip()):
-        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        wrong("--by and --reason must say who and why: both are kept.")
         return 1
     running = [process for process in found["processes"] if process["ended_at"] is None]
     if not running:
-        console.print(f"[red]Sales order {number} of {merchant} is {found['status']}: it has no running process.[/]")
+        wrong(f"Sales order {number} of {merchant} is {found['status']}: it has no running process.")
         return 1
     client = await connect(settings)
     handle = client.get_workflow_handle(running[-1]["workflow_id"])
     try:
         console.print(await handle.execute_update(FulfilSalesOrder.retry_now, Correction(by, reason)))
     except WorkflowUpdateFailedError as refused:
-        console.print(f"[red]{refused.cause}[/]")
+        wrong(f"{refused.cause}")
         return 1
     except RPCError as error:
-        console.print(f"[red]Temporal: {error.message}[/]")
+        wrong(f"Temporal: {error.message}")
         return 1
     return 0
 
@@ -205,7 +208,7 @@ def import_command(
     except InvalidOperation:
         rate = Decimal(-1)
     if not 0 <= rate <= 100:
-        console.print(f"[red]--vat-rate is {vat_rate!r}: give a percentage from 0 to 100.[/]")
+        wrong(f"--vat-rate is {vat_rate!r}: give a percentage from 0 to 100.")
         raise typer.Exit(1)
     run_command(_import(file, merchant, with_stock, rate, gross, release, as_json))
 
@@ -221,8 +224,8 @@ async def _import(
             await open_stock(settings, merchant, balances)
         if release:
             await release_orders(database, merchant, [*result.already_there, *result.orders])
-    except (ValueError, Refused) as wrong:
-        console.print(f"[red]{wrong}[/]")
+    except (ValueError, Refused) as fault:
+        wrong(f"{fault}")
         return 1
     finally:
         await database.close()

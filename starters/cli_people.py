@@ -15,7 +15,7 @@ from domain.reasons import CLOSE_BY_THEMSELVES, REASONS
 from domain.reasons_sv import SWEDISH
 from erp.database import Database
 from erp.people import audit, blocked_connections, digest, late_flows, merchants, whereabouts
-from starters.command import AsJson, By, MerchantId, console, print_json, run_command, table
+from starters.command import AsJson, By, MerchantId, console, print_json, run_command, table, wrong
 from starters.filters import FILTERS, address_of, query_of
 from starters.people import Stuck, all_stuck, broken, explain, retry_many
 from starters.stack.home import Home
@@ -109,14 +109,14 @@ async def _unknown_merchant(database: Database, merchant: str | None) -> bool:
     if merchant in known:
         return False
     await database.close()
-    console.print(f"[red]There is no merchant {escape(merchant)}; there are: {escape(', '.join(known)) or 'none'}.[/]")
+    wrong(f"There is no merchant {merchant}; there are: {', '.join(known) or 'none'}.")
     return True
 
 
 def _unknown(reason: str | None) -> bool:
     if reason is None or reason in REASONS:
         return False
-    console.print(f"[red]{escape(reason)} is no reason; docs/reasons.md lists them.[/]")
+    wrong(f"{reason} is no reason; docs/reasons.md lists them.")
     return True
 
 
@@ -141,7 +141,7 @@ async def _explain(merchant: str, number: str, as_json: bool) -> int:
         async with database.everyone() as session:
             elsewhere = await whereabouts(session, number)
         await database.close()
-        console.print(f"[red]There is no sales order {escape(number)} of merchant {escape(merchant)}.[/]")
+        wrong(f"There is no sales order {number} of merchant {merchant}.")
         for whose, kind in elsewhere:
             command = f"lagerbro {EXPLAINED_BY[kind]} {number} -m {whose}"
             console.print(
@@ -202,10 +202,10 @@ async def _retry(
     merchant: str | None, everything: bool, reason: str | None, by: str, why: str, pace: float, dry_run: bool, as_json: bool
 ) -> int:
     if not everything:
-        console.print("[red]Say --all, with --reason to narrow it; one order is tried again by `lagerbro order retry`.[/]")
+        wrong("Say --all, with --reason to narrow it; one order is tried again by `lagerbro order retry`.")
         return WRONG
     if not (by.strip() and why.strip()):
-        console.print("[red]--by and --why must say who and why: both are kept.[/]")
+        wrong("--by and --why must say who and why: both are kept.")
         return WRONG
     if _unknown(reason):
         return WRONG
@@ -358,7 +358,7 @@ def _filter_command(name: str) -> None:
         day_ago = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         query = query_of(name, merchant, day_ago)
         if base is None:
-            console.print("[red]No stack runs here and no UI is set: give --ui ADDRESS, or start a stack with `lagerbro up`.[/]")
+            wrong("No stack runs here and no UI is set: give --ui ADDRESS, or start a stack with `lagerbro up`.")
             raise typer.Exit(WRONG)
         found = address_of(base, settings.temporal_namespace, query)
         if as_json:

@@ -12,13 +12,13 @@ from domain.merchant import MerchantSettings
 from domain.posting_rules import ANY, BUILT_IN_FROM, CONDITIONS, STOCK_SIDE, UNDOES, Facts, PostingRule, first_match
 from erp.database import Database
 from erp.merchants import stored_settings
-from starters.command import MerchantId
+from starters.command import MerchantId, wrong
 from worker.settings import Settings
 
 posting_rules = typer.Typer(
     no_args_is_help=True, help="On which accounts events of stock are booked: rules in order, the first that matches decides."
 )
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, emoji=False)
 
 
 @posting_rules.command("show")
@@ -77,7 +77,7 @@ def explain(
 def _table(merchant: str) -> list[PostingRule] | None:
     found = asyncio.run(_settings(merchant))
     if found is None:
-        console.print(f"[red]There is no merchant {merchant} in erp.merchant.[/]")
+        wrong(f"There is no merchant {merchant} in erp.merchant.")
         return None
     return found.posting_table
 

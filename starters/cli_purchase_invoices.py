@@ -9,14 +9,15 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import text
 
+from domain.corrections import quantity_of
 from domain.purchase_corrections import PurchaseName
-from erp.database import DATABASE_ERRORS, Database, rows
+from erp.database import DATABASE_ERRORS, Database, one, rows
 from erp.people import audit
 from erp.purchase_overview import purchase_overview
 from erp.supplier_invoices import nudge
 from erp.uninvoiced import uninvoiced
 from starters.cli_purchases import corrected, purchases
-from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, said_by, table, wrong
 from worker.settings import Settings
 from workflows.purchase_corrections import AboutInvoice
 
@@ -48,6 +49,21 @@ _RETURN = text(
     values (:merchant, :number, :purchase, :article, :quantity, :by, :reason) on conflict do nothing returning 1
     """
 )
+_SAME_COST = text(
+    """
+    select 1 from erp.landed_cost where merchant_id = :merchant and landed_cost_number = :number
+      and purchases = cast(:purchases as text[]) and amount = :amount and allocation_key = :how
+      and parts is not distinct from cast(:parts as jsonb) and account is not distinct from cast(:account as int)
+      and cost_date = coalesce(cast(:on as date), cost_date)
+    """
+)
+_SAME_RETURN = text(
+    """
+    select 1 from erp.supplier_return where merchant_id = :merchant and supplier_return_number = :number
+      and purchase_order_number = :purchase and article_number = :article and quantity = :quantity
+    """
+)
+KEYS = ("value", "weight", "volume", "quantity", "equal")
 Purchase = Annotated[str, typer.Argument(help="Purchase order number.")]
 
 
@@ -129,7 +145,7 @@ async def _found(merchant: str, number: str) -> dict[str, Any] | None:
         found = await purchase_overview(session, merchant, number)
     await database.close()
     if found is None:
-        console.print(f"[red]There is no purchase order {number} of merchant {merchant}.[/]")
+        wrong(f"There is no purchase order {number} of merchant {merchant}.")
     return found
 
 
@@ -150,14 +166,19 @@ def landed_cost(
 ) -> None:
     """Lay freight, customs or insurance on what it brought home: what is here becomes dearer, and what is sold did.
 
-    Exit code 0: entered, or it was before. 1: it is refused as written.
+    Exit code 0: entered, or it was before. 1: the number is taken by another, or it is refused as written.
     """
     try:
         parts = {place: str(Decimal(given)) for place, given in (each.rsplit("=", 1) for each in part or [])}
         cost = Decimal(amount)
+        if not cost.is_finite():
+            raise ValueError
     except (ValueError, InvalidOperation):
-        console.print("[red]--amount is a number, and --part is PURCHASE/RECEIPT/ROW=AMOUNT, as in PO-1/1/2=120.50.[/]")
+        wrong("--amount is a number, and --part is PURCHASE/RECEIPT/ROW=AMOUNT, as in PO-1/1/2=120.50.")
         raise typer.Exit(1) from None
+    if how not in KEYS:
+        wrong(f"--key {how!r} is none; there are {', '.join(KEYS)}.")
+        raise typer.Exit(1)
     values = {
         "number": number,
         "purchases": purchase,
@@ -167,7 +188,7 @@ def landed_cost(
         "account": account,
         "on": on and on.date(),
     }
-    run_command(_enter(_LANDED, merchant, number, values, by, reason))
+    run_command(_enter(_LANDED, _SAME_COST, merchant, number, values, by, reason))
 
 
 @purchases.command("return")
@@ -182,28 +203,34 @@ def send_back(
 ) -> None:
     """Goods go back to the supplier: they leave at the average of today, and their credit note is awaited.
 
-    Exit code 0: entered, or it was before. 1: it is refused as written.
+    Exit code 0: entered, or it was before. 1: the number is taken by another, or it is refused as written.
     """
-    try:
-        many = Decimal(quantity)
-    except InvalidOperation:
-        console.print(f"[red]--quantity {quantity!r} is not a number.[/]")
-        raise typer.Exit(1) from None
+    many = quantity_of(quantity)
+    if not many:
+        wrong(f"--quantity {quantity!r} is not a number above zero with at most 4 decimals.")
+        raise typer.Exit(1)
     values = {"number": number, "purchase": purchase, "article": article, "quantity": many}
-    run_command(_enter(_RETURN, merchant, number, values, by, reason))
+    run_command(_enter(_RETURN, _SAME_RETURN, merchant, number, values, by, reason))
 
 
-async def _enter(statement: Any, merchant: str, number: str, values: dict[str, Any], by: str, reason: str) -> int:
+async def _enter(statement: Any, same: Any, merchant: str, number: str, values: dict[str, Any], by: str, reason: str) -> int:
+    if not (by.strip() and reason.strip()):
+        wrong("--by and --reason must say who and why: both are kept.")
+        return 1
     database = Database(Settings.from_environment().database("erp"))
     try:
         async with database.everyone() as session:
             key = {"merchant": merchant, "by": by, "reason": reason}
             made = (await session.execute(statement, values | key)).one_or_none()
+            repeated = made is None and await one(session, same, merchant=merchant, **values) is not None
     except DATABASE_ERRORS as refused:
-        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        wrong(said_by(refused))
         return 1
     finally:
         await database.close()
+    if made is None and not repeated:
+        wrong(f"{number} was entered before, and says something else. Take a new number; nothing is changed.")
+        return 1
     console.print(f"{number} is entered." if made else f"{number} was entered before; nothing is changed.")
     return 0
 
@@ -230,7 +257,7 @@ async def _uninvoiced(merchant: str, as_of: datetime | None, as_json: bool) -> i
         found = await uninvoiced(session, merchant, day)
     await database.close()
     if found is None:
-        console.print(f"[red]Merchant {merchant} has no goods_received_not_invoiced_account in its settings.[/]")
+        wrong(f"Merchant {merchant} has no goods_received_not_invoiced_account in its settings.")
         return 1
     if as_json:
         sums = {"account": found.account, "as_of": day, "value": found.value, "claimed": found.claimed}

@@ -8,13 +8,15 @@ import typer
 from rich.markup import escape
 from sqlalchemy import text
 
+from domain.corrections import quantity_of
 from domain.keys import PurchaseKey
+from domain.money import ZERO
 from domain.purchase_corrections import PurchaseName
 from domain.reasons import REASONS
-from erp.database import DATABASE_ERRORS, Database, one
+from erp.database import DATABASE_ERRORS, Database, one, rows
 from erp.purchase_overview import purchase_list, purchase_overview
 from starters.cli_returns import decide
-from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, said_by, table, wrong
 from starters.corrections import Unacceptable
 from starters.purchase_corrections import correct_purchase
 from worker.settings import Settings
@@ -34,6 +36,13 @@ _LINE = text(
     """
     insert into erp.purchase_order_line (merchant_id, purchase_order_number, line_number, article_number, quantity, unit_price)
     values (:merchant, :number, :line, :article, :quantity, :price)
+    """
+)
+_BEFORE = text(
+    """
+    select p.supplier_number, p.currency, l.article_number, l.quantity, l.unit_price
+    from erp.purchase_order p left join erp.purchase_order_line l using (merchant_id, purchase_order_number)
+    where p.merchant_id = :merchant and p.purchase_order_number = :number order by l.line_number
     """
 )
 _STATUS = text(
@@ -58,7 +67,7 @@ def start(
 ) -> None:
     """Place a purchase order, as the ERP would: its process starts by itself within a second.
 
-    Exit code 0: placed, or it was before. 1: there is no such supplier, or what is written is refused.
+    Exit code 0: placed, or it was before. 1: there is no such supplier, the number is another's, or what is written is refused.
     """
     run_command(_write(merchant, number, supplier, line, currency, expected))
 
@@ -73,17 +82,17 @@ async def _write(
         async with database.everyone() as session:
             known = await one(session, _SUPPLIER, merchant=merchant, supplier=supplier)
             if known is None:
-                console.print(f"[red]There is no supplier {supplier} of merchant {merchant}: add it in erp.supplier first.[/]")
+                wrong(f"There is no supplier {supplier} of merchant {merchant}: add it in erp.supplier first.")
                 return 1
             header = {"supplier": supplier, "currency": currency or known.currency, "expected_on": expected and expected.date()}
             if (await session.execute(_PURCHASE, key | header)).one_or_none() is None:
-                console.print(f"{number} was there before: `lagerbro purchase show {number}` shows it.")
-                return 0
+                before = [tuple(row) for row in await rows(session, _BEFORE, **key)]
+                return _there_before(number, before, [(supplier, header["currency"], *each) for each in wanted])
             for place, (article, quantity, price) in enumerate(wanted, start=1):
                 values = {"line": place, "article": article, "quantity": quantity, "price": price}
                 await session.execute(_LINE, key | values)
     except DATABASE_ERRORS as refused:
-        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        wrong(said_by(refused))
         return 1
     finally:
         await database.close()
@@ -91,13 +100,25 @@ async def _write(
     return 0
 
 
+def _there_before(number: str, before: list[Any], wanted: list[Any]) -> int:
+    """The number is taken: by this very purchase, or by another, which the person must know."""
+    if before == wanted:
+        console.print(f"{number} was there before: `lagerbro purchase show {number}` shows it.")
+        return 0
+    wrong(f"{number} is another purchase order already. Take a new number; `lagerbro purchase show {number}` shows the other.")
+    return 1
+
+
 def _line(written: str) -> tuple[str, Decimal, Decimal]:
     try:
         article, quantity, price = written.rsplit(":", 2)
-        return article, Decimal(quantity), Decimal(price)
+        pieces, each = quantity_of(quantity), Decimal(price)
     except (ValueError, InvalidOperation):
-        console.print(f"[red]--line {written!r}: write ARTICLE:QUANTITY:PRICE, as in A-1:10:5.50.[/]")
-        raise typer.Exit(1) from None
+        pieces, each = None, ZERO
+    if not pieces or not each.is_finite() or each < 0:
+        wrong(f"--line {written!r}: write ARTICLE:QUANTITY:PRICE, as in A-1:10:5.50; a quantity above zero, a price not below.")
+        raise typer.Exit(1)
+    return article, pieces, each
 
 
 @purchases.command("show")
@@ -117,7 +138,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
         found = await purchase_overview(session, merchant, number)
     await database.close()
     if found is None:
-        console.print(f"[red]There is no purchase order {number} of merchant {merchant}.[/]")
+        wrong(f"There is no purchase order {number} of merchant {merchant}.")
         return 1
     if as_json:
         print_json(found)
@@ -128,7 +149,9 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
     for row in found["exceptions"]:
         if row["closed_at"] is None:
             reason = REASONS[row["code"]]
-            console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
+            console.print(
+                f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {escape(row['detail'])}", highlight=False
+            )
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
     for name in ("lines", "receipts", "invoices", "bookings", "claims", "entered", "processes"):
         if found[name]:
@@ -180,7 +203,7 @@ def close(
 
 async def _close(merchant: str, number: str, by: str, reason: str, key_: str) -> int:
     if not (by.strip() and reason.strip()):
-        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        wrong("--by and --reason must say who and why: both are kept.")
         return 1
     verify = Database(Settings.from_environment().database("verify"))
     async with verify.everyone() as session:
@@ -196,7 +219,7 @@ async def _close(merchant: str, number: str, by: str, reason: str, key_: str) ->
             found = await one(session, _STATUS, **key)
             if found is None or found.status in ("draft", "received", "invoiced", "completed", "cancelled"):
                 state = "is not there" if found is None else f"is {found.status}"
-                console.print(f"[red]Purchase order {number} of {merchant} {state}: there is nothing to close.[/]")
+                wrong(f"Purchase order {number} of {merchant} {state}: there is nothing to close.")
                 return 1
             await session.execute(_CLOSE, key | {"by": by, "reason": reason})
     finally:
@@ -219,11 +242,11 @@ async def _retry(merchant: str, number: str, by: str, reason: str) -> int:
         found = await purchase_overview(session, merchant, number)
     await database.close()
     if found is None:
-        console.print(f"[red]There is no purchase order {number} of merchant {merchant}.[/]")
+        wrong(f"There is no purchase order {number} of merchant {merchant}.")
         return 1
     runs = [process["run"] for process in found["processes"] if process["ended_at"] is None]
     if not runs:
-        console.print(f"[red]Purchase order {number} of {merchant} is {found['status']}: it has no running process.[/]")
+        wrong(f"Purchase order {number} of {merchant} is {found['status']}: it has no running process.")
         return 1
     workflow_id = PurchaseKey(merchant, number, runs[-1]).workflow_id
     return await decide(workflow_id, ReceivePurchaseOrder.retry_now, by, reason)

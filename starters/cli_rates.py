@@ -16,7 +16,7 @@ from domain.banking_days import banking_days
 from erp.database import Database
 from erp.overview import open_exceptions
 from erp.rates import shown
-from starters.command import AsJson, MerchantId, console, print_json, run_command
+from starters.command import AsJson, MerchantId, console, print_json, run_command, wrong
 from worker.settings import Settings
 from worker.temporal import connect
 from workflows import attributes, options
@@ -165,7 +165,7 @@ async def _confirm(merchant: str, confirmation: RateConfirmation) -> int:
     try:
         console.print(await client.get_workflow_handle(running).execute_update(update, confirmation))
     except WorkflowUpdateFailedError as refused:
-        console.print(f"[red]{escape(str(refused.cause))}[/]")
+        wrong(f"{refused.cause}")
         return 1
     return 0
 

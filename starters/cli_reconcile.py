@@ -23,7 +23,7 @@ from erp import reconciling, settling
 from erp.database import Database
 from erp.merchants import load_merchant
 from erp.settling import Found, Run
-from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, wrong
 from worker.settings import Settings
 from worker.temporal import connect
 from worker.wiring import ongoing_connections
@@ -136,7 +136,7 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
         lonely = await settling.unmatched_in(session, run) if run else []
     await database.close()
     if run is None:
-        console.print(f"[red]Merchant {merchant} has no reconciliation {number or 'yet'}: lagerbro reconcile run.[/]")
+        wrong(f"Merchant {merchant} has no reconciliation {number or 'yet'}: lagerbro reconcile run.")
         return 2
     parts = [(row, part) for row in found for part in row.parts]
     unknown = any(part[0] == Why.UNKNOWN and row.comparison == "physical" for row, part in parts)
@@ -154,7 +154,7 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
     state = "finished" if run.state == "finished" else f"running, {run.articles_read} articles read"
     console.print(f"Run {run.run_no} ({run.kind}) for {run.for_date}, {state}. {run.articles_read} articles compared.")
     if run.held:
-        console.print(f"[red]Held: {run.held}[/]")
+        wrong(f"Held: {run.held}")
     _classes([(row.comparison, part[0], Decimal(part[1])) for row, part in parts])
     rows = Table("article", "comparison", "class", "pieces", "document", "cause", title=f"Differences ({len(parts)})")
     for row, (why, quantity, document, _, cause, _) in parts[:most]:
@@ -215,7 +215,7 @@ async def _approve(approval: Approval, merchant: str) -> int:
     try:
         answer = await decide(client, merchant, approval)
     except WorkflowUpdateFailedError as refused:
-        console.print(f"[red]{refused.cause}[/]")
+        wrong(f"{refused.cause}")
         return 1
     finally:
         await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
@@ -259,12 +259,12 @@ async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
     await database.close()
     wanted = [row for row in kept if form in ("all", row.format)]
     if not wanted:
-        console.print(f"[red]There is no such file of merchant {merchant}: lagerbro reconcile show says what the run does.[/]")
+        wrong(f"There is no such file of merchant {merchant}: lagerbro reconcile show says what the run does.")
         return 1
     for row in wanted:
         digest = hashlib.sha256(bytes(row.content)).digest()
         if digest != bytes(row.sha256):
-            console.print(f"[red]{row.name}: its content is not what its hash says[/]")
+            wrong(f"{row.name}: its content is not what its hash says")
             return 1
         console.print(f"{write_once(out, row.name, bytes(row.content))} sha256 {digest.hex()}", soft_wrap=True)
     return OK

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -14,7 +15,7 @@ from domain.reasons import REASONS
 from erp.database import DATABASE_ERRORS, Database, Session, one, rows
 from erp.return_overview import return_list, return_overview
 from starters.cli_orders import orders
-from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, table
+from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, said_by, table, wrong
 from worker.settings import Settings
 from worker.temporal import connect
 from workflows.patient import Correction
@@ -105,15 +106,15 @@ async def _cancel(merchant: str, number: str) -> int:
             asked = await one(session, _CANCEL, merchant=merchant, number=number)
             there = await one(session, _STATUS, merchant=merchant, number=number)
     except DATABASE_ERRORS as refused:
-        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        wrong(said_by(refused))
         return 1
     finally:
         await database.close()
     if there is None:
-        console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
+        wrong(f"There is no return {number} of merchant {merchant}.")
         return 1
     if asked is None:
-        console.print(f"[red]Return {number} of {merchant} is {there.status} already.[/]")
+        wrong(f"Return {number} of {merchant} is {there.status} already.")
         return 1
     console.print(f"{number} is asked to be cancelled: `lagerbro return show {number}` says what came of it.")
     return 0
@@ -137,14 +138,14 @@ def credit(
     """
     _decided(by, reason)
     if not line and not freight:
-        console.print("[red]Name what is credited: --line LINE:QUANTITY, --freight, or both.[/]")
+        wrong("Name what is credited: --line LINE:QUANTITY, --freight, or both.")
         raise typer.Exit(1)
     run_command(_write(merchant, number, order, line or [], "credit", freight=freight or None, by=by, reason=reason))
 
 
 def _decided(by: str | None, reason: str | None) -> None:
     if not ((by or "").strip() and (reason or "").strip()):
-        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        wrong("--by and --reason must say who and why: both are kept.")
         raise typer.Exit(1)
 
 
@@ -167,13 +168,13 @@ async def _write(
     try:
         async with database.everyone() as session:
             if await one(session, _ORDER, merchant=merchant, order=order) is None:
-                console.print(f"[red]There is no sales order {order} of merchant {merchant}.[/]")
+                wrong(f"There is no sales order {order} of merchant {merchant}.")
                 return 1
             if wanted is None:
                 found = (await session.execute(_SENT, {"merchant": merchant, "order": order})).all()
                 wanted = {row.line_number: row.quantity for row in found}
                 if not wanted:
-                    console.print(f"[red]Nothing of sales order {order} is out: name what comes back with --line.[/]")
+                    wrong(f"Nothing of sales order {order} is out: name what comes back with --line.")
                     return 1
             header = key | {"origin": origin, "credit": credit, "freight": freight, "by": by, "reason": reason}
             if (await session.execute(_RETURN, header)).one_or_none() is None:
@@ -182,7 +183,7 @@ async def _write(
                 values = {"merchant": merchant, "number": number, "line": line, "quantity": quantity, "cause": cause}
                 await session.execute(_LINE, values)
     except DATABASE_ERRORS as refused:
-        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        wrong(said_by(refused))
         return 1
     finally:
         await database.close()
@@ -213,11 +214,11 @@ def _quantities(lines: list[str]) -> dict[int, Decimal]:
         line, _, quantity = each.partition(":")
         pieces = quantity_of(quantity)
         if not line.strip().isdecimal() or not pieces:
-            console.print(f"[red]--line {each!r}: write LINE:QUANTITY, as in 1:2; a quantity above zero, at most 4 decimals.[/]")
+            wrong(f"--line {each!r}: write LINE:QUANTITY, as in 1:2; a quantity above zero, at most 4 decimals.")
             raise typer.Exit(1)
         number = int(line)
         if number in wanted:
-            console.print(f"[red]--line {each!r}: line {number} is named twice. Say its whole quantity once.[/]")
+            wrong(f"--line {each!r}: line {number} is named twice. Say its whole quantity once.")
             raise typer.Exit(1)
         wanted[number] = pieces
     return wanted
@@ -240,7 +241,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
         found = await return_overview(session, merchant, number)
     await database.close()
     if found is None:
-        console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
+        wrong(f"There is no return {number} of merchant {merchant}.")
         return 1
     if as_json:
         print_json(found)
@@ -251,7 +252,9 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
     for row in found["exceptions"]:
         if row["closed_at"] is None:
             reason = REASONS[row["code"]]
-            console.print(f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {row['detail']}", highlight=False)
+            console.print(
+                f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {escape(row['detail'])}", highlight=False
+            )
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
     for name in ("lines", "came_back", "credits", "processes"):
         if found[name]:
@@ -309,11 +312,11 @@ async def _update(merchant: str, number: str, update: Any, by: str, reason: str)
         found = await return_overview(session, merchant, number)
     await database.close()
     if found is None:
-        console.print(f"[red]There is no return {number} of merchant {merchant}.[/]")
+        wrong(f"There is no return {number} of merchant {merchant}.")
         return 1
     running = [process for process in found["processes"] if process["ended_at"] is None]
     if not running:
-        console.print(f"[red]Return {number} of {merchant} is {found['status']}: it has no running process.[/]")
+        wrong(f"Return {number} of {merchant} is {found['status']}: it has no running process.")
         return 1
     return await decide(ReturnKey(merchant, number, running[-1]["run"]).workflow_id, update, by, reason)
 
@@ -321,15 +324,15 @@ async def _update(merchant: str, number: str, update: Any, by: str, reason: str)
 async def decide(workflow_id: str, update: Any, by: str, reason: str) -> int:
     """Send a person's decision to a process, and say what it answers."""
     if not (by.strip() and reason.strip()):
-        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        wrong("--by and --reason must say who and why: both are kept.")
         return 1
     handle = (await connect(Settings.from_environment())).get_workflow_handle(workflow_id)
     try:
         console.print(await handle.execute_update(update, Correction(by, reason)))
     except WorkflowUpdateFailedError as refused:
-        console.print(f"[red]{refused.cause}[/]")
+        wrong(f"{refused.cause}")
         return 1
     except RPCError as error:
-        console.print(f"[red]Temporal: {error.message}[/]")
+        wrong(f"Temporal: {error.message}")
         return 1
     return 0

@@ -21,7 +21,7 @@ from rich.table import Table
 from erp.database import DATABASE_ERRORS, Database
 from erp.finds import Finds, finds
 from erp.overview import moving
-from starters.command import AsJson, console, print_json, run_command
+from starters.command import AsJson, console, print_json, run_command, wrong
 from starters.stack import Stack, StackError
 from starters.stack.home import Home, HomeError
 from starters.stack.programs import Programs
@@ -89,7 +89,7 @@ async def _until_asked_or_forgotten(stop: asyncio.Event, home: Home) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 2.0)
             return
-    console.print(f"[red]{home.folder} is gone.[/]", soft_wrap=True)
+    wrong(f"{home.folder} is gone.")
 
 
 def _detached(home: Home, auto_warehouse: bool, port_base: int | None) -> int:

@@ -51,7 +51,7 @@ def verify_command(
 
 
 async def _settled(merchant: str | None, online: bool, prove_it: bool, as_json: bool) -> int:
-    said = Console(stderr=True)
+    said = Console(stderr=True, emoji=False)
     try:
         code = await (_prove(as_json) if prove_it else _verify(merchant, online, as_json))
     except SAID as why:

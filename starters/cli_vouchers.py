@@ -13,7 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from domain.vouchers import voucher_key
 from erp.database import Database, one, rows
-from starters.command import AsJson, MerchantId, console, print_json, run_command
+from starters.command import AsJson, MerchantId, console, print_json, run_command, wrong
 from starters.tie_out import Tied, tied_out
 from worker.settings import Settings
 from worker.temporal import connect
@@ -115,7 +115,7 @@ async def _show(merchant: str, number: int) -> int:
         row = await one(session, _SPECIFICATION, merchant=merchant, number=number)
     await database.close()
     if row is None:
-        console.print(f"[red]Merchant {merchant} has no voucher {number}.[/]")
+        wrong(f"Merchant {merchant} has no voucher {number}.")
         return 1
     print(row.specification, end="")
     return 0
@@ -176,4 +176,4 @@ def print_tied(tied: Tied) -> None:
             "[green]One figure.[/]" if not ours.waiting_postings else "[green]One figure once the waiting is booked.[/]"
         )
     else:
-        console.print("[red]It does not tie: the rows above say where.[/]")
+        wrong("It does not tie: the rows above say where.")

@@ -120,8 +120,8 @@ def _settings_faults(settings: Any) -> list[str]:
         return ["settings is not an object"]
     try:
         MerchantSettings.of(settings)
-    except Refused as wrong:
-        return [str(wrong)]
+    except Refused as fault:
+        return [str(fault)]
     return []
 
 

@@ -230,7 +230,7 @@ async def _in_temporal(engine: AsyncEngine) -> list[Proof]:
 
 def print_proofs(report: ProveReport, console: Console | None = None) -> None:
     """A line for each violation planted, then the verdict in one sentence."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     table = Table(title="Violations planted in a scratch database", title_justify="left", header_style="bold")
     for name in ("", "planted", "found", "what the check said"):
         table.add_column(name)

@@ -82,7 +82,7 @@ _COLOURS = {
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """A line for each check, then every violation with its document, then the verdict in one sentence."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     whose = f"merchant {report.merchant}" if report.merchant else "all merchants"
     table = Table(title=f"Verification of {whose}, {report.taken_at}", title_justify="left", header_style="bold")
     table.add_column("")

@@ -76,10 +76,19 @@ async def test_landed_costs_and_returns_are_entered_once_with_actor_and_reason(s
     assert (unknown.exit_code, "there is no purchase order PO-9" in unknown.output) == (1, True)
     wrong = await typed("purchase", "landed-cost", "LC-2", "--purchase", "PO-1", "--amount", "much", *who)
     assert (wrong.exit_code, "PURCHASE/RECEIPT/ROW=AMOUNT" in wrong.output) == (1, True)
+    keyless = await typed(*cost[:2], "LC-3", *cost[3:7], "--key", "size", *who)
+    assert (keyless.exit_code, "--key 'size' is none" in keyless.output) == (1, True)
+    dearer = await typed(*[word if word != "25.50" else "26" for word in cost])
+    assert (dearer.exit_code, "says something else" in dearer.output) == (1, True)
     back = ["purchase", "return", "R-1", "--purchase", "PO-1", "--article", "N", "--quantity", "2", *who]
     assert "R-1 is entered" in (await typed(*back)).output
+    assert "was entered before" in (await typed(*back)).output
+    more = await typed(*[word if word != "2" else "3" for word in back])
+    assert (more.exit_code, "says something else" in more.output) == (1, True)
+    less = await typed(*[word if word != "2" else "-2" for word in back])
+    assert (less.exit_code, "is not a number above zero" in less.output) == (1, True)
     nameless = await typed(*[word if word != "R-1" else "R-2" for word in back[:-6]], "--by", " ", "--reason", "x", *who[-2:])
-    assert (nameless.exit_code, "somebody_says_why" in nameless.output) == (1, True)
+    assert (nameless.exit_code, "both are kept" in nameless.output) == (1, True)
     await match(shop, key)
     entered = (await shown(typed, "show", "PO-1", "-m", shop.merchant))["entered"]
     assert [(each["document"], each["state"]) for each in entered] == [

@@ -25,6 +25,9 @@ async def test_a_purchase_is_placed_once_shown_listed_and_closed_with_name_and_r
     again = await typed(*words)
     assert (again.exit_code, "was there before" in again.output) == (0, True)
 
+    other = await typed(*words[:5], "--line", "A:11:5.50", "-m", merchant)
+    assert (other.exit_code, "is another purchase order already" in other.output) == (1, True)
+
     shown = json.loads((await typed("purchase", "show", "PO-1", "-m", merchant, "--json")).output)
     assert (shown["currency"], shown["lines"][0]["ordered"], shown["lines"][0]["received"]) == ("EUR", "10.0000", "0")
     assert "PO-1" in (await typed("purchase", "list", "-m", merchant)).output
@@ -47,6 +50,9 @@ async def test_what_cannot_be_placed_or_closed_is_named(database: TestDatabase, 
     merchant = await add_merchant(erp)
     wrong = await typed("purchase", "start", "PO-1", "--supplier", "S-1", "--line", "A:ten", "-m", merchant)
     assert (wrong.exit_code, "ARTICLE:QUANTITY:PRICE" in wrong.output) == (1, True)
+    for line in ("A:-5:4", "A:0:4", "A:5:-4", "A:NaN:4", "A:5:NaN"):
+        wrong = await typed("purchase", "start", "PO-1", "--supplier", "S-1", "--line", line, "-m", merchant)
+        assert (wrong.exit_code, f"--line '{line}': write" in wrong.output) == (1, True)
     missing = await typed("purchase", "close", "PO-1", "--by", "Kim", "--reason", "why", "-m", merchant)
     assert (missing.exit_code, "is not there" in missing.output) == (1, True)
     assert (await typed("purchase", "show", "PO-1", "-m", merchant)).exit_code == 1
