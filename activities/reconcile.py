@@ -186,7 +186,11 @@ class Reconcile:
         owed = []
         for path in paths:
             activity.heartbeat(path.name)
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError as fault:
+                words = f"{path}: {fault.strerror}; it must lie where the worker can read it"
+                raise Refused("stock-file-refused", words) from None
             async with self._database.merchant(wish.merchant) as session:
                 newest = await settling.newest_cut(session, wish.merchant)
             try:

@@ -1,6 +1,7 @@
 """The command `lagerbro doctor`."""
 
 import asyncio
+from collections import Counter
 from dataclasses import asdict
 from typing import Annotated
 
@@ -38,8 +39,11 @@ async def _doctor(merchant: str, as_json: bool) -> int:
     if as_json:
         print_json([asdict(each) for each in found])
     for each in found if not as_json else []:
-        console.print(f"[{each.state}]{each.name:<27}[/] {escape(each.said)}", highlight=False, soft_wrap=True)
+        console.print(f"[{each.state}]{each.state:<6} {each.name:<27}[/] {escape(each.said)}", highlight=False, soft_wrap=True)
         if each.remedy:
-            console.print(f"{'':<27} {escape(each.remedy)}", highlight=False, soft_wrap=True)
+            console.print(f"{'':<34} {escape(each.remedy)}", highlight=False, soft_wrap=True)
+    counts = Counter(each.state for each in found)
+    if not as_json:
+        console.print(f"{counts['green']} green, {counts['yellow']} yellow, {counts['red']} red.", highlight=False)
     await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
     return 1 if any(each.state == "red" for each in found) else 0

@@ -17,6 +17,7 @@ from erp.database import Database
 from erp.overview import open_exceptions
 from erp.rates import shown
 from starters.command import AsJson, MerchantId, console, print_json, run_command, wrong
+from starters.known import known
 from worker.settings import Settings
 from worker.temporal import connect
 from workflows import attributes, options
@@ -94,13 +95,14 @@ def fetch(
 ) -> None:
     """Fetch now instead of at five past five; one that stands still tries again.
 
-    Exit code 0: every rate that must be there is there. 1: it stands still, and the text says why.
+    Exit code 0: every rate that must be there is there. 1: it stands still, or there is no such merchant; the text says why.
     """
     run_command(_fetch(merchant, seconds))
 
 
 async def _fetch(merchant: str, seconds: float) -> int:
     settings = Settings.from_environment()
+    await known(settings, merchant)
     client = await connect(settings)
     if (running := await _standing(client, merchant)) is not None:
         await client.get_workflow_handle(running).signal("retry_now", Correction("lagerbro rates fetch", "asked to fetch now"))

@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
 
 from activities.compare_stock import Comparer, Unmatched
 from activities.reconciliation_file import write_once
@@ -22,8 +23,10 @@ from domain.reconciling import Why
 from erp import reconciling, settling
 from erp.database import Database
 from erp.merchants import load_merchant
+from erp.overview import open_exceptions
 from erp.settling import Found, Run
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, wrong
+from starters.known import known
 from worker.settings import Settings
 from worker.temporal import connect
 from worker.wiring import ongoing_connections
@@ -36,6 +39,7 @@ reconcile = typer.Typer(no_args_is_help=True, help="Warehouse against books: run
 RunNo = Annotated[int | None, typer.Argument(help="The run's number; the newest without it.")]
 
 OK, DIFFERS, WAITS = 0, 1, 3
+FORMATS = ("csv", "xlsx", "html", "all")
 
 
 @reconcile.command("run")
@@ -43,7 +47,8 @@ def run(
     merchant: MerchantId = "demo",
     on: Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="A past day: explains, never books.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A delivered stock file; it must lie where the worker can read it.")
+        Path | None,
+        typer.Option("--file", help="A delivered stock file; it must lie where the worker can read it."),
     ] = None,
     files: Annotated[bool, typer.Option("--files", help="Every new file in the merchant's folder.")] = False,
     daily: Annotated[bool, typer.Option("--daily", help="What the schedule does: every day that is owed.")] = False,
@@ -51,7 +56,7 @@ def run(
 ) -> None:
     """Reconcile now, and show progress until it is through.
 
-    Exit code 0: through, nothing waits. 3: through, differences wait for a person. 1: still at it (see the UI).
+    Exit code 0: through, nothing waits. 3: through, differences wait for a person. 1: still at it (see the UI), or refused.
     """
     kind = "past" if on else "file" if file or files else "daily" if daily else "on-demand"
     wanted = ToReconcile(merchant, kind, on.date() if on else None, str(file.resolve()) if file else None)
@@ -60,6 +65,10 @@ def run(
 
 async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
     settings = Settings.from_environment()
+    merchant = await known(settings, wanted.merchant)
+    if wanted.on and wanted.on >= (today := merchant.day_of(datetime.now(UTC))):
+        wrong(f"--on {wanted.on} is not past: it is {today} for {wanted.merchant}. Without --on the stock of now is reconciled.")
+        return DIFFERS
     client = await connect(settings)
     database = Database(settings.database("app"))
     try:
@@ -67,6 +76,10 @@ async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
         said = await _follow(handle, database, wanted.merchant, seconds)
         if said is None:
             console.print(f"Still at it: the workflow {handle.id} in the UI says how far, and what it waits for.")
+            async with database.merchant(wanted.merchant) as session:
+                standing = [row for row in await open_exceptions(session, wanted.merchant) if row["kind"] == "reconcile"]
+            for row in standing:
+                wrong(f"stands still: {row['code']}: {row['detail']}")
             return DIFFERS
         for sentence in said or ["Nothing is owed."]:
             console.print(sentence)
@@ -190,7 +203,14 @@ def _classes(parts: Sequence[tuple[str, str, Decimal]]) -> None:
     for (comparison, why), number in sorted(count.items(), reverse=True):
         mine = [quantity for c, w, quantity in parts if (c, w) == (comparison, why)]
         plus, minus = sum(q for q in mine if q > 0), sum(q for q in mine if q < 0)
-        table.add_row(comparison, why, str(number), f"{plus:f}", f"{minus:f}", MEANING.get(why, ""))
+        table.add_row(
+            comparison,
+            why,
+            str(number),
+            f"{Decimal(plus).normalize():f}",
+            f"{Decimal(minus).normalize():f}",
+            MEANING.get(why, ""),
+        )
     console.print(table)
 
 
@@ -211,11 +231,16 @@ def approve(
 
 
 async def _approve(approval: Approval, merchant: str) -> int:
-    client = await connect(Settings.from_environment())
+    settings = Settings.from_environment()
+    await known(settings, merchant)
+    client = await connect(settings)
     try:
         answer = await decide(client, merchant, approval)
     except WorkflowUpdateFailedError as refused:
         wrong(f"{refused.cause}")
+        return 1
+    except RPCError as error:
+        wrong(f"Temporal: {error.message}")
         return 1
     finally:
         await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
@@ -252,6 +277,9 @@ def file(
 
 
 async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
+    if form not in FORMATS:
+        wrong(f"--format {form!r} is none; there are {', '.join(FORMATS)}.")
+        return 1
     database = Database(Settings.from_environment().database("app"))
     async with database.merchant(merchant) as session:
         run = await _of_number(session, merchant, number)

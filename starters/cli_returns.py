@@ -29,7 +29,7 @@ Lines = Annotated[
 ]
 Credited = Annotated[list[str] | None, typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line.")]
 
-_ORDER = text("select 1 from erp.sales_order where merchant_id = :merchant and order_number = :order")
+_ORDER = text("select freight from erp.sales_order where merchant_id = :merchant and order_number = :order")
 _SENT = text(
     """
     select line_number, sum(quantity) as quantity from (
@@ -167,8 +167,12 @@ async def _write(
     key: dict[str, Any] = {"merchant": merchant, "number": number, "order": order}
     try:
         async with database.everyone() as session:
-            if await one(session, _ORDER, merchant=merchant, order=order) is None:
+            known = await one(session, _ORDER, merchant=merchant, order=order)
+            if known is None:
                 wrong(f"There is no sales order {order} of merchant {merchant}.")
+                return 1
+            if freight and not known.freight:
+                wrong(f"Sales order {order} has no freight that could be credited.")
                 return 1
             if wanted is None:
                 found = (await session.execute(_SENT, {"merchant": merchant, "order": order})).all()

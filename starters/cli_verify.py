@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
 from erp.database import Database
+from starters.cli_stack import nothing_runs
 from starters.command import AsJson, run_command
 from starters.verify import CannotCheck, open_online, print_proofs, print_report, prove, verify
 from starters.verify.report import NOT_CHECKED
@@ -46,6 +47,7 @@ def verify_command(
     Without --online the other systems are not asked. Temporal is asked wherever TEMPORAL_ADDRESS answers.
 
     Exit code 0: clean. 1: something is violated, or --prove overlooked something. 2: no violation, but not everything was proved.
+    3: nothing runs.
     """
     run_command(_settled(merchant, online, prove_it, as_json))
 
@@ -55,6 +57,8 @@ async def _settled(merchant: str | None, online: bool, prove_it: bool, as_json: 
     try:
         code = await (_prove(as_json) if prove_it else _verify(merchant, online, as_json))
     except SAID as why:
+        if isinstance(why, SettingsError) and nothing_runs(why):
+            raise
         reason = why.orig if isinstance(why, DBAPIError) else why
         said.print(f"[yellow]Could not check:[/] {reason or type(why).__name__}", highlight=False)
         code = NOT_CHECKED

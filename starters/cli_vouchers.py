@@ -14,6 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from domain.vouchers import voucher_key
 from erp.database import Database, one, rows
 from starters.command import AsJson, MerchantId, console, print_json, run_command, wrong
+from starters.known import known
 from starters.tie_out import Tied, tied_out
 from worker.settings import Settings
 from worker.temporal import connect
@@ -40,17 +41,19 @@ _SPECIFICATION = text("select specification from bridge.voucher where merchant_i
 def post(merchant: MerchantId = "demo") -> None:
     """Book what has no voucher yet, now instead of at the daily hour. A run that is under way is left to do it.
 
-    Exit code 0: done, or still at it after ten seconds (then see the UI).
+    Exit code 0: done, or still at it after ten seconds (then see the UI). 1: there is no such merchant.
     """
     run_command(_post(merchant))
 
 
 async def _post(merchant: str) -> int:
-    booked = await post_now(await connect(Settings.from_environment()), merchant)
+    settings = Settings.from_environment()
+    await known(settings, merchant)
+    booked = await post_now(await connect(settings), merchant)
     if booked is None:
         console.print(f"Under way: the workflow vouchers/{merchant} in the UI says how far.")
     else:
-        console.print(f"{booked} vouchers booked.")
+        console.print(f"{booked} voucher{'' if booked == 1 else 's'} booked.")
     await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
     return 0
 
@@ -75,7 +78,7 @@ async def post_now(client: Client, merchant: str, seconds: float = 10) -> int | 
 @vouchers.command("list")
 def list_them(
     merchant: MerchantId = "demo",
-    most: Annotated[int, typer.Option("--most", help="The newest so many.")] = 50,
+    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="The newest so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """The newest vouchers: day, postings, amount, and where each is in Fortnox."""
@@ -166,14 +169,15 @@ def print_tied(tied: Tied) -> None:
         table.add_row("  opening, held by Fortnox before", f"{ours.opening:.2f}")
     table.add_row("Fortnox, balance of the account", f"{tied.fortnox:.2f}")
     if tied.before and not ours.opening:
-        table.add_row("  held before our vouchers", f"{tied.before:.2f}")
+        held = "not brought into the year yet, of our earlier vouchers" if tied.not_brought else "held before our vouchers"
+        table.add_row(f"  {held}", f"{tied.before:.2f}")
     for each in tied.foreign:
         table.add_row(f"  not ours: {each.voucher} of {each.on}, {each.text[:40]}", f"{each.amount:.2f}")
     table.add_row("gap that nothing explains", f"{tied.gap:.2f}")
     console.print(table)
     if tied.agrees:
-        console.print(
-            "[green]One figure.[/]" if not ours.waiting_postings else "[green]One figure once the waiting is booked.[/]"
-        )
+        waits = ["the waiting is booked"] if ours.waiting_postings else []
+        waits += ["Fortnox has brought its balance into the year"] if tied.not_brought and not ours.opening else []
+        console.print(f"[green]One figure{' once ' + ' and '.join(waits) if waits else ''}.[/]")
     else:
         wrong("It does not tie: the rows above say where.")

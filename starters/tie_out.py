@@ -51,6 +51,11 @@ class Tied:
         return self.brought_forward - self.ours_before
 
     @property
+    def not_brought(self) -> bool:
+        """Whether Fortnox has not brought our vouchers of earlier years into this one (its own step at the turn of a year)."""
+        return self.ours_before != ZERO and self.brought_forward == ZERO
+
+    @property
     def gap(self) -> Decimal:
         """Fortnox's balance, less what is explained: our vouchers, what it held before, and the foreign vouchers listed."""
         foreign = sum((each.amount for each in self.foreign), ZERO)

@@ -488,6 +488,13 @@ async def test_files_that_cannot_be_believed_are_kept_with_the_reason_and_book_n
     assert await shop.read(ENTRIES) == []
 
 
+async def test_a_named_file_that_is_not_there_is_said_instead_of_waited_for(shop: Shop, clock: Clock, tmp_path: Path) -> None:
+    await stocked(shop)
+    with pytest.raises(Refused, match=r"none\.csv: No such file") as refused:
+        await clock.plan("file", file=str(tmp_path / "none.csv"))
+    assert refused.value.code == "stock-file-refused"
+
+
 async def test_when_goods_leave_only_at_collection_the_setting_says_so(shop: Shop, clock: Clock) -> None:
     await shop.ongoing("PUT", "settings", {"goodsLeaveStock": "at-collection"})
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ async def test_a_run_is_shown_with_its_classes_and_fetched_as_it_was_made(shop: 
     assert fetched.exit_code == 0
     assert [path.suffix for path in written(tmp_path)] == [".csv"] and "sha256" in fetched.output
     assert (await typed("file", "1", "-m", shop.merchant, "--out", str(tmp_path), "--format", "pdf")).exit_code == 1
+
+
+async def test_what_cannot_be_reconciled_is_refused_before_anything_is_started(shop: Shop, typed: Says) -> None:
+    """No process is started: none would be there to answer."""
+    today = Clock(shop).now.date()
+    answer = await typed("run", "--on", f"{today + timedelta(days=2)}", "-m", shop.merchant)
+    assert (answer.exit_code, "is not past" in answer.output) == (1, True)
+    for words in (("run", "-m", "nobody"), ("approve", "1", "--by", "anna", "--reason", "counted", "-m", "nobody")):
+        assert "merchant nobody is not in erp.merchant" in str((await typed(*words)).exception)
+    formless = await typed("file", "-m", shop.merchant, "--format", "pdf")
+    assert "there are csv, xlsx, html, all" in formless.output
 
 
 async def test_a_preview_shows_what_a_run_would_find(shop: Shop, typed: Says) -> None:

@@ -55,6 +55,12 @@ async def test_a_credit_is_a_decision_with_actor_and_reason(database: TestDataba
     assert (await typed(*words, "--reason", "claim 17")).exit_code == 0
     audit = await read(verify, "select actor, action, document, reason from bridge.audit where merchant_id = :m", m=merchant)
     assert audit == [("Kim", "credit-without-return", "K-1", "claim 17")]
+    freight = ["order", "credit", "SO-1", "--number", "K-2", "--by", "Kim", "--reason", "late", "--freight", "-m", merchant]
+    nothing = await typed(*freight)
+    assert (nothing.exit_code, "has no freight" in nothing.output) == (1, True)
+    await add_order(erp, merchant, "SO-2", freight=49)
+    freight[2] = "SO-2"
+    assert (await typed(*freight)).exit_code == 0
     await erp.close()
     await verify.close()
 

@@ -2,15 +2,20 @@
 
 import io
 import json
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from rich.console import Console
 from sqlalchemy import text
 from temporalio.client import Client
+from typer.testing import CliRunner
 
 from erp.database import Database
 from erp.migrate import engine_for
+from starters.cli import app
 from starters.verify import prove, verify
 from starters.verify.check import Stage
 from starters.verify.healthy import fill
@@ -19,6 +24,7 @@ from starters.verify.prove import ProveReport, print_proofs
 from starters.verify.report import CLEAN, NOT_CHECKED, VIOLATED, Report, Result, Verdict, print_report
 from starters.verify.run import CHECKS
 from tests.conftest import Cluster, TestDatabase, scratch_database
+from worker.settings import SettingsError
 
 NAMED_BY_THE_ISSUE = (
     "P1 L1 L2 L3 L4 L5 V1 V2 V3 V4 V5 V6 E1 E2 E3 E4 E5 E6 O1 O2 O3 O4 O5 O6"
@@ -185,3 +191,11 @@ def _shown(report: Report) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
     print_report(report, console)
     return console.export_text()
+
+
+def test_where_nothing_runs_that_is_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its exit code is 3, as that of every command: `main` makes it of this error."""
+    for name in [name for name in os.environ if name.startswith("LAGERBRO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LAGERBRO_HOME", str(tmp_path))
+    assert isinstance(CliRunner().invoke(app, ["verify"]).exception, SettingsError)
