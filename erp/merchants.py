@@ -1,7 +1,7 @@
 """A merchant as we serve it: its books, its settings, its connections to the other systems."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -169,15 +169,19 @@ async def stored_settings(connection: Session, merchant: str) -> dict[str, Any] 
 
 
 async def change_settings(connection: Session, merchant: str, settings: dict[str, Any], by: str, reason: str) -> list[str]:
-    """Put settings in force in place of all that was set; returns the names that differ. Each change is kept in the audit, with
-    what it was before; the same settings again are no change."""
+    """Put settings in force in place of all that was set; returns the names that mean something else now: a default that is written
+    out means what it meant. Each change is kept in the audit, with what it was before; the same settings again are no change."""
     before = await stored_settings(connection, merchant) or {}
     changed = sorted(name for name in before.keys() | settings.keys() if before.get(name) != settings.get(name))
     if changed:
         await save_settings(connection, merchant, settings, by)
         detail = {name: {"from": before.get(name), "to": settings.get(name)} for name in changed}
         await connection.execute(_AUDIT, {"merchant": merchant, "by": by, "reason": reason, "detail": json.dumps(detail)})
-    return changed
+    try:
+        meant, means = asdict(MerchantSettings.of(before)), asdict(MerchantSettings.of(settings))
+    except Refused:  # what was stored cannot be read, and that is being mended
+        return changed
+    return [name for name in changed if name not in means or meant[name] != means[name]]
 
 
 async def block_connection(connection: Session, merchant: str, system: str, version: int, problem: str, pause: float) -> None:

@@ -194,6 +194,8 @@ def import_command(
 ) -> None:
     """Load orders from a CSV into the ERP's tables, then release them. Drafts that an interrupted run left are released too.
 
+    Columns: invoice_no, invoice_date, customer_id, country, stock_code, description, quantity, unit_price, separated by commas.
+
     Prices are in the merchant's currency, without VAT unless --with-vat. Missing articles are made; an order without an address
     gets a placeholder, one without a customer is billed to a collective customer of its country. What is not taken is
     listed with its reason: C invoices, lines without a quantity or price above 0, orders that are there already.

@@ -9,7 +9,7 @@ from rich.markup import escape
 from domain.purchase_corrections import EXAMPLES, MEANINGS, SECOND_PERSON, PurchaseName
 from starters.cli_purchase_invoices import purchases
 from starters.cli_purchases import corrected
-from starters.command import By, MerchantId, Reason, console, run_command
+from starters.command import By, MerchantId, Reason, console, run_command, wrong
 
 __all__ = ["purchases"]
 
@@ -36,7 +36,7 @@ def correct(
         if not isinstance(given, dict):
             raise ValueError
     except ValueError:
-        console.print(f"[red]--content is not a JSON object: {escape(content)}[/]")
+        wrong(f"--content is not a JSON object: {content}")
         raise typer.Exit(1) from None
     run_command(corrected(merchant, number, name.replace("-", "_"), by, reason, key, given))
 

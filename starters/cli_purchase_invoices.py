@@ -301,7 +301,7 @@ def withdraw(
 
 async def _withdraw(merchant: str, number: str, by: str, reason: str) -> int:
     if not (by.strip() and reason.strip()):
-        console.print("[red]--by and --reason must say who and why: both are kept.[/]")
+        wrong("--by and --reason must say who and why: both are kept.")
         return 1
     database = Database(Settings.from_environment().database("erp"))
     gone = []
@@ -311,12 +311,12 @@ async def _withdraw(merchant: str, number: str, by: str, reason: str) -> int:
                 what for what, statement in _WITHDRAW.items() if await rows(session, statement, merchant=merchant, number=number)
             ]
     except DATABASE_ERRORS as refused:
-        console.print(f"[red]{getattr(refused, 'orig', refused)}[/]", highlight=False)
+        wrong(said_by(refused))
         return 1
     finally:
         await database.close()
     if not gone:
-        console.print(f"[red]There is no landed cost and no return to a supplier {number} of merchant {merchant}.[/]")
+        wrong(f"There is no landed cost and no return to a supplier {number} of merchant {merchant}.")
         return 1
     ours = Database(Settings.from_environment().database("app"))
     async with ours.merchant(merchant) as session:

@@ -263,7 +263,7 @@ async def corrected(merchant: str, number: str, name: str, by: str, reason: str,
         answer = await correct_purchase(client, database, merchant, number, name, settings.build_id, **sent)
         console.print(escape(answer), highlight=False, soft_wrap=True)
     except Unacceptable as why:
-        console.print(f"[red]{escape(str(why))}[/]", highlight=False, soft_wrap=True)
+        wrong(f"{why}")
         return 1
     finally:
         await database.close()

@@ -78,6 +78,13 @@ async def test_settings_that_are_set_are_shown_and_kept_with_who_and_why(
     assert {(actor, reason) for actor, reason, _ in await _read(database, AUDIT, m=merchant)} == {("anna", "new warehouse")}
 
 
+async def test_what_is_shown_can_be_edited_and_set_and_only_what_was_edited_is_said(lagerbro: Any, merchant: str) -> None:
+    whole = json.loads((await lagerbro("show", "-m", merchant)).stdout)
+    assert "Nothing differs" in (await lagerbro("set", whole, "-m", merchant, *BY)).stdout
+    answer = await lagerbro("set", whole | {"watch_days": 300}, "-m", merchant, *BY)
+    assert answer.stdout.splitlines()[-1] == "Changed: watch_days."
+
+
 async def test_a_wrong_file_is_refused_with_every_fault_and_nothing_is_changed(
     lagerbro: Any, merchant: str, database: TestDatabase
 ) -> None:
