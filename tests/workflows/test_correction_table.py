@@ -7,7 +7,6 @@ Here one accepted cell for each correction; `python -m bench.prove_6.table` take
 """
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -42,16 +41,15 @@ CELLS = EVERY if os.environ.get("PROVE_FULL") else [*ONE_EACH, (Name.RELEASE, Si
 
 
 async def answered(processes: Processes, name: Name, key: str) -> tuple[str, str]:
-    """`done`, or the type of the refusal; and the words."""
+    """`done`, the type of the refusal, or `ended`: what was corrected has let the order end; and the words."""
     try:
         return "done", await send(processes, name, key=key, **CONTENT.get(name, {}))
     except WorkflowUpdateFailedError as failed:
         assert isinstance(failed.cause, ApplicationError)
         return failed.cause.type or "", failed.cause.message
     except RPCError as gone:
-        # It ended while it was being asked: whoever asks again is told so.
-        assert gone.message == "workflow update was aborted by closing workflow"
-        return await answered(processes, name, key)
+        assert gone.message in ("workflow update was aborted by closing workflow", "workflow execution already completed")
+        return "ended", gone.message
 
 
 @pytest.mark.parametrize(("name", "where"), CELLS, ids=[f"{name}-{where}" for name, where in CELLS])
@@ -72,7 +70,7 @@ async def test_a_cell_holds_three_times_in_a_row_and_at_once_with_another(
             assert all(words in said for _, said in answers)
             assert rows == 0
         elif kinds[0] == "done":
-            assert kinds == ["done"] * 3, answers
+            assert kinds in (["done"] * 3, ["done", "done", "ended"], ["done", "ended", "ended"]), answers
             assert rows == 1
         else:
             assert set(kinds) == {"correction-refused"}, answers
@@ -85,8 +83,7 @@ async def test_a_cell_holds_three_times_in_a_row_and_at_once_with_another(
             answered(processes, name, "k-2"), answered(processes, Name.HOLD, "k-3"), return_exceptions=True
         )
         for answer in both:
-            ended = isinstance(answer, RPCError) and ("completed" in str(answer) or "closing" in str(answer))
-            assert ended or (isinstance(answer, tuple) and answer[1]), answer
+            assert isinstance(answer, tuple) and answer[1], answer
         kept = (
             "select request_key, count(*) from bridge.audit where merchant_id = :m and request_key in ('k-2', 'k-3') group by 1"
         )
@@ -121,8 +118,7 @@ async def mend(processes: Processes, where: Situation) -> None:
     if where is Situation.INVOICING_BLOCKED:
         await shop.fortnox("PUT", "locked-period", {"tenantId": shop.tenant, "endDate": None})
     for name in (Name.RELEASE, Name.RETRY):
-        with contextlib.suppress(RPCError):
-            await answered(processes, name, f"mended-{name}")
+        await answered(processes, name, f"mended-{name}")
     await processes.deliver()
 
 
