@@ -115,6 +115,8 @@ class Order:
         """What the warehouse answers: it has stopped the order, or goods are on their way."""
         self.asked = True
         self.over = not self.sent and not any(line.picked for line in self.lines.values())
+        if self.over:
+            self._ship()  # what was billed and then un-picked is given back, though nothing is sent any more
         return "stopped" if self.over else "too-late"
 
     def unpick(self, number: int, n: int, shelf: Shelf) -> None:

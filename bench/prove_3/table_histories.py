@@ -137,6 +137,8 @@ class World:
     async def _cancel(self, number: str, order: Order) -> None:
         await self.shop.ask_to_cancel(number)
         await again(self.shop.worker.ongoing.cancel_sales_order, self.shop.key(number))
+        await self.shop.invoice(await self.shop.look_until_calm(number))
+        await self.shop.look_until_calm(number)  # what was billed back has let the order end: that is seen by a look
         answer, wanted = (await self.shop.answers(number))["cancel"], order.cancel()
         if answer != wanted:
             raise Differs(f"{number}: cancelling is answered {answer}, model {wanted}")
