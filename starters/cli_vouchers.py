@@ -171,6 +171,8 @@ def print_tied(tied: Tied) -> None:
     if tied.before and not ours.opening:
         held = "not brought into the year yet, of our earlier vouchers" if tied.not_brought else "held before our vouchers"
         table.add_row(f"  {held}", f"{tied.before:.2f}")
+    if tied.lost_between_years:
+        table.add_row("  brought into the year otherwise than the year before ended", f"{tied.lost_between_years:.2f}")
     for each in tied.foreign:
         table.add_row(f"  not ours: {each.voucher} of {each.on}, {each.text[:40]}", f"{each.amount:.2f}")
     table.add_row("gap that nothing explains", f"{tied.gap:.2f}")

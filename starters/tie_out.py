@@ -7,7 +7,7 @@ on a later one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from activities.vouchers import totals
@@ -44,11 +44,23 @@ class Tied:
     ours_before: Decimal = ZERO
     foreign: list[Foreign] = field(default_factory=list)
     as_of: date | None = None
+    year_before: Decimal | None = None
+    """What Fortnox held at the end of the year before; None where it has no such year."""
 
     @property
     def before(self) -> Decimal:
-        """What Fortnox brought into the year beside our own vouchers of earlier years."""
-        return self.brought_forward - self.ours_before
+        """What Fortnox held into the year beside our own vouchers of earlier years."""
+        return self.brought_forward - self.ours_before - self.lost_between_years
+
+    @property
+    def lost_between_years(self) -> Decimal:
+        """What it brought into the year more or less than it held at the end of the year before: part of the gap.
+
+        Nothing brought at all is its own step at the turn of a year that has not been taken yet (`not_brought`).
+        """
+        if self.year_before is None or not self.brought_forward:
+            return ZERO
+        return self.brought_forward - self.year_before
 
     @property
     def not_brought(self) -> bool:
@@ -102,15 +114,17 @@ async def tie(database: Database, client: FortnoxClient, merchant_id: str, as_of
         return Tied(accounts, ours, ZERO, ZERO, as_of=as_of)
     brought, carried = await _balances(client, accounts, year)
     before = sum((row.stock for row in booked if row.booked_on < year.from_date), ZERO)
+    earlier = next(iter(await client.financial_years(year.from_date - timedelta(days=1))), None) if brought else None
+    held = (await _balances(client, accounts, earlier))[1] if earlier else None
     if as_of is None:
-        tied = Tied(accounts, ours, carried, brought, before)
+        tied = Tied(accounts, ours, carried, brought, before, year_before=held)
         if not tied.gap:
             return tied
         foreign, _ = await _moves(client, accounts, year, year.to_date, known, read_ours=False)
-        return Tied(accounts, ours, carried, brought, before, foreign)
+        return Tied(accounts, ours, carried, brought, before, foreign, year_before=held)
     foreign, ours_there = await _moves(client, accounts, year, as_of, known, read_ours=True)
     there = brought + ours_there + sum((each.amount for each in foreign), ZERO)
-    return Tied(accounts, ours, there, brought, before, foreign, as_of)
+    return Tied(accounts, ours, there, brought, before, foreign, as_of, held)
 
 
 async def _balances(client: FortnoxClient, accounts: Sequence[int], year: FinancialYear) -> tuple[Decimal, Decimal]:

@@ -119,3 +119,13 @@ async def test_verify_online_finds_what_nothing_explains_on_the_stock_account_an
         await session.execute(text(forgotten), {"n": number, "m": shop.merchant})
     lost = await found()
     assert lost.violations == 0 and len(lost.listed) == 3, "what we forgot is in Fortnox as if it were not ours: it is listed"
+
+
+async def test_what_fortnox_lost_between_two_years_is_found(shop: Shop) -> None:
+    [year] = (await shop.call_fortnox("GET", f"financialyears?date={TODAY}")).json()["FinancialYears"]
+    days = (TODAY - date.fromisoformat(year["FromDate"])).days + 10
+    await by_hand(shop, days, 100)
+    for brought, lost in ((100, 0), (70, -30)):
+        account = {"Account": {"Number": 1460, "BalanceBroughtForward": brought}}
+        await shop.call_fortnox("PUT", f"accounts/1460?financialyear={year['Id']}", account)
+        assert (await tied(shop)).lost_between_years == lost

@@ -29,3 +29,17 @@ def test_what_fortnox_has_not_brought_into_its_year_is_called_by_its_name(capsys
     print_tied(Tied([1460], ours, fortnox=D("120.00"), brought_forward=D("120.00"), ours_before=D("100.00")))
     said = capsys.readouterr().out
     assert "held before our vouchers" in said and "One figure." in said
+
+
+def test_a_year_that_does_not_begin_where_the_year_before_ended_is_a_gap(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hundred = D("100.00")
+    ours = TieOut(hundred, hundred, hundred, hundred, waiting=D(0), waiting_postings=0, opening=D(0))
+    ended = D("120.00")
+    whole = Tied([1460], ours, fortnox=ended, brought_forward=ended, ours_before=hundred, year_before=ended)
+    assert whole.agrees and whole.before == D("20.00")
+    part = Tied([1460], ours, fortnox=D("90.00"), brought_forward=D("90.00"), ours_before=hundred, year_before=ended)
+    print_tied(part)
+    assert (part.gap, part.agrees) == (D("-30.00"), False)
+    assert "brought into the year otherwise than the year before ended" in capsys.readouterr().out
