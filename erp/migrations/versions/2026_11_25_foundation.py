@@ -1,23 +1,15 @@
 """The foundation: the ERP's tables, the ledger, the plumbing, and the rules that hold whoever writes."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
+
+from erp.migrations.running import run_sql
 
 revision = "foundation"
 down_revision = None
 branch_labels = None
 depends_on = None
-
-
-def run_sql(name: str) -> None:
-    """Run one SQL file that lies beside this one, as written: many statements, so by asyncpg's simple protocol."""
-    sql = (Path(__file__).parent / name).read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
 
 
 def upgrade() -> None:

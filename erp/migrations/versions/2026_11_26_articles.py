@@ -1,10 +1,11 @@
 """Articles in step: every field of the product map, and what of them the warehouse does not have yet."""
 
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+
+from erp.migrations.running import run_sql
 
 revision = "articles"
 down_revision = "order_changes"
@@ -41,14 +42,6 @@ RANGES = {
     "quantity_per_pallet": (1, 1000000),
     "stock_limit": (0, 10000000),
 }
-
-
-def run_sql(name: str) -> None:
-    """Run one SQL file that lies beside this one, as written: many statements, so by asyncpg's simple protocol."""
-    sql = (Path(__file__).parent / name).read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
 
 
 def of_article(table: str) -> sa.ForeignKeyConstraint:

@@ -1,9 +1,9 @@
 """Articles: a change costs the same however many came before it; what a supplier's name, a deletion or a poor article does."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
+
+from erp.migrations.running import run_sql
 
 revision = "articles_told"
 down_revision = "corrections"
@@ -31,7 +31,4 @@ def upgrade() -> None:
         postgresql_where=sa.text("refused_version IS NOT NULL"),
     )
     op.create_index("ix_article_supplier", "article", ["merchant_id", "supplier_number"], unique=False, schema="erp")
-    sql = (Path(__file__).parent / "2026_11_26_articles_told.sql").read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
+    run_sql("2026_11_26_articles_told.sql")

@@ -1,9 +1,9 @@
 """What people's corrections need: parked addresses, tokens of programs that may correct, and rights on an order's lines."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
+
+from erp.migrations.running import run_sql
 
 revision = "corrections"
 down_revision = "returns"
@@ -40,10 +40,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("merchant_id", "token_hash", name=op.f("pk_api_token")),
         schema="bridge",
     )
-    sql = (Path(__file__).parent / "2026_11_26_corrections_after.sql").read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
+    run_sql("2026_11_26_corrections_after.sql")
 
 
 def downgrade() -> None:

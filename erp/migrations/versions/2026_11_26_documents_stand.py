@@ -1,8 +1,6 @@
 """What the ERP has told stands: no return changes its kind, no document that is under way is deleted; landed costs name purchases."""
 
-from pathlib import Path
-
-from alembic import op
+from erp.migrations.running import run_sql
 
 revision = "documents_stand"
 down_revision = "supplier_invoices"
@@ -11,10 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    sql = (Path(__file__).parent / "2026_11_26_documents_stand.sql").read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
+    run_sql("2026_11_26_documents_stand.sql")
 
 
 def downgrade() -> None:

@@ -1,10 +1,10 @@
 """What the warehouse holds of an order, what it refused, and until when a request for it may still arrive."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
+
+from erp.migrations.running import run_sql
 
 revision = "order_changes"
 down_revision = "vouchers"
@@ -63,10 +63,7 @@ def upgrade() -> None:
     )
     # A line that the ERP drops too late is shipped all the same; `held_line` keeps it.
     op.drop_constraint("fk_shipment_line_merchant_id_order_number_line_number", "shipment_line", schema="erp")
-    sql = (Path(__file__).parent / "2026_11_26_order_changes_after.sql").read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
+    run_sql("2026_11_26_order_changes_after.sql")
 
 
 def downgrade() -> None:

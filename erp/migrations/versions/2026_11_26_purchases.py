@@ -1,9 +1,9 @@
 """Purchases: a purchase order that is told of and answered, what came in of it, and the ledger's receipts that are taken back."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
+
+from erp.migrations.running import run_sql
 
 revision = "purchases"
 down_revision = "articles_told"
@@ -25,14 +25,6 @@ DECISION = (
     " OR (coalesce(btrim(closed_by), '') <> '' AND coalesce(btrim(close_reason), '') <> '')"
 )
 STATUSES = "status IN ('draft','placed','at-warehouse','part-received','completed','cancelled')"
-
-
-def run_sql(name: str) -> None:
-    """Run one SQL file that lies beside this one, as written: many statements, so by asyncpg's simple protocol."""
-    sql = (Path(__file__).parent / name).read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
 
 
 def upgrade() -> None:

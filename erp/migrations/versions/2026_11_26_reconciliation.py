@@ -1,8 +1,6 @@
 """The daily reconciliation: its runs, differences, settlements, approvals and files; the warehouse's own corrections."""
 
-from pathlib import Path
-
-from alembic import op
+from erp.migrations.running import run_sql
 
 revision = "reconciliation"
 down_revision = "purchase_types"
@@ -11,10 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    sql = (Path(__file__).parent / "2026_11_26_reconciliation.sql").read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
+    run_sql("2026_11_26_reconciliation.sql")
 
 
 def downgrade() -> None:

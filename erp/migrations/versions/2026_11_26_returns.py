@@ -1,9 +1,9 @@
 """Returns: what the ERP announces, what came back of it, and what was credited; the ledger learns returns and scrapping."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
+
+from erp.migrations.running import run_sql
 
 revision = "returns"
 down_revision = "what_the_erp_sees"
@@ -23,14 +23,6 @@ REVERSES = (
 FOLLOWS = (
     "num_nonnulls(shipment_no, credits_basis_no) = 1 AND num_nonnulls(credits_basis_no, credits_part, return_number) IN (0, 3)"
 )
-
-
-def run_sql(name: str) -> None:
-    """Run one SQL file that lies beside this one, as written: many statements, so by asyncpg's simple protocol."""
-    sql = (Path(__file__).parent / name).read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
 
 
 def upgrade() -> None:

@@ -1,9 +1,9 @@
 """What the ERP sees: the warehouse's documents, parcels and picks of an order, progress by order and line, and one channel."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
+
+from erp.migrations.running import run_sql
 
 revision = "what_the_erp_sees"
 down_revision = "exchange_rates"
@@ -11,14 +11,6 @@ branch_labels = None
 depends_on = None
 
 NOW = sa.text("now()")
-
-
-def run_sql(name: str) -> None:
-    """Run one SQL file that lies beside this one, as written: many statements, so by asyncpg's simple protocol."""
-    sql = (Path(__file__).parent / name).read_text(encoding="utf-8")
-    driver_connection = op.get_bind().connection.dbapi_connection
-    assert driver_connection is not None
-    driver_connection.run_async(lambda driver: driver.execute(sql))
 
 
 def upgrade() -> None:
