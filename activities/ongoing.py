@@ -230,6 +230,8 @@ class Ongoing:
         except Rejected as refusal:
             if fresh_articles:
                 raise Waiting("order-refused", f"sales order {order.number}: {refusal}", 3.0) from None
+            if await client.find_order(order.number):
+                raise LookAgain(f"an earlier request has made the warehouse's order {order.number} meanwhile") from None
             raise Refused("order-refused", f"sales order {order.number}: {refusal}") from None
 
     # --- looking ------------------------------------------------------------------------------------------------------

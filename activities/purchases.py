@@ -114,6 +114,8 @@ class Purchases:
                 raise
             except (Rejected, Refused) as refusal:
                 if held is None:
+                    if await self._find(client, document.number, link):
+                        raise LookAgain(f"an earlier request has made the inbound of {key.number} meanwhile") from None
                     raise Refused("purchase-refused", f"purchase order {key.number}: {refusal}") from None
                 await self._change_refused(key, document, held, str(refusal), merchant)
                 return

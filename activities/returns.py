@@ -104,6 +104,8 @@ class Returns:
             except Unauthorised:
                 raise
             except Rejected as refusal:
+                if held is None and await client.find_return_order(key.number):
+                    raise LookAgain(f"an earlier request has made the warehouse's return {key.number} meanwhile") from None
                 raise Refused("return-refused", f"return {key.number}: {refusal}") from None
             held = await client.get_return_order(return_id)
         if _lines_of(held) != wanted:

@@ -10,7 +10,7 @@ import pytest
 from bench.prove_2.tenants import TENANTS, Tenant
 from domain.errors import Refused
 from simulators.ongoing.switches import DEFAULTS
-from tests.activities.world import HOW_OFTEN, Shop, again
+from tests.activities.world import HOW_OFTEN, Shop, again, rule
 
 D = Decimal
 NAMED = pytest.mark.parametrize("tenant", TENANTS, ids=lambda tenant: tenant.name)
@@ -59,6 +59,20 @@ async def test_an_order_runs_to_its_end(shop: Shop, tenant: Tenant, often: Any) 
         await shop.look()
         assert await shop.read(seen) == [("collected", tenant.numbers.get("collected", 500), "OMBUD")]
         assert await shop.exceptions() == []
+
+
+async def test_a_late_first_request_that_locks_the_order_is_taken_as_ours(shop: Shop) -> None:
+    async with warehouse_of(shop, TENANTS[1]):
+        await shop.sent("SO-0")
+        key = await shop.order()
+        late = rule("PUT /orders", "late", 1, seconds=0.5)
+        slow = rule("GET /orders", "delay", 1, after=1, when="after", seconds=1.5)
+        async with shop.ongoing.faults(late, slow):
+            assert (await again(shop.worker.ongoing.send_sales_order, key)).stage == "at-warehouse"
+        log = await shop.ongoing("GET", "log?since=0")
+        entries = log["log"] if isinstance(log, dict) else log
+        puts = [each for each in entries if each["method"] == "PUT" and each["path"].endswith("/orders")]
+        assert {each["status"] for each in puts[-2:]} == {201, 400}, "the first had made and locked the order meanwhile"
 
 
 @NAMED

@@ -21,7 +21,7 @@ from tests.conftest import REPOSITORY, TestDatabase, simulator
 from tests.workflows.process import Processes, becomes, working
 from tests.workflows.reasons import articles, books, costs, invoices, orders, purchases, returning
 from tests.workflows.reasons.elsewhere import ELSEWHERE
-from tests.workflows.reasons.world import ODD_RULES, Way, gone, listed, stands
+from tests.workflows.reasons.world import ODD_RULES, SETTLE, Way, gone, listed, stands
 from worker.keyring import KeyRing
 from worker.settings import Settings
 
@@ -76,7 +76,8 @@ async def attempts(
     under_test = {item.callspec.params.get("code") for item in request.session.items if hasattr(item, "callspec")}
     order = sorted(WAYS, key=lambda code: code not in SLOW)
     chosen = [code for code in order if code in under_test]
-    async with working(skipping.client, database.url("app"), key_ring, skipping_settings):
+    settings = skipping_settings.model_copy(update={"settle_seconds": SETTLE})
+    async with working(skipping.client, database.url("app"), key_ring, settings):
         telling = asyncio.create_task(tell(relay))
         tasks = {code: asyncio.create_task(run(code, WAYS[code])) for code in chosen}
         yield tasks

@@ -12,7 +12,7 @@ from tests.activities.test_reconciling import Clock, stock_file, stocked
 from tests.erp.data import article, insert, open_stock
 from tests.workflows.process import Processes, becomes
 from tests.workflows.reasons.articles import reaches_the_warehouse
-from tests.workflows.reasons.world import Way, agreed, mend_fortnox, seen_to, spoil_fortnox
+from tests.workflows.reasons.world import SETTLE, Way, agreed, mend_fortnox, seen_to, spoil_fortnox
 from tests.workflows.test_post_vouchers import posting
 
 
@@ -80,7 +80,7 @@ async def it_is_corrected_there(p: Processes) -> None:
 
 
 async def one_that_comes_twice(p: Processes) -> None:
-    await spoil_fortnox(p, "POST /3/vouchers", "late", 1, seconds=8)
+    await spoil_fortnox(p, "POST /3/vouchers", "late", 1, seconds=SETTLE + 3)
     await (await posting(p)).result()
     await becomes(lambda: _booked(p), 2)
     await (await posting(p)).result()

@@ -39,6 +39,8 @@ class Elsewhere:
     test: str
 
 
+SETTLE = 12.0
+"""Seconds that a write without a clear answer may live: so many that our patience is over after few attempts."""
 ODD_RULES = {"missingLines": "keep", "articleNumbers": "alike", "putOnCancelled": "revive"}
 
 
@@ -150,7 +152,7 @@ async def outlast(p: Processes, handle: WorkflowHandle[Any, Any] | None = None, 
     assert p.fast_forward is not None
     waits = handle or p.of(number)
     await becomes(lambda: _failed_once(waits), True)
-    await p.fast_forward(waits, timedelta(minutes=11))
+    assert await p.fast_forward(waits, timedelta(minutes=11)), "the clock moved less than that in the minute it is given"
 
 
 async def _failed_once(handle: WorkflowHandle[Any, Any]) -> bool:
