@@ -76,7 +76,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def differences(connection: Connection) -> list[object]:
-    """What Alembic would change to make the database equal to `erp/tables.py`; empty when they agree."""
+    """What Alembic would change to make the database equal to `erp/tables/`; empty when they agree."""
     context = MigrationContext.configure(
         connection,
         opts={

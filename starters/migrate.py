@@ -2,7 +2,7 @@
 
 python -m starters.migrate upgrade    roles, schemas and tables, on LAGERBRO_OWNER_DATABASE_URL; LAGERBRO_PASSWORDS holds
                                       the passwords of the login roles: {"app": "...", "relay": "...", ...}
-python -m starters.migrate check      builds a scratch database with the migrations and compares it with erp/tables.py
+python -m starters.migrate check      builds a scratch database with the migrations and compares it with erp/tables/
 """
 
 import asyncio

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from erp.database import DATABASE_ERRORS, Database
 from erp.orders import move_status
-from erp.tables import ORDER_STATUSES
+from erp.tables.orders import ORDER_STATUSES
 from tests.erp.data import add_merchant, add_order, insert, line, read, set_order
 
 MAY = {

@@ -1,0 +1,147 @@
+"""Layers, standard costs, revaluations."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from erp.tables.columns import (
+    LARGEST_PRICE,
+    LARGEST_QUANTITY,
+    PRICE,
+    QUANTITY,
+    VALUE,
+    between,
+    instant,
+    key,
+    merchant,
+    metadata,
+    numbers,
+)
+
+stock_layer = Table(
+    "stock_layer",
+    metadata,
+    merchant(),
+    key("article_number"),
+    key("warehouse"),
+    Column("layer_no", Integer, nullable=False),
+    Column("received", QUANTITY, nullable=False),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("value", VALUE, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "article_number", "warehouse", "layer_no"),
+    ForeignKeyConstraint(
+        ["merchant_id", "article_number", "warehouse"],
+        ["erp.stock_balance.merchant_id", "erp.stock_balance.article_number", "erp.stock_balance.warehouse"],
+        name="fk_stock_layer_balance",
+    ),
+    CheckConstraint("quantity > 0 AND quantity <= received", name="a_layer_has_pieces"),
+    between("value", "0", "1000000000000"),
+    between("received", "0", str(LARGEST_QUANTITY * 100)),
+    schema="erp",
+)
+
+standard_cost = Table(
+    "standard_cost",
+    metadata,
+    merchant(),
+    key("article_number"),
+    Column("valid_from", Date, nullable=False, server_default=text("current_date")),
+    Column("price", PRICE, nullable=False),
+    instant("written_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "article_number", "valid_from"),
+    ForeignKeyConstraint(["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"]),
+    CheckConstraint(f"price > 0 AND price <= {LARGEST_PRICE}", name="price_in_range"),
+    schema="erp",
+)
+
+article_cost = Table(
+    "article_cost",
+    metadata,
+    merchant(),
+    key("article_number"),
+    Column("calculated_cost", PRICE, nullable=False),
+    Column("price", PRICE),
+    Column("currency", Text),
+    Column("exchange_rate", Numeric(20, 10)),
+    Column("rate_date", Date),
+    Column("landed_percent", Integer, nullable=False, server_default="0"),
+    Column("set_by", Text),
+    Column("reason", Text),
+    instant("calculated_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "article_number"),
+    ForeignKeyConstraint(["merchant_id", "article_number"], ["erp.article.merchant_id", "erp.article.article_number"]),
+    CheckConstraint(f"calculated_cost > 0 AND calculated_cost <= {LARGEST_PRICE}", name="calculated_cost_in_range"),
+    CheckConstraint("(set_by IS NULL) = (reason IS NULL)", name="a_hand_says_why"),
+    schema="erp",
+)
+
+revaluation = Table(
+    "revaluation",
+    metadata,
+    merchant(),
+    Column("revaluation_no", BigInteger, nullable=False),
+    Column("preview_hash", LargeBinary, nullable=False),
+    Column("accounting_date", Date, nullable=False),
+    Column("asked", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("transaction_no", BigInteger, nullable=False),
+    instant("booked_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "revaluation_no"),
+    UniqueConstraint("merchant_id", "preview_hash"),
+    ForeignKeyConstraint(
+        ["merchant_id", "transaction_no"], ["erp.ledger_transaction.merchant_id", "erp.ledger_transaction.transaction_no"]
+    ),
+    CheckConstraint("btrim(actor) <> '' AND btrim(reason) <> ''", name="somebody_says_why"),
+    schema="erp",
+)
+
+revaluation_line = Table(
+    "revaluation_line",
+    metadata,
+    merchant(),
+    Column("revaluation_no", BigInteger, nullable=False),
+    Column("row_no", Integer, nullable=False),
+    key("article_number"),
+    key("warehouse"),
+    key("purchase_order_number", nullable=True),
+    Column("receipt_no", Integer),
+    Column("receipt_row_no", Integer),
+    Column("value_before", VALUE, nullable=False),
+    Column("amount", VALUE, nullable=False),
+    Column("stock", VALUE, nullable=False),
+    Column("result", VALUE, nullable=False),
+    Column("unit_price", PRICE, nullable=False),
+    Column("exchange_rate", Numeric(20, 10)),
+    PrimaryKeyConstraint("merchant_id", "revaluation_no", "row_no"),
+    ForeignKeyConstraint(["merchant_id", "revaluation_no"], ["erp.revaluation.merchant_id", "erp.revaluation.revaluation_no"]),
+    ForeignKeyConstraint(
+        ["merchant_id", "purchase_order_number", "receipt_no", "receipt_row_no"],
+        [
+            "erp.goods_receipt_line.merchant_id",
+            "erp.goods_receipt_line.purchase_order_number",
+            "erp.goods_receipt_line.receipt_no",
+            "erp.goods_receipt_line.row_no",
+        ],
+        name="fk_revaluation_line_receipt",
+    ),
+    CheckConstraint("num_nonnulls(purchase_order_number, receipt_no, receipt_row_no) IN (0, 3)", name="a_receipt_is_whole"),
+    CheckConstraint("amount = stock + result", name="parts_add_up"),
+    numbers("value_before", "amount", "stock", "result"),
+    Index("ix_revaluation_line_receipt", "merchant_id", "purchase_order_number", "receipt_no", "receipt_row_no"),
+    schema="erp",
+)
