@@ -443,7 +443,7 @@ async def test_a_token_is_asked_for_as_fortnox_wants_it_and_kept() -> None:
 
 async def test_a_token_near_its_end_is_replaced_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1000.0
-    monkeypatch.setattr("clients.fortnox._now", lambda: clock)
+    monkeypatch.setattr("clients.fortnox.tokens._now", lambda: clock)
     issuer = Scripted(ok(TOKEN), ok(TOKEN | {"access_token": "second"}))
     token = credentials(issuer)
     assert await token.token() == "canary-token-1"

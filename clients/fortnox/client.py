@@ -1,29 +1,42 @@
-"""Fortnox, the classic API under `/3` with client credentials. Names are Fortnox's own, in snake case.
+"""Every request to Fortnox, what it gives back and what it raises."""
 
-Fortnox knows no idempotency key and no duplicate: nothing here repeats a write, except once after a 401, which was not
-executed. Its answers vary in type and casing and are read leniently; money is a Decimal whether it came as number or string.
-"""
-
-import asyncio
-import base64
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import suppress
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from clients.errors import ApiError, NotFound, Rejected, Unauthorised, Unavailable, Unreadable
+from clients.fortnox.model import Model
+from clients.fortnox.seen import (
+    Account,
+    Article,
+    CompanyInformation,
+    CompanySettings,
+    Currency,
+    Customer,
+    FinancialYear,
+    Invoice,
+    InvoiceHit,
+    LockedPeriod,
+    PreDefinedVoucherSeries,
+    SupplierInvoice,
+    SupplierInvoiceHit,
+    TermsOfPayment,
+    Voucher,
+    VoucherHit,
+    VoucherSeries,
+    WarehouseModule,
+)
+from clients.fortnox.sent import InvoicePayload, VoucherPayload
+from clients.fortnox.tokens import ClientCredentials, _json_or_none, _now
 from clients.transport import CAP, DEADLINE, Answer, Gate, clean, failure_of, json_of, query, read, segment, send, turn
-from clients.wire import Day, Exact, Id, Key, NullAsEmpty, Text, Whole, read_json, write_json
+from clients.wire import Text, Whole, write_json
 
 PAGE = 500
 MOST_PAGES = 2000
-TOKEN_MARGIN = 60.0
-TOKEN_PATH = "oauth-v1/token"
+
 
 # Licence, scope and login: a matter of the connection, whatever the status they come with.
 AUTHORISATION = frozenset({"2000311", "2000663", "2001101", "2001103", "2001339", "2001393", "2002455", "2003275", "2004054"})
@@ -31,365 +44,8 @@ LOGIN_OR_IN_USE = "2000310"  # one number, two messages: "Ogiltig inloggning" an
 BAD_PARAMETER = "2000588"  # seen with 403, though nothing is forbidden
 SYSTEM_EXCEPTION = "1000003"
 
-ZERO = Decimal(0)
+
 T = TypeVar("T", bound=BaseModel)
-Reference = Annotated[Key, Field(max_length=80)]
-_UPPER = frozenset({"vat", "ocr", "ean", "gln", "sru"})
-
-
-def _spell(name: str) -> str:
-    return "".join(part.upper() if part in _UPPER else part.capitalize() for part in name.split("_"))
-
-
-class Model(BaseModel):
-    """How Fortnox spells, and what it writes for nothing: an empty text, or a word that says the user lacks the right."""
-
-    model_config = ConfigDict(
-        alias_generator=_spell, populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_none(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {name: None if value in ("", "API_NORIGHT") else value for name, value in data.items()}
-        return data
-
-
-# --- what we send -----------------------------------------------------------------------------------------------------
-
-
-class InvoiceRowPayload(Model):
-    """A row with all that decides its amount and account, zeros too: what is left out Fortnox takes from cards or from the
-    row that stood there before."""
-
-    description: Text | None
-    delivered_quantity: Exact
-    price: Exact
-    vat: Exact | None = None
-    account_number: Whole | None = None
-    discount: Exact = ZERO
-    discount_type: Text = "PERCENT"
-    article_number: Text | None = None
-    unit: Text | None = None
-    vat_code: Text | None = None
-    cost_center: Text | None = None
-    project: Text | None = None
-
-
-class InvoicePayload(Model):
-    """An invoice to create. Freight and fee are sent even when zero, or Fortnox takes them from the customer's card."""
-
-    customer_number: Text
-    rows: list[InvoiceRowPayload] = Field(alias="InvoiceRows", repr=False)
-    external_invoice_reference1: Reference
-    external_invoice_reference2: Reference | None = None
-    invoice_date: date
-    due_date: date | None = None
-    delivery_date: date | None = None
-    currency: Text
-    currency_rate: Exact | None = None
-    currency_unit: Exact | None = None
-    vat_included: bool = False
-    freight: Exact = ZERO
-    administration_fee: Exact = ZERO
-    not_completed: bool = True
-    terms_of_payment: Text | None = None
-    your_order_number: Text | None = None
-    your_reference: Text | None = Field(None, repr=False)
-    our_reference: Text | None = Field(None, repr=False)
-    remarks: Text | None = Field(None, repr=False)
-    comments: Text | None = Field(None, repr=False)
-    language: Text | None = None
-    cost_center: Text | None = None
-    project: Text | None = None
-
-
-class VoucherRowPayload(Model):
-    account: Whole
-    debit: Exact = ZERO
-    credit: Exact = ZERO
-    description: Text | None = None
-    transaction_information: Annotated[Text, Field(max_length=100)] | None = None
-    cost_center: Text | None = None
-    project: Text | None = None
-
-
-class VoucherPayload(Model):
-    """A voucher to create. It is booked at once and can only be reversed."""
-
-    description: Annotated[Key, Field(max_length=200)]
-    voucher_series: Text
-    transaction_date: date
-    comments: Annotated[Text, Field(max_length=1000)] | None = None
-    rows: list[VoucherRowPayload] = Field(alias="VoucherRows", repr=False)
-    cost_center: Text | None = None
-    project: Text | None = None
-
-
-# --- what we read -----------------------------------------------------------------------------------------------------
-
-
-class CompanyInformation(Model):
-    """Whose books these are. `database_number` is the tenant id."""
-
-    database_number: Id
-    company_name: Text | None = None
-    organization_number: Text | None = None
-    country_code: Text | None = None
-
-
-class CompanySettings(Model):
-    database_number: Id
-    name: Text | None = None
-    organization_number: Text | None = None
-    country_code: Text | None = None
-    vat_number: Text | None = None
-    tax_enabled: bool | None = None
-
-
-class Currency(Model):
-    code: Text
-    unit: Exact | None = None
-
-
-class TermsOfPayment(Model):
-    code: Text
-
-
-class WarehouseModule(BaseModel):
-    """Whether Fortnox Lager is on in the company."""
-
-    activated: bool | None = None
-
-
-class Customer(Model):
-    """A customer's card, as far as we compare it. Only keys are ever shown."""
-
-    customer_number: Text
-    external_reference: Text | None = None
-    name: Text | None = Field(None, repr=False)
-    organisation_number: Text | None = Field(None, repr=False)
-    vat_number: Text | None = Field(None, repr=False)
-    vat_type: Text | None = None
-    currency: Text | None = None
-    country_code: Text | None = None
-    type: Text | None = None
-    active: bool | None = None
-    terms_of_payment: Text | None = None
-
-
-class Article(Model):
-    article_number: Text
-    description: Text | None = None
-    type: Text | None = None
-    stock_goods: bool | None = None
-    unit: Text | None = None
-    vat: Exact | None = None
-    sales_account: Whole | None = None
-    active: bool | None = None
-
-
-class InvoiceRow(Model):
-    row_id: Id | None = None
-    article_number: Text | None = None
-    description: Text | None = None
-    delivered_quantity: Exact | None = None
-    price: Exact | None = None
-    discount: Exact | None = None
-    discount_type: Text | None = None
-    vat: Exact | None = None
-    account_number: Whole | None = None
-    total: Exact | None = None
-    total_excluding_vat: Exact | None = None
-
-
-class Invoice(Model):
-    """An invoice as Fortnox has it. `total` is with VAT and before öresavrundning, in the invoice's currency."""
-
-    document_number: Id
-    external_invoice_reference1: Text | None = None
-    external_invoice_reference2: Text | None = None
-    customer_number: Text | None = None
-    currency: Text | None = None
-    currency_rate: Exact | None = None
-    currency_unit: Exact | None = None
-    vat_included: bool | None = None
-    invoice_date: Day | None = None
-    due_date: Day | None = None
-    booked: bool
-    cancelled: bool
-    not_completed: bool | None = None
-    credit: bool | None = None
-    credit_invoice_reference: Text | None = None
-    sent: bool | None = None
-    net: Exact | None = None
-    total: Exact
-    total_vat: Exact | None = None
-    total_to_pay: Exact | None = None
-    round_off: Exact | None = None
-    freight: Exact | None = None
-    administration_fee: Exact | None = None
-    balance: Exact | None = None
-    voucher_series: Text | None = None
-    voucher_number: Id | None = None
-    voucher_year: Id | None = None
-    warehouse_ready: bool | None = None
-    accounting_method: Text | None = None
-    rows: Annotated[list[InvoiceRow], NullAsEmpty] = Field([], alias="InvoiceRows")
-
-    @property
-    def net_total(self) -> Decimal:
-        """Without VAT, freight and fee included. `Net` is not used: what it means is documented nowhere."""
-        return self.total - (self.total_vat or ZERO)
-
-    @property
-    def rate(self) -> Decimal:
-        """What one unit of the invoice's currency is worth in that of the books."""
-        return (self.currency_rate or Decimal(1)) / (self.currency_unit or Decimal(1))
-
-
-class InvoiceHit(Model):
-    """An invoice in a list: no rows, no VAT, and not whether it is a draft."""
-
-    document_number: Id
-    external_invoice_reference1: Text | None = None
-    external_invoice_reference2: Text | None = None
-    customer_number: Text | None = None
-    currency: Text | None = None
-    invoice_date: Day | None = None
-    booked: bool
-    cancelled: bool
-    total: Exact | None = None
-    voucher_series: Text | None = None
-    voucher_number: Id | None = None
-
-
-class SupplierInvoiceRow(Model):
-    """A row of a supplier invoice's booking: both sides in the books' currency and in the invoice's. `code`: `ACC` is what it is
-    booked on, `TOT` what is owed, `VAT` the tax."""
-
-    account: Whole | None = None
-    code: Text | None = None
-    article_number: Text | None = None
-    item_description: Text | None = None
-    transaction_information: Text | None = None
-    quantity: Exact | None = None
-    price: Exact | None = None
-    debit: Exact | None = None
-    credit: Exact | None = None
-    debit_currency: Exact | None = None
-    credit_currency: Exact | None = None
-
-    @property
-    def booked(self) -> Decimal:
-        """What it books in the currency of the books: debit is positive."""
-        return (self.debit or ZERO) - (self.credit or ZERO)
-
-    @property
-    def amount(self) -> Decimal:
-        """The same in the invoice's currency, 0 where Fortnox keeps none."""
-        return (self.debit_currency or ZERO) - (self.credit_currency or ZERO)
-
-
-class SupplierInvoice(Model):
-    """A supplier invoice with its rows. `given_number` is Fortnox's own, `invoice_number` the supplier's."""
-
-    given_number: Id
-    supplier_number: Text | None = None
-    invoice_number: Text | None = None
-    invoice_date: Day | None = None
-    currency: Text | None = None
-    currency_rate: Exact | None = None
-    currency_unit: Exact | None = None
-    credit: bool | None = None
-    credit_reference: Whole | None = None
-    booked: bool | None = None
-    cancelled: bool | None = None
-    total: Exact | None = None
-    vat: Exact | None = None
-    your_reference: Text | None = Field(None, repr=False)
-    our_reference: Text | None = Field(None, repr=False)
-    external_invoice_number: Text | None = None
-    comments: Text | None = Field(None, repr=False)
-    rows: Annotated[list[SupplierInvoiceRow], NullAsEmpty] = Field([], alias="SupplierInvoiceRows")
-
-    @property
-    def rate(self) -> Decimal:
-        """What one unit of the invoice's currency is worth in that of the books."""
-        return (self.currency_rate or Decimal(1)) / (self.currency_unit or Decimal(1))
-
-
-class SupplierInvoiceHit(Model):
-    """A supplier invoice in a list: which one, no more. The list calls the flag `Cancel`, the single `Cancelled`."""
-
-    given_number: Id
-
-
-class FinancialYear(Model):
-    """`year_id` is what Fortnox wants as `financialyear`: a small number, not the calendar year."""
-
-    year_id: Id = Field(alias="Id")
-    from_date: Day
-    to_date: Day
-    accounting_method: Text | None = None
-
-
-class LockedPeriod(Model):
-    end_date: Day | None = None
-
-
-class VoucherSeries(Model):
-    code: Text
-    description: Text | None = None
-    manual: bool | None = None
-    year: Id | None = None
-    next_voucher_number: Id | None = None
-
-
-class PreDefinedVoucherSeries(Model):
-    """What Fortnox itself, and who writes by hand, puts in which series."""
-
-    name: Text
-    voucher_series: Text | None = None
-
-
-class VoucherRow(Model):
-    account: Whole
-    debit: Exact | None = None
-    credit: Exact | None = None
-    description: Text | None = None
-    transaction_information: Text | None = None
-    removed: bool | None = None
-
-
-class VoucherHit(Model):
-    """A voucher in a list: no rows."""
-
-    voucher_series: Text
-    voucher_number: Id
-    year: Id | None = None
-    transaction_date: Day
-    description: Text | None = None
-    comments: Text | None = None
-    reference_type: Text | None = None
-    reference_number: Text | None = None
-
-
-class Voucher(VoucherHit):
-    """A voucher with its rows; a row that is `removed` was struck and counts for nothing."""
-
-    rows: Annotated[list[VoucherRow], NullAsEmpty] = Field([], alias="VoucherRows")
-
-
-class Account(Model):
-    number: Whole
-    description: Text | None = None
-    active: bool | None = None
-    vat_code: Text | None = Field(None, alias="VATCode")
-    year: Id | None = None
-    balance_brought_forward: Exact | None = None
-    balance_carried_forward: Exact | None = None
 
 
 class _Meta(Model):
@@ -405,12 +61,6 @@ class _Fault(Model):
     message: Text | None = Field(None, validation_alias=AliasChoices("message", "Message"))
 
 
-class _Token(Model):
-    access_token: Annotated[Text, Field(pattern=r"^[\x21-\x7e]+$")] = Field(alias="access_token", repr=False)
-    expires_in: Exact = Field(Decimal(3600), alias="expires_in")
-
-
-_TOKEN = TypeAdapter(_Token)
 _META = TypeAdapter(_Meta)
 _FAULT = TypeAdapter(_Fault)
 _INVOICE = TypeAdapter(Invoice)
@@ -431,96 +81,6 @@ _YEAR = TypeAdapter(FinancialYear)
 _LOCKED = TypeAdapter(LockedPeriod)
 _COMPANY = TypeAdapter(CompanyInformation)
 _SETTINGS = TypeAdapter(CompanySettings)
-
-
-class ClientCredentials:
-    """Access tokens of a service account: no refresh token, so a lost answer costs nothing but another request.
-
-    `http` has the host of the token endpoint as its address, `https://apps.fortnox.se`. One renewal at a time; the token
-    lives in memory only.
-    """
-
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        *,
-        client_id: str,
-        client_secret: str,
-        tenant_id: int,
-        scope: str | None = None,
-        deadline: float = DEADLINE,
-    ) -> None:
-        self._http = http
-        self._headers = {
-            "Authorization": "Basic " + base64.b64encode(f"{client_id}:{client_secret}".encode()).decode(),
-            "TenantId": str(tenant_id),
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        self._form = urlencode({"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})).encode()
-        self._deadline = deadline
-        self._renewing = asyncio.Lock()
-        self._token: str | None = None
-        self._fresh_until = 0.0
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    async def token(self, refused: str | None = None) -> str:
-        """A token that is good for a while. `refused` is one that was just refused: if it is still ours, it is replaced."""
-        if self._token is not None and self._token != refused and _now() < self._fresh_until:
-            return self._token
-        async with self._renewing:
-            if self._token is not None and self._token != refused and _now() < self._fresh_until:
-                return self._token
-            self._token = None
-            token = await self._renew()
-            lifetime = max(float(token.expires_in), 0.0)
-            self._fresh_until = _now() + lifetime - min(TOKEN_MARGIN, lifetime / 2)
-            self._token = token.access_token
-            return self._token
-
-    def forget(self, token: str) -> None:
-        """Do not use this token again."""
-        if self._token == token:
-            self._token = None
-
-    async def _renew(self) -> _Token:
-        """A new token. No answer here means that the request it was wanted for was never sent: nothing is unclear."""
-        failure: ApiError
-        try:
-            answer = await send(
-                self._http, "POST", TOKEN_PATH, body=self._form, headers=self._headers, deadline=self._deadline, cap=1024 * 1024
-            )
-            if 200 <= answer.status < 300:
-                return read(answer, _TOKEN, _json_or_none(answer))
-            failure = _token_failure(answer)
-        except Unavailable as unavailable:
-            failure = unavailable
-        if isinstance(failure, Unavailable):
-            failure.outcome_unknown = False
-        raise failure
-
-
-def _json_or_none(answer: Answer) -> Any:
-    with suppress(ValueError):
-        return read_json(answer.content)
-    return None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _token_failure(answer: Answer) -> ApiError:
-    """OAuth's errors are JSON whatever the content type says. Any no here concerns the connection."""
-    data = _json_or_none(answer)
-    told = data if isinstance(data, dict) else {}
-    code, words = (clean(str(told.get(name) or "")) for name in ("error", "error_description"))
-    failure = failure_of(answer, code or None, words)
-    if isinstance(failure, Rejected):
-        return Unauthorised(str(failure), status=failure.status, code=failure.code, text=failure.text)
-    return failure
 
 
 class FortnoxClient:
