@@ -20,9 +20,11 @@ from activities.connections import Connections
 from activities.how_it_counts import prove_counting, settings_of
 from activities.reconciliation_file import covering, report_of, write_once
 from activities.settle import Decided, Settler
-from activities.spreadsheets import as_xlsx, read_stock_file
+from activities.spreadsheets import as_xlsx
+from activities.stock_deliveries import StockDeliveries, believe
 from clients.errors import Rejected
 from clients.ongoing import OngoingClient
+from clients.sftp import SftpClient
 from domain.difference_decisions import DifferenceDecision, DifferenceSituation, too_late
 from domain.errors import Refused
 from domain.flows import BALANCES
@@ -35,7 +37,7 @@ from domain.reconciling import (
     check_approval,
     kindred,
 )
-from domain.stock_files import Awaited, StockFile
+from domain.stock_files import StockFile
 from erp import reconciling, settling
 from erp.database import Database, Session
 from erp.exceptions import keep_notes
@@ -125,9 +127,16 @@ class Decision:
 class Reconcile:
     """Warehouse against books."""
 
-    def __init__(self, database: Database, connections: Connections[OngoingClient], code_version: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connections: Connections[OngoingClient],
+        code_version: str,
+        sftp: Connections[SftpClient],
+    ) -> None:
         self._database = database
         self._connections = connections
+        self._deliveries = StockDeliveries(database, sftp)
         self._code_version = code_version
 
     # --- which runs are owed ------------------------------------------------------------------------------------------
@@ -177,48 +186,12 @@ class Reconcile:
 
     async def _plan_files(self, merchant: Merchant, client: OngoingClient, wish: Wish) -> list[Owed]:
         """Runs for delivered files that are new and believed. One that is refused is kept with the reason, and listed."""
-        rules = merchant.settings.reconciling
-        if not rules.file_folder and not wish.file:
-            raise Refused(
-                "settings-wrong", "reconciliation.file_folder is not set: say where stock files are delivered, or name one"
-            )
-        paths = [Path(wish.file)] if wish.file else delivered(Path(rules.file_folder))
-        owed = []
-        for path in paths:
-            activity.heartbeat(path.name)
-            try:
-                content = path.read_bytes()
-            except OSError as fault:
-                words = f"{path}: {fault.strerror}; it must lie where the worker can read it"
-                raise Refused("stock-file-refused", words) from None
-            async with self._database.merchant(wish.merchant) as session:
-                newest = await settling.newest_cut(session, wish.merchant)
-            try:
-                file = _believe(content, merchant, client, wish.at, newest)
-            except Refused as refusal:
-                async with self._database.merchant(wish.merchant) as session:
-                    await settling.refuse_file(session, wish.merchant, path.name, content, str(refusal))
-                if wish.file:
-                    raise
-                continue
-            async with self._database.merchant(wish.merchant) as session:
-                await settling.take_file(
-                    session, wish.merchant, path.name, content, file.content_hash, file.cut, len(file.quantities)
-                )
-                run = await settling.begin_run(
-                    session,
-                    wish.merchant,
-                    "file",
-                    merchant.day_of(file.cut),
-                    f"file/{file.content_hash}",
-                    f"file {path.name}"[:200],
-                    rules.settles and not file.older_than_newest,
-                    file.cut,
-                    file.content_hash,
-                )
-            if run.state == "running":
-                owed.append(_owed(run))
-        return owed
+        owner = client.goods_owner_id
+        if wish.file:
+            found = await self._deliveries.owed_for(merchant, owner, wish.at, Path(wish.file))
+        else:
+            found = await self._deliveries.owed(merchant, owner, wish.at)
+        return [Owed(run_no, on, "file") for run_no, on in found]
 
     # --- compare ------------------------------------------------------------------------------------------------------
 
@@ -274,7 +247,7 @@ class Reconcile:
         async with self._database.merchant(run.merchant) as session:
             content = await settling.stock_file(session, run.merchant, run.input_hash)
         assert content is not None
-        file = _believe(content, merchant, client, run.started_at, None)
+        file = believe(content, merchant, client.goods_owner_id, run.started_at, None)
         return await self._by_their_ids(merchant, run, file)
 
     async def _by_their_ids(self, merchant: Merchant, run: Run, file: StockFile) -> tuple[dict[int, Decimal], list[Unmatched]]:
@@ -466,17 +439,6 @@ class Reconcile:
     async def _worth_then(self, session: Session, merchant: Merchant, run: Run) -> None:
         stocked, value = await reconciling.worth(session, run.merchant, merchant.settings.warehouse)
         await settling.save_worth(session, run, stocked, value)
-
-
-def delivered(folder: Path) -> list[Path]:
-    """The files that lie in a folder, by name; a name that begins with a dot is still being written."""
-    return sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
-
-
-def _believe(content: bytes, merchant: Merchant, client: OngoingClient, now: datetime, newest: datetime | None) -> StockFile:
-    rules = merchant.settings.reconciling
-    awaited = Awaited(client.goods_owner_id, now, timedelta(hours=rules.file_oldest_hours), newest)
-    return read_stock_file(content, rules.dialect, awaited)
 
 
 def _owed(run: Run) -> Owed:

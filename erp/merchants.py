@@ -56,6 +56,7 @@ _CONNECTION = text(
     where merchant_id = :merchant and system = :system
     """
 )
+_CONNECTED = text("select from bridge.connection where merchant_id = :merchant and system = :system")
 _SAVE_CONNECTION = text(
     """
     insert into bridge.connection as c (merchant_id, system, settings, credentials)
@@ -133,6 +134,11 @@ async def load_connection(connection: Session, merchant: str, system: str) -> Co
     if row is None:
         raise Refused("settings-wrong", f"merchant {merchant} has no connection to {system}: connect it first")
     return Connection(row.system, row.settings, row.credentials, row.state, row.problem, row.probe_after, row.version)
+
+
+async def is_connected(connection: Session, merchant: str, system: str) -> bool:
+    """Whether a merchant has this connection: not every merchant has each."""
+    return await one(connection, _CONNECTED, merchant=merchant, system=system) is not None
 
 
 async def save_connection(

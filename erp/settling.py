@@ -588,14 +588,14 @@ async def take_file(
     return (await connection.execute(_TAKE_FILE, key | told)).one_or_none() is not None
 
 
-async def refuse_file(connection: Session, merchant: str, name: str, content: bytes, reason: str) -> bool:
-    """Keep what a delivered file was refused for; False when it was refused before."""
-    digest = hashlib.sha256(content).hexdigest()
-    key = {"merchant": merchant, "content_hash": f"refused/{digest}", "name": name[:200], "content": content[:1_000_000]}
-    told = {"state": "refused", "reason": reason[:500], "cut_at": None, "articles": None}
-    new = (await connection.execute(_TAKE_FILE, key | told)).one_or_none() is not None
+async def refuse_file(connection: Session, merchant: str, name: str, content: bytes | None, reason: str) -> None:
+    """Keep what a delivered file was refused for, and list it. None: its content was not read."""
+    if content is not None:
+        digest = hashlib.sha256(content).hexdigest()
+        key = {"merchant": merchant, "content_hash": f"refused/{digest}", "name": name[:200], "content": content[:1_000_000]}
+        told = {"state": "refused", "reason": reason[:500], "cut_at": None, "articles": None}
+        await connection.execute(_TAKE_FILE, key | told)
     await open_exception(connection, merchant, "stock-file", name[:200], "stock-file-refused", f"{name}: {reason}", False)
-    return new
 
 
 async def stock_file(connection: Session, merchant: str, content_hash: str) -> bytes | None:

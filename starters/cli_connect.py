@@ -29,11 +29,12 @@ def connect_command(
     anyway: Annotated[bool, typer.Option("--anyway", help="Connect even though something is red.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Connect a merchant to its warehouse and its books. Both systems are asked first, as `lagerbro doctor` does.
+    """Connect a merchant to its warehouse and its books. The systems are asked first, as `lagerbro doctor` does.
 
     The file is one JSON object: merchant_id, name, currency, country, time_zone; ongoing (base_url, warehouse, goods_owner_id,
-    username, password); fortnox (base_url, token_url, tenant_id, client_id, client_secret); settings as in domain/merchant.py.
-    What may be left out has a default. The secret address for the warehouse's webhooks is shown once.
+    username, password); fortnox (base_url, token_url, tenant_id, client_id, client_secret); settings as in domain/merchant.py;
+    and, where the warehouse lays its stock files on a server, sftp (host, port, folder, username, host_key, and password or
+    private_key). What may be left out has a default. The secret address for the warehouse's webhooks is shown once.
 
     Exit code 0: connected (with --dry-run: it would work). 1: something is wrong, and nothing was kept. 3: nothing runs.
     """

@@ -7,14 +7,22 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import text
 
+from clients.sftp import read_private_key
 from erp.database import Database, rows
 from erp.merchants import load_connection, save_connection
 from starters.command import AsJson, MerchantId, console, print_json, run_command, wrong
 from worker.settings import Settings
 
-connection = typer.Typer(no_args_is_help=True, help="How Ongoing and Fortnox are reached for a merchant.")
+connection = typer.Typer(
+    no_args_is_help=True, help="How Ongoing, Fortnox and a server of stock files are reached for a merchant."
+)
 
-NEEDED = {"ongoing": ("username", "password"), "fortnox": ("client_id", "client_secret")}
+NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "ongoing": (("username", "password"),),
+    "fortnox": (("client_id", "client_secret"),),
+    "sftp": (("password",), ("private_key",)),
+}
+"""What a file of credentials holds: one of these sets."""
 
 
 @connection.command("show")
@@ -50,11 +58,14 @@ async def _show(merchant: str, as_json: bool) -> int:
 
 @connection.command("set")
 def set_credentials(
-    system: Annotated[str, typer.Argument(help="ongoing or fortnox.")],
+    system: Annotated[str, typer.Argument(help="ongoing, fortnox or sftp.")],
     credentials: Annotated[
         Path,
         typer.Option(
-            "--credentials", exists=True, dir_okay=False, help="JSON: username and password, or client_id and client_secret."
+            "--credentials",
+            exists=True,
+            dir_okay=False,
+            help="JSON: username and password; client_id and client_secret; for sftp password or private_key.",
         ),
     ],
     merchant: MerchantId = "demo",
@@ -70,14 +81,22 @@ def set_credentials(
 
 async def _set(system: str, name: str, content: str, merchant: str) -> int:
     if system not in NEEDED:
-        wrong(f"{system!r} is not ongoing or fortnox.")
+        wrong(f"{system!r} is not {', '.join(NEEDED)}.")
         return 1
+    sets = " or ".join(" and ".join(names) for names in NEEDED[system])
     try:
         given: dict[str, Any] = json.loads(content)
-        secret = json.dumps({field: str(given[field]) for field in NEEDED[system]})
-    except (ValueError, KeyError, TypeError):
-        wrong(f"{name} is not JSON with {' and '.join(NEEDED[system])}.")
+        [fields] = [names for names in NEEDED[system] if all(given.get(field) for field in names)]
+        secret = json.dumps({field: str(given[field]) for field in fields})
+    except (ValueError, AttributeError, TypeError):
+        wrong(f"{name} is not JSON with {sets}.")
         return 1
+    if "private_key" in fields:
+        try:
+            read_private_key(str(given["private_key"]))
+        except ValueError as fault:
+            wrong(f"{name}: private_key is {fault}.")
+            return 1
     settings = Settings.from_environment()
     database = Database(settings.database("app"))
     async with database.merchant(merchant) as session:

@@ -1,4 +1,4 @@
-"""A new merchant from a document: checked whole, tried on both systems without keeping anything, then connected."""
+"""A new merchant from a document: checked whole, tried on the other systems without keeping anything, then connected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from clients.fortnox import ClientCredentials, FortnoxClient
 from clients.ongoing import OngoingClient
+from clients.sftp import SftpClient, read_host_key, read_private_key
 from clients.transport import new_http
 from domain.errors import Refused
 from domain.merchant import MerchantSettings
@@ -18,13 +19,15 @@ from starters.doctor import Finding
 from starters.doctor.accounting import examine_accounting
 from starters.doctor.company import Company
 from starters.doctor.finding import bad
+from starters.doctor.sftp import examine_sftp
 from starters.doctor.warehouse import examine_warehouse
 from starters.merchants import NewMerchant
 
 ONGOING_ADDRESS = "https://api.ongoingsystems.se"
 FORTNOX_ADDRESS = "https://api.fortnox.se"
 FORTNOX_TOKENS = "https://apps.fortnox.se"
-SECRETS = {"ongoing": ("username", "password"), "fortnox": ("client_id", "client_secret")}
+SECRETS = {"ongoing": ("username", "password"), "fortnox": ("client_id", "client_secret"), "sftp": ("password", "private_key")}
+SFTP = ("host", "port", "folder", "username", "host_key")
 TEXTS = ("merchant_id", "name", "currency", "country", "time_zone")
 
 QUESTIONS: tuple[tuple[str, str, str | None], ...] = (
@@ -73,7 +76,7 @@ def read_document(document: Any) -> NewMerchant:
     """The merchant of a document. Raises `Refused` naming every place that is wrong."""
     if not isinstance(document, Mapping):
         raise Refused("settings-wrong", "the document is not one JSON object")
-    faults = [f"{name} is not known" for name in document if name not in (*TEXTS, "ongoing", "fortnox", "settings")]
+    faults = [f"{name} is not known" for name in document if name not in (*TEXTS, "ongoing", "fortnox", "sftp", "settings")]
     faults += [f"{name} is missing" for name in ("merchant_id", "name") if not document.get(name)]
     faults += [f"{name} must be a text" for name in TEXTS if not isinstance(document.get(name, ""), str)]
     ongoing = {"base_url": ONGOING_ADDRESS} | _part(document, "ongoing", faults)
@@ -92,6 +95,8 @@ def read_document(document: Any) -> NewMerchant:
     for part, name in ((ongoing, "goods_owner_id"), (fortnox, "tenant_id")):
         if part.get(name) not in (None, "") and not str(part[name]).isdecimal():
             faults.append(f"{name} is {part[name]!r}, not a number")
+    sftp = ({"port": 22} | _part(document, "sftp", faults)) if document.get("sftp") is not None else {}
+    faults += _sftp_faults(sftp) if sftp else []
     faults += _settings_faults(document.get("settings", {}))
     if faults:
         raise Refused("settings-wrong", "; ".join(faults))
@@ -104,6 +109,8 @@ def read_document(document: Any) -> NewMerchant:
         | {"tenant_id": int(fortnox["tenant_id"])},
         fortnox_credentials={name: str(fortnox[name]) for name in SECRETS["fortnox"]},
         settings=dict(document.get("settings", {})),
+        sftp={name: value for name, value in sftp.items() if name not in SECRETS["sftp"]},
+        sftp_credentials={name: str(sftp[name]) for name in SECRETS["sftp"] if sftp.get(name)},
     )
 
 
@@ -113,6 +120,27 @@ def _part(document: Mapping[str, Any], name: str, faults: list[str]) -> dict[str
         return dict(part)
     faults.append(f"{name} is not an object")
     return {}
+
+
+def _sftp_faults(part: Mapping[str, Any]) -> list[str]:
+    faults = [f"sftp.{name} is not known" for name in part if name not in (*SFTP, *SECRETS["sftp"])]
+    faults += [f"sftp.{name} is missing" for name in SFTP if part.get(name) in (None, "")]
+    texts = [name for name in (*SFTP, *SECRETS["sftp"]) if name != "port"]
+    wrong = [name for name in texts if not isinstance(part.get(name, ""), str)]
+    faults += [f"sftp.{name} must be a text" for name in wrong]
+    if type(part["port"]) is not int or not 0 < part["port"] < 65536:
+        faults.append(f"sftp.port is {part['port']!r}, not a number from 1 to 65535")
+    if len([name for name in SECRETS["sftp"] if part.get(name)]) != 1:
+        faults.append("sftp needs a password or a private_key, and not both")
+    for name, reads in (("host_key", read_host_key), ("private_key", read_private_key)):
+        if part.get(name) and name not in wrong:
+            try:
+                reads(part[name])
+            except ValueError as fault:
+                faults.append(f"sftp.{name} is {fault}")
+    if not part.get("host_key"):
+        faults.append("the host key is what ssh-keyscan HOST says, when the server's owner has told you the same")
+    return faults
 
 
 def _settings_faults(settings: Any) -> list[str]:
@@ -126,7 +154,7 @@ def _settings_faults(settings: Any) -> list[str]:
 
 
 async def try_out(merchant: NewMerchant, deadline: float) -> list[Finding]:
-    """Ask both systems with what the document says, as the doctor does. Nothing is kept, here or there."""
+    """Ask the systems with what the document says, as the doctor does. Nothing is kept, here or there."""
     settings = MerchantSettings.of(merchant.settings)
     try:
         today = datetime.now(ZoneInfo(merchant.time_zone)).date()
@@ -147,7 +175,12 @@ async def try_out(merchant: NewMerchant, deadline: float) -> list[Finding]:
     company = Company(today, settings, merchant.currency, [], ["25"])
     try:
         found = await examine_warehouse(warehouse, where, settings, [])
-        return found + await examine_accounting(accounting, merchant.fortnox, company)
+        found += await examine_accounting(accounting, merchant.fortnox, company)
+        if merchant.sftp:
+            password, private_key = (merchant.sftp_credentials.get(name) for name in SECRETS["sftp"])
+            files = SftpClient(**merchant.sftp, password=password, private_key=private_key, deadline=deadline)
+            found.append(await examine_sftp(files))
+        return found
     finally:
         await warehouse.aclose()
         await accounting.aclose()

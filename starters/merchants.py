@@ -44,7 +44,10 @@ _ENDPOINT = text(
 
 @dataclass(frozen=True, slots=True)
 class NewMerchant:
-    """Everything that connects a merchant. Credentials are sealed before they touch the database."""
+    """Everything that connects a merchant. Credentials are sealed before they touch the database.
+
+    `sftp` is empty where no stock files come that way.
+    """
 
     merchant_id: str
     name: str
@@ -56,6 +59,8 @@ class NewMerchant:
     country: str = "SE"
     time_zone: str = "Europe/Stockholm"
     settings: dict[str, Any] = field(default_factory=dict)
+    sftp: dict[str, Any] = field(default_factory=dict)
+    sftp_credentials: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,10 @@ async def connect_merchant(
         for system, where, credentials in (
             ("ongoing", merchant.ongoing, merchant.ongoing_credentials),
             ("fortnox", merchant.fortnox, merchant.fortnox_credentials),
+            ("sftp", merchant.sftp, merchant.sftp_credentials),
         ):
+            if not where:  # not every merchant gets files by SFTP; a connection that is there stays
+                continue
             sealed = keys.seal(who, system, json.dumps(credentials))
             await save_connection(session, who, system, where, sealed)
         if webhook is not None:

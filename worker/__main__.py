@@ -32,7 +32,7 @@ from worker.metrics import serve_metrics
 from worker.settings import Settings
 from worker.temporal import SERVER_MAY_COME_LATER, connect
 from worker.tracing import interceptors
-from worker.wiring import exchange_rates, fortnox_connections, ongoing_connections
+from worker.wiring import exchange_rates, fortnox_connections, ongoing_connections, sftp_connections
 from workflows import options
 from workflows.approve_differences import ApproveDifferences
 from workflows.exchange_rates import FetchExchangeRates
@@ -76,7 +76,8 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
     back = Returns(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     purchases = Purchases(database, warehouse, Rules(patience, deadline, settings.build_id, settle))
     watch = Watch(database, warehouse)
-    reconcile = Reconcile(database, warehouse, settings.build_id)
+    files = sftp_connections(database, keys, settings)
+    reconcile = Reconcile(database, warehouse, settings.build_id, files)
     rules = WriteRules(deadline, settle, patience)
     fortnox = Fortnox(database, accounting, rules)
     vouchers = Vouchers(database, accounting, rules)
@@ -148,7 +149,7 @@ def workers(client: Client, database: Database, keys: KeyRing, settings: Setting
             max_concurrent_activities=many,
             **shared,  # type: ignore[arg-type]
         ),
-    ], [warehouse, accounting, banks]
+    ], [warehouse, accounting, banks, files]
 
 
 async def main() -> None:

@@ -9,7 +9,9 @@ from clients.ecb import EcbClient
 from clients.fortnox import ClientCredentials, FortnoxClient
 from clients.ongoing import OngoingClient
 from clients.riksbank import RiksbankClient
+from clients.sftp import SftpClient
 from clients.transport import new_http
+from domain.errors import Refused
 from erp.database import Database
 from erp.limiter import RateWindow, WriteLease
 from erp.merchants import Connection, Merchant
@@ -70,6 +72,35 @@ def fortnox_connections(database: Database, keys: KeyRing, settings: Settings) -
             raise WrongCompany(f"the credentials open company {company.database_number}, the connection says {wanted}")
 
     return Connections(database, "fortnox", build, lambda client: client.aclose(), prove)
+
+
+def sftp_connections(database: Database, keys: KeyRing, settings: Settings) -> Connections[SftpClient]:
+    """The server where the warehouse lays its stock files, for merchants that have one."""
+
+    def build(merchant: Merchant, connection: Connection) -> SftpClient:
+        secret = json.loads(keys.open(merchant.merchant_id, "sftp", connection.credentials))
+        host, port, folder, username, host_key = (
+            setting(connection, name) for name in ("host", "port", "folder", "username", "host_key")
+        )
+        try:
+            return SftpClient(
+                host,
+                int(port),
+                folder,
+                username,
+                host_key,
+                password=secret.get("password"),
+                private_key=secret.get("private_key"),
+                deadline=settings.client_deadline_seconds,
+            )
+        except ValueError as wrong:
+            raise Refused("settings-wrong", f"the connection to sftp holds {wrong}: give it anew (lagerbro connect)") from None
+
+    async def prove(client: SftpClient, connection: Connection) -> None:
+        async with client.open() as folder:
+            await folder.files()
+
+    return Connections(database, "sftp", build, lambda client: client.aclose(), prove)
 
 
 def exchange_rates(database: Database, settings: Settings) -> ExchangeRates:

@@ -29,7 +29,7 @@ from erp.merchants import load_merchant, save_connection, save_settings
 from erp.opening import OpeningBalance, book_opening
 from worker.keyring import KeyRing
 from worker.settings import Settings
-from worker.wiring import ongoing_connections
+from worker.wiring import ongoing_connections, sftp_connections
 
 MERCHANT, OWNER = "prove", 77
 
@@ -141,7 +141,8 @@ async def ground(given: str | None = None, data: Path | None = None, **rules: An
             owner_engine = create_async_engine(make_url(scratch.url()).set(drivername="postgresql+asyncpg"))
             settings = Settings(client_deadline_seconds=60, settle_seconds=121)
             connections = ongoing_connections(app, keys, settings)
-            made = Ground(scratch, address, app, erp, connections, Reconcile(app, connections, "proof"), http, owner_engine)
+            does = Reconcile(app, connections, "proof", sftp_connections(app, keys, settings))
+            made = Ground(scratch, address, app, erp, connections, does, http, owner_engine)
             owner = {"warehouse": MERCHANT, "goodsOwnerId": OWNER, "name": "Prov AB", "username": "user", "password": "secret"}
             await made.control("PUT", "goods-owners", owner)
             async with erp.everyone() as session:

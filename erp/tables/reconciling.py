@@ -289,3 +289,24 @@ stock_file = Table(
     CheckConstraint("(state = 'taken') = (cut_at IS NOT NULL)", name="a_taken_file_has_a_cut"),
     schema="bridge",
 )
+
+stock_delivery = Table(
+    "stock_delivery",
+    metadata,
+    merchant(),
+    Column("place", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    instant("modified_at"),
+    Column("sha256", LargeBinary),
+    Column("content_hash", Text),
+    Column("reason", Text),
+    instant("read_at", default=True),
+    PrimaryKeyConstraint("merchant_id", "place", "name"),
+    of_merchant(),
+    ForeignKeyConstraint(["merchant_id", "content_hash"], ["bridge.stock_file.merchant_id", "bridge.stock_file.content_hash"]),
+    CheckConstraint("place IN ('folder','sftp')", name="place_is_known"),
+    CheckConstraint("num_nonnulls(content_hash, reason) = 1", name="taken_or_refused"),
+    CheckConstraint("content_hash IS NULL OR sha256 IS NOT NULL", name="what_is_taken_was_read"),
+    schema="bridge",
+)

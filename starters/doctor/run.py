@@ -13,17 +13,19 @@ from temporalio.service import RPCError
 from domain.errors import Refused
 from domain.vat import vat_zone
 from erp.database import Database, one, rows
-from erp.merchants import Connection, Merchant, load_connection, load_merchant
+from erp.merchants import Connection, Merchant, is_connected, load_connection, load_merchant
 from erp.rates import wanted_currencies
 from starters.doctor.accounting import examine_accounting
 from starters.doctor.company import Company
 from starters.doctor.finding import RED, Finding, bad, good, later
 from starters.doctor.how_it_counts import examine_counting
 from starters.doctor.ours import examine_ours, examine_schedules
+from starters.doctor.sftp import NAME as SFTP
+from starters.doctor.sftp import NONE, examine_sftp
 from starters.doctor.warehouse import examine_warehouse
 from worker.keyring import KeyRing, KeyRingError
 from worker.settings import Settings
-from worker.wiring import fortnox_connections, ongoing_connections
+from worker.wiring import fortnox_connections, ongoing_connections, sftp_connections
 
 _USES = text(
     """
@@ -83,6 +85,7 @@ async def _examine(database: Database, settings: Settings, keys: KeyRing, mercha
                 connections[system] = await load_connection(session, merchant, system)
             except Refused as missing:
                 found.append(bad(f"{system}-connection", str(missing), "Connect the merchant (lagerbro connect)."))
+        by_sftp = await load_connection(session, merchant, "sftp") if await is_connected(session, merchant, "sftp") else None
     apart = (uses.now - datetime.now(UTC)).total_seconds()
     found.append(
         good("database-clock", "as ours")
@@ -98,6 +101,7 @@ async def _examine(database: Database, settings: Settings, keys: KeyRing, mercha
     async with database.merchant(merchant) as session:
         found += await examine_ours(session, who, datetime.now(ZoneInfo(who.time_zone)).date())
         rated = await wanted_currencies(session, merchant, who.currency, who.settings.rate_currencies)
+    found.append(await _sftp(database, settings, keys, who, by_sftp) if by_sftp else NONE)
     found += await examine_schedules(client, who, bool(rated))
     for system, connection in connections.items():
         if wrong_words := _unusable(system, connection, keys, merchant):
@@ -144,6 +148,15 @@ async def _watcher(client: Client | None, merchant: str) -> Finding:
     if description.status is not WorkflowExecutionStatus.RUNNING:
         return bad("watcher", "nobody watches the warehouse any more", "lagerbro connect starts it; it is safe to repeat.")
     return good("watcher", "runs")
+
+
+async def _sftp(database: Database, settings: Settings, keys: KeyRing, who: Merchant, connection: Connection) -> Finding:
+    try:
+        client = sftp_connections(database, keys, settings).build(who, connection)
+    except (KeyRingError, Refused, ValueError, TypeError) as why:
+        remedy = "Give the key ring that sealed it, or connect the merchant anew with it (lagerbro connect --replace FILE)."
+        return bad(SFTP, f"the connection is not usable: {why}", remedy)
+    return await examine_sftp(client)
 
 
 async def _warehouse(

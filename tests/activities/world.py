@@ -39,7 +39,7 @@ from erp.merchants import save_connection, save_settings
 from tests.erp.data import Row, add_merchant, add_order, insert, line, open_stock, read, set_order
 from worker.keyring import KeyRing
 from worker.settings import Settings
-from worker.wiring import fortnox_connections, ongoing_connections
+from worker.wiring import fortnox_connections, ongoing_connections, sftp_connections
 
 PATIENCE = timedelta(seconds=0.3)
 SETTLE = timedelta(seconds=0.4)
@@ -120,6 +120,7 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
     database = Database(app_url, pool_size=10)
     warehouse = ongoing_connections(database, keys, settings)
     accounting = fortnox_connections(database, keys, settings)
+    files = sftp_connections(database, keys, settings)
     rules = WriteRules(DEADLINE, settle, PATIENCE)
     return Worker(
         database,
@@ -131,9 +132,9 @@ def new_worker(app_url: str, keys: KeyRing, settle: timedelta = SETTLE) -> Worke
         Articles(database, warehouse, UNCLEAR),
         Returns(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
         Purchases(database, warehouse, Rules(PATIENCE, UNCLEAR, "test", ALIVE)),
-        Reconcile(database, warehouse, "test"),
+        Reconcile(database, warehouse, "test", files),
         SupplierInvoices(database, accounting, "test"),
-        (warehouse, accounting),
+        (warehouse, accounting, files),
     )
 
 

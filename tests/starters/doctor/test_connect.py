@@ -1,14 +1,17 @@
 """A new merchant from a document: all faults at once, tried before it is kept, its webhook address shown once."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domain.errors import Refused
-from starters import cli_connect
+from erp.merchants import save_connection
+from starters import cli_connect, cli_connection
 from starters.connecting import QUESTIONS, read_document
 from tests.activities.world import Shop
+from tests.clients.sftp_server import PASSWORD, USER_KEY, Server, serving
 from tests.conftest import TestDatabase
 from tests.erp.data import new_merchant_id
 from worker.settings import Settings
@@ -89,6 +92,65 @@ async def test_what_is_red_is_not_connected_unless_asked(shop: Shop, capsys: pyt
     assert await shop.read("select count(*) from bridge.connection where merchant_id = :who", who=given["merchant_id"]) == [(0,)]
     code, told = await connected(capsys, given, anyway=True)
     assert (code, told["connected"]) == (0, True)
+
+
+async def test_a_server_of_stock_files_is_tried_and_kept_with_its_secret_sealed(
+    shop: Shop, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    async with serving(tmp_path) as server:
+        given = document(shop, sftp=server.where() | {"password": "guessed"})
+        code, told = await connected(capsys, given, dry_run=True)
+        assert code == 1
+        assert [each["name"] for each in told["findings"] if each["state"] == "red"] == ["reconciliation-sftp"]
+        given["sftp"]["password"] = PASSWORD
+        code, told = await connected(capsys, given)
+    assert (code, told["connected"]) == (0, True)
+    assert PASSWORD not in json.dumps(told)
+    kept = "select settings, credentials from bridge.connection where merchant_id = :who and system = 'sftp'"
+    [(where, sealed)] = await shop.read(kept, who=given["merchant_id"])
+    assert where == server.where() and PASSWORD.encode() not in bytes(sealed)
+    assert json.loads(shop.keys.open(given["merchant_id"], "sftp", bytes(sealed))) == {"password": PASSWORD}
+    del given["sftp"]
+    assert (await connected(capsys, given, replace=True))[0] == 0
+    assert len(await shop.read(kept, who=given["merchant_id"])) == 1, "what is not in the file stays"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"host": ""}, "sftp.host is missing"),
+        ({"host_key": ""}, "the host key is what ssh-keyscan HOST says, when"),
+        ({"host_key": "SHA256:abc"}, "sftp.host_key is no public key like"),
+        ({"port": "22"}, "sftp.port is '22', not a number"),
+        ({"port": 70000}, "sftp.port is 70000, not a number"),
+        ({"folder": 7}, "sftp.folder must be a text"),
+        ({"colour": "red"}, "sftp.colour is not known"),
+        ({"password": ""}, "sftp needs a password or a private_key"),
+        ({"private_key": "abc"}, "and not both"),
+        ({"password": "", "private_key": "abc"}, "sftp.private_key is no private key"),
+    ],
+)
+def test_what_is_wrong_with_a_server_of_stock_files_is_named(
+    shop: Shop, tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        read_document(document(shop, sftp=Server(tmp_path, port=22).where() | {"password": PASSWORD} | changes))
+    assert words in str(refused.value) and PASSWORD not in str(refused.value)
+
+
+async def test_a_new_password_or_key_of_that_server_is_given_by_a_file(
+    shop: Shop, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    key = USER_KEY.export_private_key().decode()
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await save_connection(session, shop.merchant, "sftp", Server(tmp_path).where(), b"")
+    refused: list[Any] = [{}, {"password": "a", "private_key": key}, {"private_key": "abc"}, {"password": ""}, []]
+    for wrong in refused:
+        assert await cli_connection._set("sftp", "secret.json", json.dumps(wrong), shop.merchant) == 1
+    assert await cli_connection._set("sftp", "secret.json", json.dumps({"private_key": key}), shop.merchant) == 0
+    [(sealed,)] = await shop.read("select credentials from bridge.connection where merchant_id = :m and system = 'sftp'")
+    assert json.loads(shop.keys.open(shop.merchant, "sftp", bytes(sealed))) == {"private_key": key}
+    assert key not in capsys.readouterr().out
 
 
 def test_every_fault_of_a_document_is_named_at_once(shop: Shop) -> None:

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 from sqlalchemy import text
 from temporalio.client import Client
@@ -18,6 +20,7 @@ from starters.merchants import start_watching
 from starters.schedules import every_day
 from tests.activities.test_purchases import place
 from tests.activities.world import Shop, connect
+from tests.clients.sftp_server import PASSWORD, Server, serving, words
 from tests.erp.data import add_order
 from worker.keyring import KeyRing
 from worker.settings import Settings
@@ -83,6 +86,12 @@ async def half_credentials(shop: Shop) -> None:
         held = await load_connection(session, shop.merchant, "ongoing")
         sealed = shop.keys.seal(shop.merchant, "ongoing", json.dumps({"username": "user"}))
         await save_connection(session, shop.merchant, "ongoing", held.settings, sealed)
+
+
+async def by_sftp(shop: Shop, secret: str = PASSWORD, **where: Any) -> None:
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        sealed = shop.keys.seal(shop.merchant, "sftp", json.dumps({"password": secret}))
+        await save_connection(session, shop.merchant, "sftp", Server(Path()).where(**where), sealed)
 
 
 def without(*rights: str) -> Plant:
@@ -205,6 +214,18 @@ PLANTED: list[tuple[str, str, str, Plant]] = [
         lambda s: s.settings(reconciliation={"file_folder": "/no/such/folder"}),
     ),
     (
+        "nobody at the address of the SFTP server",
+        "reconciliation-sftp",
+        "sftp.host",
+        lambda s: by_sftp(s, port=9),
+    ),
+    (
+        "an SFTP server whose host key nobody can read",
+        "reconciliation-sftp",
+        "connect --replace",
+        lambda s: by_sftp(s, host_key="SHA256:abc"),
+    ),
+    (
         "account of differences missing",
         "fortnox-accounts",
         "accounts",
@@ -280,6 +301,24 @@ async def test_a_planted_fault_is_found_by_name_with_its_remedy(
     red = {each.name: each for each in found.values() if each.state == "red"}
     assert set(red) == {name, "watcher"}, red
     assert remedy in red[name].remedy
+
+
+async def test_a_server_of_stock_files_is_asked_as_a_look_at_them_does(shop: Shop, settings: Settings, tmp_path: Path) -> None:
+    async def said(**changes: Any) -> tuple[str, str, str]:
+        await by_sftp(shop, **(server.where() | changes))
+        found = (await asked(shop, settings, None))["reconciliation-sftp"]
+        return found.state, found.said, found.remedy
+
+    async with serving(tmp_path) as server:
+        server.put("stock.csv", "x")
+        assert (await said())[:2] == ("green", "answers with the host key that we know, lets us in; files in the folder: 1")
+        state, why, remedy = await said(secret="guessed")
+        assert state == "red" and "refuses the password" in why and "connection set sftp" in remedy
+        state, why, remedy = await said(host_key=words(asyncssh.generate_private_key("ssh-ed25519")))
+        assert state == "red" and "shows the host key" in why and "sftp.host_key" in remedy
+        state, why, remedy = await said(folder="/elsewhere")
+        assert state == "red" and "/elsewhere is not there" in why and "sftp.folder" in remedy
+        assert server.opened == [], "nothing is read"
 
 
 async def test_a_merchant_that_is_not_there_is_said_to_be_so(shop: Shop, settings: Settings) -> None:
