@@ -8,7 +8,7 @@ are what a stranger says: a name never leaves the folder, and more than the stat
 import asyncio
 import logging
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,13 +45,22 @@ class RemoteFile:
 class SftpFolder:
     """The folder while a connection is open."""
 
-    def __init__(self, sftp: asyncssh.SFTPClient, where: str, path: str, deadline: float, largest: int) -> None:
-        self._sftp, self._where, self._path, self._deadline, self._largest = sftp, where, path, deadline, largest
+    def __init__(
+        self,
+        connection: asyncssh.SSHClientConnection,
+        sftp: asyncssh.SFTPClient,
+        where: str,
+        path: str,
+        deadline: float,
+        largest: int,
+    ) -> None:
+        self._connection, self._sftp, self._where, self._path = connection, sftp, where, path
+        self._deadline, self._largest = deadline, largest
 
     async def files(self) -> list[RemoteFile]:
         """The files that lie there, by name. Folders, links and names that begin with a dot are none."""
         call = f"{self._where}: the folder {clean(self._path)}"
-        return sorted(await _asked(call, self._deadline, self._listed(call)), key=lambda each: each.name)
+        return sorted(await _asked(call, self._deadline, self._listed(call), self._connection), key=lambda each: each.name)
 
     async def _listed(self, call: str) -> list[RemoteFile]:
         found: list[RemoteFile] = []
@@ -81,8 +90,9 @@ class SftpFolder:
             raise Rejected(f"{call}: {file.size} bytes, and more than {self._largest} are not read", status=UNREAD)
         path = posixpath.join(self._path, file.name)
         try:
-            content = await _asked(call, self._deadline * (1 + file.size // (4 * PIECE)), self._content(path, file.size))
-            now = await _asked(call, self._deadline, self._sftp.lstat(path))
+            seconds = self._deadline * (1 + file.size // (4 * PIECE))
+            content = await _asked(call, seconds, self._content(path, file.size), self._connection)
+            now = await _asked(call, self._deadline, self._sftp.lstat(path), self._connection)
         except Unauthorised as no:  # a matter of this file: the user may log in and list the folder
             words = str(no)
         else:
@@ -135,8 +145,8 @@ class SftpClient:
         where = f"SFTP {self._host}:{self._port}"
         connection = await self._connected(where)
         try:
-            sftp = await _asked(where, self._deadline, connection.start_sftp_client(path_errors="surrogateescape"))
-            yield SftpFolder(sftp, where, self._folder, self._deadline, self._largest)
+            sftp = await _asked(where, self._deadline, _started(connection), connection)
+            yield SftpFolder(connection, sftp, where, self._folder, self._deadline, self._largest)
         finally:
             connection.close()
             with suppress(TimeoutError, OSError, asyncssh.Error):
@@ -193,17 +203,34 @@ class _Seen(asyncssh.SSHClient):
         return key == self._known
 
 
-async def _asked(call: str, seconds: float, asks: Awaitable[T]) -> T:
-    """An answer of the server, or what its failure means."""
+async def _started(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
+    """Names that are not UTF-8 are kept as they are: they are refused one by one, and hide no other."""
+    return await connection.start_sftp_client(path_errors="surrogateescape")
+
+
+async def _asked(call: str, seconds: float, asks: Coroutine[Any, Any, T], connection: asyncssh.SSHClientConnection) -> T:
+    """An answer of the server, or what its failure means.
+
+    Who is late is hung up on before the question is given up: giving up alone would ask once more, to close what is open.
+    """
     failure: ApiError
+    task = asyncio.create_task(asks)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody asks one that is late how it ended
     try:
-        return await asyncio.wait_for(asks, seconds)
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        if late := not task.done():
+            connection.abort()
+            await asyncio.wait({task}, timeout=CLOSING_SECONDS)
+            task.cancel()
+    if late:
+        raise Unavailable(f"{call}: no whole answer within {seconds:g} s", outcome_unknown=False)
+    try:
+        return task.result()
     except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPNotADirectory):
         failure = NotFound(f"{call} is not there", status=404)
     except asyncssh.SFTPPermissionDenied:
         failure = _no(f"{call} may not be read by the user")
-    except TimeoutError:
-        failure = Unavailable(f"{call}: no whole answer within {seconds:g} s", outcome_unknown=False)
     except (OSError, asyncssh.Error) as error:
         words = clean(str(error)) or type(error).__name__
         failure = Unavailable(f"{call}: no whole answer ({words})", outcome_unknown=False)

@@ -1,7 +1,9 @@
 """The server is the one we were told of or learns nothing; what lies there is read whole, and nothing else is read."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -133,6 +135,36 @@ async def test_a_file_that_grows_while_it_is_read_is_not_taken_for_whole(server:
     server.while_reading = grow
     with pytest.raises(Unreadable, match="being written"):
         await read(server.client(), "a.csv")
+
+
+async def test_a_server_that_falls_silent_is_hung_up_on_at_the_deadline(server: Server) -> None:
+    server.put("a.csv", os.urandom(3_000_000))
+    pumps: list[asyncio.Task[None]] = []
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: int) -> None:
+        while (data := await source.read(65536)) and (most := most - len(data)) > 0:
+            sink.write(data)
+            await sink.drain()
+        await asyncio.Event().wait()
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", server.port)
+        pumps.extend(asyncio.create_task(each) for each in (pump(reader, back, 10**9), pump(there, writer, 1_000_000)))
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*pumps)
+        writer.close()
+        back.close()
+
+    wire = await asyncio.start_server(between, "127.0.0.1", 0)
+    try:
+        async with asyncio.timeout(20):
+            with pytest.raises(Unavailable, match="no whole answer within 1 s"):
+                await read(server.client(port=wire.sockets[0].getsockname()[1], deadline=1), "a.csv")
+    finally:
+        wire.close()
+        for each in pumps:
+            each.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
 
 
 async def test_a_file_that_has_gone_since_is_said_to_be(server: Server) -> None:
