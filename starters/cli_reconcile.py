@@ -50,7 +50,9 @@ def run(
         Path | None,
         typer.Option("--file", help="A delivered stock file; it must lie where the worker can read it."),
     ] = None,
-    files: Annotated[bool, typer.Option("--files", help="Every new file in the merchant's folder.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", help="Every new file in the merchant's folder and on its SFTP server.")
+    ] = False,
     daily: Annotated[bool, typer.Option("--daily", help="What the schedule does: every day that is owed.")] = False,
     seconds: Annotated[float, typer.Option("--wait", help="How long to wait for it.")] = 600,
 ) -> None:

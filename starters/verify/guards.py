@@ -264,7 +264,7 @@ CHECKS: list[Check | Probe] = [
           select merchant_id, system, case system
             when 'ongoing' then concat_ws('/', settings->>'base_url', settings->>'warehouse', settings->>'goods_owner_id')
             else concat_ws('/', settings->>'base_url', settings->>'tenant_id') end as door
-          from bridge.connection)
+          from bridge.connection where system in ('ongoing', 'fortnox'))
         select a.merchant_id, a.system || ' ' || a.door as document, 'is also that of ' || b.merchant_id as detail
         from doors a join doors b on b.system = a.system and b.door = a.door and b.merchant_id <> a.merchant_id
         union all

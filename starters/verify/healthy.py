@@ -90,6 +90,7 @@ class Shop:
             for system, where in (
                 ("ongoing", {"base_url": "https://warehouse.example", "warehouse": "w", "goods_owner_id": f"{self.merchant}-1"}),
                 ("fortnox", {"base_url": "https://accounting.example", "tenant_id": f"{self.merchant}-2"}),
+                ("sftp", {"host": "files.example", "port": 22, "folder": "/out"}),  # one warehouse's server may serve several
             ):
                 await save_connection(session, self.merchant, system, where, b"sealed")
         async with self.role("app") as session:

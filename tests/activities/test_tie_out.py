@@ -97,7 +97,7 @@ async def test_stock_on_several_accounts_by_rules_is_tied_out_as_one(shop: Shop)
 
 async def test_verify_online_finds_what_nothing_explains_on_the_stock_account_and_lists_what_is_not_ours(shop: Shop) -> None:
     async def found() -> Any:
-        warehouse, accounting = shop.worker.connections
+        warehouse, accounting = shop.worker.connections[:2]
         online = checker.Online(shop.worker.database, warehouse, accounting)
         report = await checker.verify(shop.verify, merchant=shop.merchant, online=online, temporal=None)
         return next(result for result in report.results if result.invariant == "C4")

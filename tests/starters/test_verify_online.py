@@ -20,7 +20,7 @@ from tests.conftest import TestDatabase
 
 
 async def compared(shop: Shop) -> Report:
-    warehouse, accounting = shop.worker.connections
+    warehouse, accounting = shop.worker.connections[:2]
     online = checker.Online(shop.worker.database, warehouse, accounting)
     return await checker.verify(shop.verify, merchant=shop.merchant, online=online, temporal=None)
 

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from temporalio.testing import ActivityEnvironment
 from activities import compare_stock, reconcile
 from clients.errors import Unavailable
 from starters.cli_reconcile import _follow, begin, decide, look_only
-from tests.activities.test_reconciling import ENTRIES, Clock, lose, stocked
+from tests.activities.test_reconciling import ENTRIES, Clock, lose, stock_file, stocked
+from tests.activities.test_stock_by_sftp import connected as by_sftp
 from tests.activities.world import again
+from tests.clients.sftp_server import serving
 from tests.erp.data import article, insert, open_stock
 from tests.workflows.process import Processes, becomes
 from workflows import attributes, options
@@ -133,6 +136,30 @@ async def test_after_the_warehouse_was_away_for_sixty_hours_every_day_has_its_fi
     assert await shop.read("select count(*) from erp.reconciliation_file where merchant_id = :m") == [(3 * len(days),)]
     assert len(said) == len(days) - 1
     assert await shop.read(ENTRIES) == []
+
+
+async def test_a_server_of_stock_files_that_is_away_is_waited_for_and_said_to_be(processes: Processes, tmp_path: Path) -> None:
+    shop = processes.shop
+    assert processes.fast_forward is not None
+    await stocked(shop)
+    async with serving(tmp_path) as server:
+        await by_sftp(shop, server)
+        server.put("stock.csv", stock_file(shop, {"A": 1000, "B": 1000, "C": 1000}, datetime.now(UTC)))
+        await server.stop()
+        handle = await reconciling(processes, "file")
+        await processes.fast_forward(handle, timedelta(minutes=11))
+        told = (await handle.describe()).typed_search_attributes
+        assert (told.get(attributes.BLOCKED_REASON), told.get(attributes.WAITING_FOR)) == ("no-answer", "warehouse")
+        [(code, detail)] = await shop.read(
+            "select code, detail from bridge.exception where merchant_id = :m and blocking and closed_at is null"
+        )
+        assert code == "no-answer" and f"SFTP 127.0.0.1:{server.port}: no connection" in detail
+        await server.start()
+        with contextlib.suppress(RPCError):  # it is through
+            await processes.fast_forward(handle, timedelta(hours=1))
+        [said] = await handle.result()
+    assert "3 articles compared, 0 differ" in said
+    assert await shop.exceptions() == []
 
 
 async def test_a_preview_writes_nothing(processes: Processes) -> None:
