@@ -7,7 +7,9 @@ still be believed (the settings may have been corrected), and listed again only 
 
 import asyncio
 import hashlib
+import stat
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -134,7 +136,7 @@ class _Look:
         content = None
         try:
             content = await file.read()
-        except NotFound:  # it was there when they were listed: moved meanwhile
+        except (NotFound, FileNotFoundError):  # it was there when they were listed: moved meanwhile
             return []
         except Unreadable as unfinished:
             await self.refuse(None, file.label, f"{unfinished}; it is read again at the next look")
@@ -201,16 +203,18 @@ def believe(content: bytes, merchant: Merchant, goods_owner: int, now: datetime,
 
 def _in_folder(folder: Path) -> list[Delivery]:
     """The files that lie in a folder, by name; a name that begins with a dot is still being written."""
-    found = []
     try:
-        for path in sorted(folder.iterdir()):
-            if path.is_file() and not path.name.startswith("."):
-                seen = path.stat()
+        paths = sorted(folder.iterdir())
+    except OSError as fault:
+        raise Refused("settings-wrong", f"reconciliation.file_folder {folder}: {fault.strerror}: make or mount it") from None
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):  # moved meanwhile
+            seen = path.stat()
+            if stat.S_ISREG(seen.st_mode) and not path.name.startswith("."):
                 at = datetime.fromtimestamp(int(seen.st_mtime), UTC)
                 read = lambda path=path: asyncio.to_thread(_read, path)  # noqa: E731
                 found.append(Delivery(FOLDER, clean(path.name), seen.st_size, at, read))
-    except OSError as fault:
-        raise Refused("settings-wrong", f"reconciliation.file_folder {folder}: {fault.strerror}: make or mount it") from None
     return found
 
 

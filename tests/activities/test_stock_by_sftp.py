@@ -214,6 +214,13 @@ async def test_a_folder_that_is_not_there_is_a_wrong_setting(shop: Shop, clock: 
     assert refused.value.code == "settings-wrong"
 
 
+async def test_a_local_folder_that_is_not_mounted_is_a_wrong_setting_too(shop: Shop, clock: Clock, tmp_path: Path) -> None:
+    await stocked(shop, file_folder=str(tmp_path / "gone"))
+    with pytest.raises(Refused, match="gone: No such file or directory: make or mount it") as refused:
+        await clock.plan("file")
+    assert refused.value.code == "settings-wrong"
+
+
 async def test_without_a_folder_and_without_a_server_both_ways_are_named(shop: Shop, clock: Clock) -> None:
     await stocked(shop)
     with pytest.raises(Refused, match=r"file_folder.*SFTP") as refused:
