@@ -27,7 +27,8 @@ from domain.difference_decisions import DifferenceDecision, DifferenceSituation,
 from domain.errors import Refused
 from domain.flows import BALANCES
 from domain.how_it_counts import in_the_way
-from domain.reconciliation_report import as_csv, as_html
+from domain.reconciliation_csv import CsvForm, as_csv, headline_in
+from domain.reconciliation_page import as_html
 from domain.reconciling import (
     Kin,
     Why,
@@ -81,7 +82,7 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a comparison is: articles read, of about how many, and how many of them differ so far."""
+    """How far a comparison is: articles read, of about how many, and how many of them differ on the shelf so far."""
 
     done: bool
     read: int
@@ -321,7 +322,7 @@ class Reconcile:
 
     async def _differing(self, run: Run) -> int:
         async with self._database.merchant(run.merchant) as session:
-            return len(await settling.found_in(session, run))
+            return await settling.differing(session, run)
 
     async def _run(self, step: Step) -> Run:
         async with self._database.merchant(step.merchant) as session:
@@ -345,7 +346,7 @@ class Reconcile:
             async with self._database.merchant(step.merchant) as session:
                 stocked, value = await reconciling.worth(session, step.merchant, merchant.settings.warehouse)
                 known, _ = await settling.totals(session, run)
-                if not known:
+                if not known and not await settling.bookings_in(session, run, 0):
                     await settling.save_worth(session, run, stocked, value)
             comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(run.run_no))
             settler = Settler(comparer, self._code_version)
@@ -440,16 +441,17 @@ class Reconcile:
         async with self._connections.using(step.merchant) as (merchant, _):
             async with self._database.merchant(step.merchant) as session:
                 if run.state == "running":
-                    if run.kind == "past" and run.held is None:
-                        await self._worth_then(session, merchant, run)
+                    if not run.settles:
+                        await self._worth_now(session, merchant, run)
                     covered_by = await covering(session, run)
                     _, booked_to = await settling.listed(
                         session, run
                     )  # before the bookings are read: a later one is in the next file
                     report = await report_of(session, merchant, run, step.at, covered_by, booked_to)
                     name = f"{report.on}-{step.merchant}-run-{run.run_no}"
+                    form = CsvForm.of(merchant.country, merchant.settings.reconciling.csv_decimal_mark)
                     book = await asyncio.to_thread(as_xlsx, report)  # seconds of it: the loop must go on beating
-                    for kind, content in (("csv", as_csv(report)), ("xlsx", book), ("html", as_html(report))):
+                    for kind, content in (("csv", as_csv(report, form)), ("xlsx", book), ("html", as_html(report))):
                         await settling.save_file(session, run, kind, f"{name}.{kind}", content)
                     await settling.finish(session, run, run.cut_at or step.at, covered_by, booked_to or None)
                     if run.kind == "daily":
@@ -460,10 +462,9 @@ class Reconcile:
             if folder:
                 for row in kept.values():
                     write_once(Path(folder), row.name, bytes(row.content))
-            first = bytes(kept["csv"].content).decode("utf-8-sig").splitlines()[2]
-            return Written(first.split(";", 1)[1].strip('"'), bytes(kept["csv"].sha256).hex(), len(waiting))
+            return Written(headline_in(bytes(kept["csv"].content)), bytes(kept["csv"].sha256).hex(), len(waiting))
 
-    async def _worth_then(self, session: Session, merchant: Merchant, run: Run) -> None:
+    async def _worth_now(self, session: Session, merchant: Merchant, run: Run) -> None:
         stocked, value = await reconciling.worth(session, run.merchant, merchant.settings.warehouse)
         await settling.save_worth(session, run, stocked, value)
 

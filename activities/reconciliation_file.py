@@ -4,12 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from domain.money import ZERO, rounded
-from domain.reconciliation_report import Booking, Day, Report, Row
+from domain.money import rounded
+from domain.reconciliation_report import Booking, Day, Report, Row, day_of
 from domain.reconciliation_report import Unmatched as UnmatchedRow
 from domain.reconciliation_report import Waiting as WaitingRow
-from domain.reconciling import Why
-from erp import settling
+from erp import reconciling, settling
 from erp.database import Session
 from erp.merchants import Merchant
 from erp.settling import Run
@@ -19,6 +18,9 @@ async def report_of(
     session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None, booked_to: int | None = None
 ) -> Report:
     """Everything that the file of a run says, from the tables. `booked_to`: the newest ledger transaction that it may list."""
+    # Bookings before the stock's value: what is booked in between is then among what others have booked meanwhile.
+    booked = await settling.bookings_in(session, run, booked_to)
+    _, value_after = await reconciling.worth(session, run.merchant, merchant.settings.warehouse)
     found = await settling.found_in(session, run)
     rows = [
         Row(
@@ -38,15 +40,10 @@ async def report_of(
         for row in found
         for why, quantity, document, _, cause, happened in row.parts
     ]
-    _, stock_value = await settling.totals(session, run)
+    _, value_before = await settling.totals(session, run)
     days = [Day(row.day, rounded(row.differing), rounded(row.explained)) for row in await settling.last_days(session, run)]
-    mine = sum((abs(row.value) for row in rows if row.comparison == "physical" and row.value is not None), ZERO)
-    dark = (Why.UNKNOWN, Why.DEFERRED)
-    lit = sum(
-        (abs(row.value) for row in rows if row.comparison == "physical" and row.value is not None and row.why not in dark), ZERO
-    )
     if covered_by is None:
-        days = [day for day in days if day.on != run.for_date] + [Day(run.for_date, mine, lit)]
+        days = [day for day in days if day.on != run.for_date] + [day_of(run.for_date, rows)]
     covers = sorted({run.for_date, *(await settling.covers(session, run))})
     notes = [
         f"Day {day} has no figures of its own in the warehouse and is covered by this run."
@@ -67,11 +64,12 @@ async def report_of(
         run.articles_read,
         run.ours_only,
         run.theirs_only,
-        stock_value,
+        value_before,
+        value_after if run.settles else value_before,
         tuple(rows),
         tuple(
-            Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no)
-            for row in await settling.bookings_in(session, run, booked_to)
+            Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no, row.by_people)
+            for row in booked
         ),
         tuple(UnmatchedRow(row.side, row.number, row.quantity, row.action) for row in await settling.unmatched_in(session, run)),
         tuple(

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import text
 
 from domain.adjusting import Change, account_of, change_stock
-from domain.money import ZERO
+from domain.money import ZERO, rounded
 from domain.pools import AnyPool
 from domain.reconciling import Explanation
 from domain.stock import Entry, Place
@@ -171,6 +171,11 @@ _FOUND = text(
     order by d.comparison desc, d.article_number, d.warehouse
     """
 )
+_DIFFERING = text(
+    """
+    select count(*) as n from erp.difference where merchant_id = :merchant and run_no = :run_no and comparison = 'physical'
+    """
+)
 _UNKNOWN = text(
     """
     select d.article_number as article, d.warehouse, d.ours, d.theirs, d.unit_cost, d.read_at,
@@ -292,7 +297,8 @@ _LISTED = text(
 )
 _BOOKINGS = text(
     """
-    select what, article_number as article, quantity, value, account, reason, transaction_no from erp.reconciliation_booking
+    select what, article_number as article, quantity, value, account, reason, transaction_no, run_no is null as by_people
+    from erp.reconciliation_booking
     where merchant_id = :merchant and (run_no = :run_no or (run_no is null and transaction_no > :after and transaction_no <= :up_to))
     order by what, article_number, cause
     """
@@ -339,8 +345,8 @@ _FILES = text(
 )
 _DAYS = text(
     """
-    select r.for_date as day, coalesce(sum(abs(p.quantity) * coalesce(d.unit_cost, 0)), 0) as differing,
-      coalesce(sum(abs(p.quantity) * coalesce(d.unit_cost, 0)) filter (where p.why not in ('unknown', 'deferred')), 0) as explained
+    select r.for_date as day, coalesce(sum(round(abs(p.quantity) * coalesce(d.unit_cost, 0), 2)), 0) as differing,
+      coalesce(sum(round(abs(p.quantity) * coalesce(d.unit_cost, 0), 2)) filter (where p.why not in ('unknown', 'deferred')), 0) as explained
     from erp.reconciliation_run r
     left join erp.difference d on d.merchant_id = r.merchant_id and d.run_no = r.run_no and d.comparison = 'physical'
     left join erp.difference_part p on p.merchant_id = d.merchant_id and p.run_no = d.run_no and p.comparison = d.comparison
@@ -506,6 +512,11 @@ async def _add_unmatched(connection: Session, run: Run, unmatched: Sequence[tupl
 async def found_in(connection: Session, run: Run) -> list[Any]:
     """Every difference of the run with its parts, in a lasting order."""
     return await rows(connection, _FOUND, merchant=run.merchant, run_no=run.run_no)
+
+
+async def differing(connection: Session, run: Run) -> int:
+    """How many articles differ on the shelf so far; the same article's difference in what can be sold is not another one."""
+    return int((await one(connection, _DIFFERING, merchant=run.merchant, run_no=run.run_no)).n)
 
 
 async def unmatched_in(connection: Session, run: Run) -> list[Any]:
@@ -804,4 +815,4 @@ async def bookings_in(connection: Session, run: Run, booked_to: int | None = Non
 
 def value_of(quantity: Decimal, unit_cost: Decimal | None) -> Decimal | None:
     """What so many pieces are worth at this cost; None when nobody knows."""
-    return None if unit_cost is None else round(quantity * unit_cost, 2) + ZERO
+    return None if unit_cost is None else rounded(quantity * unit_cost) + ZERO
