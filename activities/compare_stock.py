@@ -42,10 +42,10 @@ from domain.reconciling import (
 from erp import reconciling
 from erp.counters import PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER
 from erp.database import Database
+from erp.differences import Found
 from erp.links import save_link
 from erp.merchants import Merchant
 from erp.reconciling import Balance, Close, Reserving
-from erp.settling import Found
 
 TRIES = 3
 AT_ONCE = 60

@@ -20,11 +20,12 @@ from activities.compare_stock import Comparer, Unmatched
 from activities.reconciliation_file import write_once
 from domain.reconciliation_words import ACTS, MEANING, NOBODY
 from domain.reconciling import Why
-from erp import reconciling, settling
+from erp import differences, reconciliation_bookings, reconciliation_runs, reconciling, settlements
 from erp.database import Database
+from erp.differences import Found
 from erp.merchants import load_merchant
 from erp.overview import open_exceptions
-from erp.settling import Found, Run
+from erp.reconciliation_runs import Run
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, wrong
 from starters.known import known
 from worker.settings import Settings
@@ -87,7 +88,7 @@ async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
         for sentence in said or ["Nothing is owed."]:
             console.print(sentence)
         async with database.merchant(wanted.merchant) as session:
-            waiting = [each for each in await settling.open_settlements(session, wanted.merchant) if each.state == "waiting"]
+            waiting = [each for each in await settlements.open_settlements(session, wanted.merchant) if each.state == "waiting"]
         return LOOK if waiting else DONE
     finally:
         await database.close()
@@ -118,10 +119,10 @@ async def _follow(handle: WorkflowHandle[Any, list[str]], database: Database, me
         if done:
             return await result
         async with database.merchant(merchant) as session:
-            newest = await settling.recent_runs(session, merchant, 1)
+            newest = await reconciliation_runs.recent_runs(session, merchant, 1)
             if newest and newest[0].articles_read != told:
                 told = newest[0].articles_read
-                differing, of = await settling.differing(session, newest[0]), await reconciling.matched(session, merchant)
+                differing, of = await differences.differing(session, newest[0]), await reconciling.matched(session, merchant)
                 words = f"{told} of about {max(of, told)} articles read and compared, {differing} differ"
                 console.print(f"run {newest[0].run_no} for {newest[0].for_date}: {words}", highlight=False)
     result.cancel()
@@ -146,10 +147,10 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
     database = Database(Settings.from_environment().database("app"))
     async with database.merchant(merchant) as session:
         run = await _of_number(session, merchant, number)
-        waiting = await settling.open_settlements(session, merchant)
-        found = await settling.found_in(session, run) if run else []
-        booked = await settling.bookings_in(session, run) if run else []
-        lonely = await settling.unmatched_in(session, run) if run else []
+        waiting = await settlements.open_settlements(session, merchant)
+        found = await differences.found_in(session, run) if run else []
+        booked = await reconciliation_bookings.bookings_in(session, run) if run else []
+        lonely = await differences.unmatched_in(session, run) if run else []
     await database.close()
     if run is None:
         wrong(f"Merchant {merchant} has no reconciliation {number or 'yet'}: lagerbro reconcile run.")
@@ -194,8 +195,8 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
 
 async def _of_number(session: Any, merchant: str, number: int | None) -> Run | None:
     if number is not None:
-        return await settling.load_run(session, merchant, number)
-    newest = await settling.recent_runs(session, merchant, 1)
+        return await reconciliation_runs.load_run(session, merchant, number)
+    newest = await reconciliation_runs.recent_runs(session, merchant, 1)
     return newest[0] if newest else None
 
 
@@ -291,7 +292,7 @@ async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
     database = Database(Settings.from_environment().database("app"))
     async with database.merchant(merchant) as session:
         run = await _of_number(session, merchant, number)
-        kept = await settling.files(session, merchant, run.run_no) if run else []
+        kept = await reconciliation_runs.files(session, merchant, run.run_no) if run else []
     await database.close()
     wanted = [row for row in kept if form in ("all", row.format)]
     if not wanted:

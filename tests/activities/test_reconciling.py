@@ -14,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.reconcile import Decision, Settlement, Step, Wish, Written
 from domain.difference_decisions import TABLE, DifferenceDecision, DifferenceSituation, too_late
 from domain.errors import Refused
-from erp import settling
+from erp import settlements
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.erp.data import article, insert, line, open_stock
 
@@ -596,8 +596,8 @@ async def brought_to(shop: Shop, clock: Clock, where: DifferenceSituation) -> in
             assert await decide(shop, clock, number, "dan") == "gone"
         case S_.APPROVED:  # as when the goods were moving just then
             async with shop.worker.database.merchant(shop.merchant) as session:
-                await settling.decide(session, shop.merchant, number, "dan", "approve", "counted")
-                await settling.move_settlement(session, shop.merchant, number, "approved", "approved by dan")
+                await settlements.decide(session, shop.merchant, number, "dan", "approve", "counted")
+                await settlements.move_settlement(session, shop.merchant, number, "approved", "approved by dan")
     return number
 
 
