@@ -21,6 +21,7 @@ from activities.how_it_counts import prove_counting, settings_of
 from activities.reconciliation_file import covering, report_of, write_once
 from activities.settle import Decided, Settler
 from activities.spreadsheets import as_xlsx, read_stock_file
+from activities.sweep_stock import Sweep
 from clients.errors import Rejected
 from clients.ongoing import OngoingClient
 from domain.difference_decisions import DifferenceDecision, DifferenceSituation, too_late
@@ -245,9 +246,7 @@ class Reconcile:
             # The first is short: whoever looks sees soon that it moves, and how long it will take.
             ends_at = time.monotonic() + (SLICE_SECONDS if run.position else FIRST_SLICE_SECONDS)
             read = run.articles_read
-            comparer = Comparer(
-                self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given, run.kind != "file"
-            )
+            comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given)
 
             async def save(found: Sequence[Found], lonely: Sequence[Unmatched], position: int, count: int, swept: bool) -> bool:
                 nonlocal run, read
@@ -257,7 +256,7 @@ class Reconcile:
                 read = run.articles_read
                 return time.monotonic() < ends_at
 
-            await comparer.sweep(run.position, save)
+            await Sweep(comparer, run.kind != "file").over(run.position, save)
             if run.swept:
                 await self._tie(run)
             async with self._database.merchant(step.merchant) as session:

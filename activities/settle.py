@@ -313,7 +313,7 @@ async def leave_scrap(comparer: Comparer, corrections: Corrections) -> None:
         async for page in comparer.client.list_orders(wish):
             orders |= {order.order_id: order for order in page}
         comparer.beat()
-    await comparer.scrap(orders.values(), corrections)
+    await comparer.moves.scrap(orders.values(), corrections)
 
 
 def value_or_nothing(each: Open) -> Decimal:

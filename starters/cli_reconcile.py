@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 
 from activities.compare_stock import Comparer, Unmatched
 from activities.reconciliation_file import write_once
+from activities.sweep_stock import Sweep
 from domain.reconciliation_words import ACTS, MEANING, NOBODY
 from domain.reconciling import Why
 from erp import differences, reconciliation_bookings, reconciliation_runs, reconciling, settlements
@@ -355,5 +356,5 @@ async def look_only(database: Database, connections: Any, merchant: str) -> tupl
     async with database.merchant(merchant) as session:
         await load_merchant(session, merchant)
     async with connections.using(merchant) as (who, client):
-        await Comparer(database, client, who, datetime.now(UTC), writes=False).sweep(0, keep)
+        await Sweep(Comparer(database, client, who, datetime.now(UTC)), writes=False).over(0, keep)
     return found, lonely, total
