@@ -77,7 +77,7 @@ def _axes(most: Decimal, unit: str) -> list[str]:
     ]
     for part in range(5):
         share = Decimal(part) / 4
-        value = f"{most * share:.0f}" if most >= 4 else f"{most * share:.2f}"
+        value = f"{most * share:,.0f}".replace(",", "&#160;") if most >= 4 else f"{most * share:.2f}"
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_up(share)}" y2="{_up(share)}" stroke="{GRID}"/>')
         parts.append(_text(LEFT - 8, _up(share) + 4, value, anchor="end"))
         parts.append(_text(WIDTH - RIGHT + 8, _up(share) + 4, f"{share * 100:.0f} %", SHARE))

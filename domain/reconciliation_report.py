@@ -147,20 +147,23 @@ def headline(report: Report) -> str:
     words = [f"{report.compared} articles compared, {len(articles)} {differ}, {len(unknown)} of them for an unknown reason."]
     if report.held:
         words.append(f"NOTHING WAS BOOKED of the unknown: {report.held}.")
-    by_cause = [b for b in report.booked if b.what == "adjustment"]
-    unknown_booked = [b for b in report.booked if b.what == "unknown"]
-    back = [b for b in report.booked if b.what == "taken back"]
+    by_run = [b for b in report.booked if not b.by_people]
+    by_cause = [b for b in by_run if b.what == "adjustment"]
+    unknown_booked = [b for b in by_run if b.what == "unknown"]
+    back = [b for b in by_run if b.what == "taken back"]
+    approved = [b for b in report.booked if b.by_people]
     for what, bookings in (
         ("correction{} of the warehouse {} booked", by_cause),
         ("unknown difference{} {} booked", unknown_booked),
         ("earlier booking{} {} taken back", back),
+        ("difference{} {} booked since the run before because people approved", approved),
     ):
         if bookings:
             value = sum((b.value for b in bookings), ZERO)
             many = ("", "was") if len(bookings) == 1 else ("s", "were")
             words.append(f"{len(bookings)} {what.format(*many)} (stock value {value:+.2f} {report.currency}).")
-    if not report.booked:
-        words.append("Nothing was booked.")
+    if not by_run:
+        words.append("This run itself booked nothing." if approved else "Nothing was booked.")
     asked = [w for w in report.waiting if w.state == "waiting"]
     if asked:
         words.append(f"{len(asked)} {'waits' if len(asked) == 1 else 'wait'} for a person's approval.")

@@ -21,6 +21,7 @@ SIGNS = (
     "a difference is warehouse minus books: minus means that the warehouse has fewer than our books say. A booking is what it"
     " adds to our stock. Values are at our average cost per piece, without VAT."
 )
+BY_RUN, BY_PEOPLE = "this run", "people, since the run before"
 PIECES = "warehouse minus books, pieces"
 
 
@@ -142,7 +143,7 @@ def _booked(report: Report) -> Sheet:
 
 
 def _booking(one: Booking) -> tuple[Cell, ...]:
-    by = "people, since the run before" if one.by_people else "this run"
+    by = BY_PEOPLE if one.by_people else BY_RUN
     what = BOOKED.get(one.what, one.what)
     return what, one.article, one.quantity, one.value, one.account, one.reason, by, one.transaction_no
 
@@ -150,8 +151,15 @@ def _booking(one: Booking) -> tuple[Cell, ...]:
 def _booked_totals(booked: Sequence[Booking]) -> list[tuple[Cell, ...]]:
     if not booked:
         return []
-    quantity = sum((each.quantity for each in booked), ZERO)
-    return [("total", None, quantity, total(each.value for each in booked), None, None, None, None)]
+    whole: list[tuple[str, str | None, Sequence[Booking]]] = [("total", None, booked)]
+    if any(one.by_people for one in booked):
+        for by_people in (True, False):
+            some = [one for one in booked if one.by_people == by_people]
+            whole.insert(0, ("total", BY_PEOPLE if by_people else BY_RUN, some))
+    return [
+        (name, None, sum((one.quantity for one in some), ZERO), total(one.value for one in some), None, None, by, None)
+        for name, by, some in whole
+    ]
 
 
 def _approvals(report: Report) -> Sheet:
