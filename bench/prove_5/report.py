@@ -63,7 +63,7 @@ async def prove(small: bool = False, keep: Path | None = None) -> Proof:
             for cell in (row.article_number, f"{row.quantity.normalize():f}", f"{row.value:.2f}", str(row.account)):
                 if cell not in words:
                     short.append(f"the page does not say {cell} of what was booked")
-        for cell in (MERCHANT, waiting.article_number, waiting.why, "explained share", "for a person"):
+        for cell in (MERCHANT, waiting.article_number, waiting.why, "explained share", "for a person", "after this run"):
             if cell not in words:
                 short.append(f"the page does not say {cell!r}")
         bars = shown.count("<rect") - 1
