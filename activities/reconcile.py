@@ -22,6 +22,7 @@ from activities.reconciliation_file import covering, report_of, write_once
 from activities.settle import Decided, Settler
 from activities.spreadsheets import as_xlsx
 from activities.stock_deliveries import StockDeliveries, believe
+from activities.sweep_stock import Sweep
 from clients.errors import Rejected
 from clients.ongoing import OngoingClient
 from clients.sftp import SftpClient
@@ -29,21 +30,24 @@ from domain.difference_decisions import DifferenceDecision, DifferenceSituation,
 from domain.errors import Refused
 from domain.flows import BALANCES
 from domain.how_it_counts import in_the_way
-from domain.reconciliation_report import as_csv, as_html
+from domain.reconciliation_csv import CsvForm, as_csv, headline_in
+from domain.reconciliation_page import as_html
 from domain.reconciling import (
     Kin,
     Why,
     approvals_needed,
     check_approval,
     kindred,
+    value_of,
 )
 from domain.stock_files import StockFile
-from erp import reconciling, settling
+from erp import differences, reconciliation_bookings, reconciliation_runs, reconciling, settlements, stock_files
 from erp.database import Database, Session
+from erp.differences import Found
 from erp.exceptions import keep_notes
 from erp.merchants import Merchant
 from erp.people import audit, audited
-from erp.settling import Found, Run
+from erp.reconciliation_runs import Run
 from erp.watching import ran
 
 SLICE_SECONDS, FIRST_SLICE_SECONDS = 20.0, 3.0
@@ -83,7 +87,7 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a comparison is: articles read, of about how many, and how many of them differ so far."""
+    """How far a comparison is: articles read, of about how many, and how many of them differ on the shelf so far."""
 
     done: bool
     read: int
@@ -153,33 +157,35 @@ class Reconcile:
             async with self._database.merchant(wish.merchant) as session:
                 settles = merchant.settings.reconciling.settles
                 if wish.kind == "on-demand":
-                    run = await settling.begin_run(session, wish.merchant, "on-demand", today, wish.request, "api", settles)
+                    run = await reconciliation_runs.begin_run(
+                        session, wish.merchant, "on-demand", today, wish.request, "api", settles
+                    )
                     return [_owed(run)]
                 if wish.kind == "past":
                     day = wish.on or today
                     if day >= today:
                         raise Refused("settings-wrong", f"{day} is not past: run the reconciliation of today")
                     request = f"past/{day}/{wish.request}"
-                    run = await settling.begin_run(
+                    run = await reconciliation_runs.begin_run(
                         session, wish.merchant, "past", day, request, "history", False, _cut_of(merchant, day)
                     )
                     return [_owed(run)] if run.state == "running" else []
                 return await self._days(session, merchant, wish, today, settles)
 
     async def _days(self, session: Session, merchant: Merchant, wish: Wish, today: date, settles: bool) -> list[Owed]:
-        last = await settling.watermark(session, wish.merchant)
+        last = await reconciliation_runs.watermark(session, wish.merchant)
         first = today if last is None else last + timedelta(days=1)
         owed = []
         for number in range((today - first).days):
             day = first + timedelta(days=number)
-            await settling.make_past(session, wish.merchant, day, _cut_of(merchant, day))
-            run = await settling.begin_run(
+            await reconciliation_runs.make_past(session, wish.merchant, day, _cut_of(merchant, day))
+            run = await reconciliation_runs.begin_run(
                 session, wish.merchant, "past", day, f"past/{day}", "history", False, _cut_of(merchant, day)
             )
             if run.state == "running":
                 owed.append(_owed(run))
         if first <= today:
-            run = await settling.begin_run(session, wish.merchant, "daily", today, f"daily/{today}", "api", settles)
+            run = await reconciliation_runs.begin_run(session, wish.merchant, "daily", today, f"daily/{today}", "api", settles)
             if run.state == "running":
                 owed.append(_owed(run))
         return owed
@@ -213,19 +219,17 @@ class Reconcile:
             # The first is short: whoever looks sees soon that it moves, and how long it will take.
             ends_at = time.monotonic() + (SLICE_SECONDS if run.position else FIRST_SLICE_SECONDS)
             read = run.articles_read
-            comparer = Comparer(
-                self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given, run.kind != "file"
-            )
+            comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(read), run.cut_at, given)
 
             async def save(found: Sequence[Found], lonely: Sequence[Unmatched], position: int, count: int, swept: bool) -> bool:
                 nonlocal run, read
                 extra = unmatched if swept else []
                 async with self._database.merchant(step.merchant) as session:
-                    run = await settling.save_page(session, run, found, [*lonely, *extra], position, count, swept)
+                    run = await differences.save_page(session, run, found, [*lonely, *extra], position, count, swept)
                 read = run.articles_read
                 return time.monotonic() < ends_at
 
-            await comparer.sweep(run.position, save)
+            await Sweep(comparer, run.kind != "file").over(run.position, save)
             if run.swept:
                 await self._tie(run)
             async with self._database.merchant(step.merchant) as session:
@@ -245,7 +249,7 @@ class Reconcile:
             return None, []
         assert run.input_hash is not None
         async with self._database.merchant(run.merchant) as session:
-            content = await settling.stock_file(session, run.merchant, run.input_hash)
+            content = await stock_files.stock_file(session, run.merchant, run.input_hash)
         assert content is not None
         file = believe(content, merchant, client.goods_owner_id, run.started_at, None)
         return await self._by_their_ids(merchant, run, file)
@@ -288,17 +292,17 @@ class Reconcile:
 
     async def _cover(self, run: Run, refusal: str) -> Progress:
         async with self._database.merchant(run.merchant) as session:
-            await settling.hold(session, run, f"the warehouse has no figures of that day ({refusal[:200]})")
-            await settling.save_page(session, run, [], [], run.position, 0, True)
+            await reconciliation_runs.hold(session, run, f"the warehouse has no figures of that day ({refusal[:200]})")
+            await differences.save_page(session, run, [], [], run.position, 0, True)
         return Progress(True, 0, 0)
 
     async def _differing(self, run: Run) -> int:
         async with self._database.merchant(run.merchant) as session:
-            return len(await settling.found_in(session, run))
+            return await differences.differing(session, run)
 
     async def _run(self, step: Step) -> Run:
         async with self._database.merchant(step.merchant) as session:
-            run = await settling.load_run(session, step.merchant, step.run_no)
+            run = await reconciliation_runs.load_run(session, step.merchant, step.run_no)
         if run is None:
             raise Refused("settings-wrong", f"there is no reconciliation run {step.run_no} of {step.merchant}")
         return run
@@ -317,9 +321,9 @@ class Reconcile:
         async with self._connections.using(step.merchant) as (merchant, client):
             async with self._database.merchant(step.merchant) as session:
                 stocked, value = await reconciling.worth(session, step.merchant, merchant.settings.warehouse)
-                known, _ = await settling.totals(session, run)
-                if not known:
-                    await settling.save_worth(session, run, stocked, value)
+                known, _ = await reconciliation_runs.totals(session, run)
+                if not known and not await reconciliation_bookings.bookings_in(session, run, 0):
+                    await reconciliation_runs.save_worth(session, run, stocked, value)
             comparer = Comparer(self._database, client, merchant, step.at, lambda: activity.heartbeat(run.run_no))
             settler = Settler(comparer, self._code_version)
             corrected = await settler.book_adjustments(run)
@@ -334,11 +338,11 @@ class Reconcile:
     async def _tie(self, run: Run) -> None:
         """Unknown differences that are each other's opposite on near-twins or renamed articles are not unknown any more."""
         async with self._database.merchant(run.merchant) as session:
-            unknown = await settling.unknown_in(session, run)
+            unknown = await differences.unknown_in(session, run)
             found = kindred([Kin(row.article, row.twin_key, row.replaces, row.quantity) for row in unknown])
             places = {row.article: row.warehouse for row in unknown}
             for article, (why, other) in sorted(found.items()):
-                await settling.tie(session, run, article, places[article], why.value, other)
+                await differences.tie(session, run, article, places[article], why.value, other)
 
     async def _note(self, run: Run, held: str | None, code: str) -> None:
         """What a person must mend is listed beside everything else that waits for people, as long as it is so."""
@@ -346,7 +350,7 @@ class Reconcile:
             return
         async with self._database.merchant(run.merchant) as session:
             to_mend: dict[str, str] = {}
-            for row in await settling.found_in(session, run):
+            for row in await differences.found_in(session, run):
                 for why, quantity, document, _, cause, _ in row.parts if row.comparison == "physical" else ():
                     if why in TO_MEND:
                         words = f"{row.article}: {Decimal(quantity).normalize():+f} pieces, {why} {cause or document}"
@@ -365,7 +369,7 @@ class Reconcile:
         who, number = decision.merchant, decision.number
         async with self._connections.using(who) as (merchant, client):
             async with self._database.merchant(who) as session:
-                each = await settling.lock_settlement(session, who, number)
+                each = await settlements.lock_settlement(session, who, number)
                 if each is None:
                     raise Refused("approval-incomplete", f"there is no unknown difference {number}")
                 wish = DifferenceDecision.REFUSE if decision.refuse else DifferenceDecision.APPROVE
@@ -374,19 +378,17 @@ class Reconcile:
                     return Decided(each.state, f"{each.article} {each.quantity.normalize():f}: {why} ({each.why})")
                 if decision.by.strip().casefold() not in {one.casefold() for one in each.approved_by}:
                     check_approval(each.approved_by, decision.by, decision.reason)
-                    await settling.decide(session, who, number, decision.by, wish.value, decision.reason)
+                    await settlements.decide(session, who, number, decision.by, wish.value, decision.reason)
                 if decision.refuse:
                     text = f"refused by {decision.by}: {decision.reason}"
-                    await settling.move_settlement(session, who, number, "refused", text)
+                    await settlements.move_settlement(session, who, number, "refused", text)
                     return Decided("refused", f"{each.article}: {text}")
-                each = await settling.lock_settlement(session, who, number)
+                each = await settlements.lock_settlement(session, who, number)
                 assert each is not None
-                needed = approvals_needed(
-                    settling.value_of(each.quantity, each.unit_cost), merchant.settings.reconciling.tolerances
-                )
+                needed = approvals_needed(value_of(each.quantity, each.unit_cost), merchant.settings.reconciling.tolerances)
                 if len(each.approved_by) < needed:
                     return Decided("approved-once", f"{each.article}: a second person must approve")
-                await settling.move_settlement(session, who, number, "approved", f"approved by {', '.join(each.approved_by)}")
+                await settlements.move_settlement(session, who, number, "approved", f"approved by {', '.join(each.approved_by)}")
             comparer = Comparer(self._database, client, merchant, decision.at, lambda: activity.heartbeat(number))
             looked = await comparer.look([each.article])
             if not looked:
@@ -397,7 +399,7 @@ class Reconcile:
     async def waiting_differences(self, merchant_id: str) -> list[str]:
         """What waits for a person, in words, the oldest first and the rest as a number; empty when nothing does."""
         async with self._database.merchant(merchant_id) as session:
-            found = [each for each in await settling.open_settlements(session, merchant_id) if each.state == "waiting"]
+            found = [each for each in await settlements.open_settlements(session, merchant_id) if each.state == "waiting"]
         words = [
             f"{each.settlement_no}: {each.article} {each.quantity.normalize():+f} pieces, {each.why}"
             for each in found[:MOST_SHOWN]
@@ -413,32 +415,32 @@ class Reconcile:
         async with self._connections.using(step.merchant) as (merchant, _):
             async with self._database.merchant(step.merchant) as session:
                 if run.state == "running":
-                    if run.kind == "past" and run.held is None:
-                        await self._worth_then(session, merchant, run)
+                    if not run.settles:
+                        await self._worth_now(session, merchant, run)
                     covered_by = await covering(session, run)
-                    _, booked_to = await settling.listed(
+                    _, booked_to = await reconciliation_bookings.listed(
                         session, run
                     )  # before the bookings are read: a later one is in the next file
                     report = await report_of(session, merchant, run, step.at, covered_by, booked_to)
                     name = f"{report.on}-{step.merchant}-run-{run.run_no}"
+                    form = CsvForm.of(merchant.country, merchant.settings.reconciling.csv_decimal_mark)
                     book = await asyncio.to_thread(as_xlsx, report)  # seconds of it: the loop must go on beating
-                    for kind, content in (("csv", as_csv(report)), ("xlsx", book), ("html", as_html(report))):
-                        await settling.save_file(session, run, kind, f"{name}.{kind}", content)
-                    await settling.finish(session, run, run.cut_at or step.at, covered_by, booked_to or None)
+                    for kind, content in (("csv", as_csv(report, form)), ("xlsx", book), ("html", as_html(report))):
+                        await reconciliation_runs.save_file(session, run, kind, f"{name}.{kind}", content)
+                    await reconciliation_runs.finish(session, run, run.cut_at or step.at, covered_by, booked_to or None)
                     if run.kind == "daily":
                         await ran(session, step.merchant, BALANCES.name)
-                kept = {row.format: row for row in await settling.files(session, step.merchant, run.run_no)}
-                waiting = [one for one in await settling.open_settlements(session, step.merchant) if one.state == "waiting"]
+                kept = {row.format: row for row in await reconciliation_runs.files(session, step.merchant, run.run_no)}
+                waiting = [one for one in await settlements.open_settlements(session, step.merchant) if one.state == "waiting"]
             folder = merchant.settings.reconciling.folder
             if folder:
                 for row in kept.values():
                     write_once(Path(folder), row.name, bytes(row.content))
-            first = bytes(kept["csv"].content).decode("utf-8-sig").splitlines()[2]
-            return Written(first.split(";", 1)[1].strip('"'), bytes(kept["csv"].sha256).hex(), len(waiting))
+            return Written(headline_in(bytes(kept["csv"].content)), bytes(kept["csv"].sha256).hex(), len(waiting))
 
-    async def _worth_then(self, session: Session, merchant: Merchant, run: Run) -> None:
+    async def _worth_now(self, session: Session, merchant: Merchant, run: Run) -> None:
         stocked, value = await reconciling.worth(session, run.merchant, merchant.settings.warehouse)
-        await settling.save_worth(session, run, stocked, value)
+        await reconciliation_runs.save_worth(session, run, stocked, value)
 
 
 def _owed(run: Run) -> Owed:

@@ -4,22 +4,25 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from domain.money import ZERO, rounded
-from domain.reconciliation_report import Booking, Day, Report, Row
+from domain.money import rounded
+from domain.reconciliation_report import Booking, Day, Report, Row, day_of
 from domain.reconciliation_report import Unmatched as UnmatchedRow
 from domain.reconciliation_report import Waiting as WaitingRow
-from domain.reconciling import Why
-from erp import settling
+from domain.reconciling import value_of
+from erp import differences, reconciliation_bookings, reconciliation_runs, reconciling, settlements
 from erp.database import Session
 from erp.merchants import Merchant
-from erp.settling import Run
+from erp.reconciliation_runs import Run
 
 
 async def report_of(
     session: Session, merchant: Merchant, run: Run, at: datetime, covered_by: int | None = None, booked_to: int | None = None
 ) -> Report:
     """Everything that the file of a run says, from the tables. `booked_to`: the newest ledger transaction that it may list."""
-    found = await settling.found_in(session, run)
+    # Bookings before the stock's value: what is booked in between is then among what others have booked meanwhile.
+    booked = await reconciliation_bookings.bookings_in(session, run, booked_to)
+    _, value_after = await reconciling.worth(session, run.merchant, merchant.settings.warehouse)
+    found = await differences.found_in(session, run)
     rows = [
         Row(
             row.comparison,
@@ -30,7 +33,7 @@ async def report_of(
             row.theirs,
             why,
             Decimal(quantity),
-            settling.value_of(Decimal(quantity), row.unit_cost),
+            value_of(Decimal(quantity), row.unit_cost),
             document,
             cause or "",
             None if happened is None else datetime.fromisoformat(happened),
@@ -38,16 +41,13 @@ async def report_of(
         for row in found
         for why, quantity, document, _, cause, happened in row.parts
     ]
-    _, stock_value = await settling.totals(session, run)
-    days = [Day(row.day, rounded(row.differing), rounded(row.explained)) for row in await settling.last_days(session, run)]
-    mine = sum((abs(row.value) for row in rows if row.comparison == "physical" and row.value is not None), ZERO)
-    dark = (Why.UNKNOWN, Why.DEFERRED)
-    lit = sum(
-        (abs(row.value) for row in rows if row.comparison == "physical" and row.value is not None and row.why not in dark), ZERO
-    )
+    _, value_before = await reconciliation_runs.totals(session, run)
+    days = [
+        Day(row.day, rounded(row.differing), rounded(row.explained)) for row in await reconciliation_runs.last_days(session, run)
+    ]
     if covered_by is None:
-        days = [day for day in days if day.on != run.for_date] + [Day(run.for_date, mine, lit)]
-    covers = sorted({run.for_date, *(await settling.covers(session, run))})
+        days = [day for day in days if day.on != run.for_date] + [day_of(run.for_date, rows)]
+    covers = sorted({run.for_date, *(await reconciliation_runs.covers(session, run))})
     notes = [
         f"Day {day} has no figures of its own in the warehouse and is covered by this run."
         for day in covers
@@ -67,25 +67,28 @@ async def report_of(
         run.articles_read,
         run.ours_only,
         run.theirs_only,
-        stock_value,
+        value_before,
+        value_after if run.settles else value_before,
         tuple(rows),
         tuple(
-            Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no)
-            for row in await settling.bookings_in(session, run, booked_to)
+            Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no, row.by_people)
+            for row in booked
         ),
-        tuple(UnmatchedRow(row.side, row.number, row.quantity, row.action) for row in await settling.unmatched_in(session, run)),
+        tuple(
+            UnmatchedRow(row.side, row.number, row.quantity, row.action) for row in await differences.unmatched_in(session, run)
+        ),
         tuple(
             WaitingRow(
                 one.settlement_no,
                 one.article,
                 one.quantity,
-                settling.value_of(one.quantity, one.unit_cost),
+                value_of(one.quantity, one.unit_cost),
                 one.first_seen_at,
                 one.state,
                 one.why,
                 one.approved_by,
             )
-            for one in await settling.open_settlements(session, run.merchant)
+            for one in await settlements.open_settlements(session, run.merchant)
         ),
         tuple(sorted(days, key=lambda day: day.on)[-30:]),
         run.held if covered_by is None else None,
@@ -118,7 +121,7 @@ async def covering(session: Session, run: Run) -> int | None:
     """The run that stands for a day of which the warehouse has no figures: today's, which is owed with it."""
     if run.kind != "past" or run.held is None:
         return None
-    later = [each for each in await settling.recent_runs(session, run.merchant, 200) if each.kind == "daily"]
+    later = [each for each in await reconciliation_runs.recent_runs(session, run.merchant, 200) if each.kind == "daily"]
     found = [each for each in later if each.for_date > run.for_date]
     return min(found, key=lambda each: each.for_date).run_no if found else None
 

@@ -19,11 +19,12 @@ from clients.ongoing import GetOrder, OrderFilter
 from domain.adjusting import Change
 from domain.errors import LookAgain
 from domain.money import ZERO, rounded
-from domain.reconciling import AdjustmentStep, Late, Standing, Verdict, Why, judge, plan_adjustments, too_much
-from erp import adjusted, ledger, reconciling, settling
+from domain.reconciling import AdjustmentStep, Late, Standing, Verdict, Why, judge, plan_adjustments, too_much, value_of
+from erp import adjusted, differences, ledger, reconciliation_bookings, reconciliation_runs, reconciling, settlements
 from erp.database import Session
 from erp.merchants import Merchant
-from erp.settling import Open, Run
+from erp.reconciliation_runs import Run
+from erp.settlements import Open
 
 PATIENCE = timedelta(minutes=30)
 ACTOR = "reconciliation"
@@ -82,7 +83,7 @@ class Settler:
                 cause = f"{one.key.cause}, {named}" if named and named != one.key.cause else one.key.cause
                 reasons.append(f"the warehouse corrected it in its stock-taking {one.key.inventory_id}: {cause}")
             if changes:
-                await settling.book_changes(
+                await reconciliation_bookings.book_changes(
                     session,
                     merchant,
                     None if run is None else run.run_no,
@@ -119,7 +120,7 @@ class Settler:
             articles = sorted(
                 {
                     row.article
-                    for row in await settling.found_in(session, run)
+                    for row in await differences.found_in(session, run)
                     if row.comparison == "physical" and any(part[0] == Why.ABSORBED for part in row.parts)
                 }
             )
@@ -138,11 +139,11 @@ class Settler:
             await ledger.lock_pools(session, run.merchant, [(article, merchant.settings.warehouse)])
             # Under the lock, from the tables alone: an attempt at the same time may have taken it back already.
             for late in await self._late(session, merchant, looked):
-                booked = await settling.settled_at(session, run.merchant, late.settlement)
+                booked = await reconciliation_bookings.settled_at(session, run.merchant, late.settlement)
                 if booked is None:
                     continue
                 quantity, value, account = booked
-                times = await settling.times_absorbed(session, run.merchant, late.settlement, late.document)
+                times = await reconciliation_bookings.times_absorbed(session, run.merchant, late.settlement, late.document)
                 now = self.comparer.now()
                 change = Change(
                     (article, merchant.settings.warehouse),
@@ -154,7 +155,7 @@ class Settler:
                     rounded(abs(value / quantity), 6),
                 )
                 reason = f"settlement {late.settlement} is taken back: its cause was {late.document}"
-                made = await settling.book_changes(
+                made = await reconciliation_bookings.book_changes(
                     session,
                     merchant,
                     run.run_no,
@@ -184,22 +185,24 @@ class Settler:
         merchant, tolerances = self.comparer.merchant, self.comparer.rules.tolerances
         now = self.comparer.now()
         async with self.comparer.database.merchant(run.merchant) as session:
-            unknown = {(row.article, row.warehouse): row for row in await settling.unknown_in(session, run)}
-            stocked, stock_value = await settling.totals(session, run)
-            gone = await settling.emptied(session, run)
-            before = {(each.article, each.warehouse): each for each in await settling.open_settlements(session, run.merchant)}
-            refused = await settling.refused_figures(session, run.merchant)
+            unknown = {(row.article, row.warehouse): row for row in await differences.unknown_in(session, run)}
+            stocked, stock_value = await reconciliation_runs.totals(session, run)
+            gone = await differences.emptied(session, run)
+            before = {(each.article, each.warehouse): each for each in await settlements.open_settlements(session, run.merchant)}
+            refused = await settlements.refused_figures(session, run.merchant)
             for place, each in before.items():
                 if place not in unknown and run.kind != "file":
-                    await settling.move_settlement(session, run.merchant, each.settlement_no, "gone", "the two sides agree again")
+                    await settlements.move_settlement(
+                        session, run.merchant, each.settlement_no, "gone", "the two sides agree again"
+                    )
             standing: list[tuple[Open, Verdict, str]] = []
-            month = await settling.booked_this_month(
+            month = await reconciliation_bookings.booked_this_month(
                 session, run.merchant, _month_of(merchant, now), [article for article, _ in unknown]
             )
             for place, row in unknown.items():
                 if refused.get(place) == row.quantity:
                     continue
-                each = await settling.see(
+                each = await settlements.see(
                     session, run, row.article, row.warehouse, row.quantity, row.unit_cost, row.read_at, {}, before.get(place)
                 )
                 pieces, value = month.get(row.article, (ZERO, ZERO))
@@ -216,17 +219,17 @@ class Settler:
             if held is None and any(verdict is Verdict.BOOK and why != "approved" for _, verdict, why in standing):
                 held = unproved
             if held:
-                await settling.hold(session, run, held)
+                await reconciliation_runs.hold(session, run, held)
             for each, verdict, why in standing:
                 if held and held == unproved and verdict is Verdict.BOOK and why != "approved":
                     if each.state == "seen":
-                        await settling.move_settlement(session, run.merchant, each.settlement_no, "seen", held)
+                        await settlements.move_settlement(session, run.merchant, each.settlement_no, "seen", held)
                 elif held and verdict is Verdict.BOOK and why != "approved":
-                    await settling.move_settlement(session, run.merchant, each.settlement_no, "waiting", f"run held: {held}")
+                    await settlements.move_settlement(session, run.merchant, each.settlement_no, "waiting", f"run held: {held}")
                 elif verdict is Verdict.ASK:
-                    await settling.move_settlement(session, run.merchant, each.settlement_no, "waiting", why)
+                    await settlements.move_settlement(session, run.merchant, each.settlement_no, "waiting", why)
                 elif verdict is Verdict.LOOK_AGAIN and each.state == "seen":
-                    await settling.move_settlement(session, run.merchant, each.settlement_no, "seen", why)
+                    await settlements.move_settlement(session, run.merchant, each.settlement_no, "seen", why)
         booked = 0
         if held is None or any(why == "approved" for _, _, why in standing):
             wanted = [
@@ -238,7 +241,7 @@ class Settler:
                     each, why = some[looked.close.article]
                     booked += (await self.book_unknown(run, each, looked, why)).outcome == "booked"
         async with self.comparer.database.merchant(run.merchant) as session:
-            waiting = [each for each in await settling.open_settlements(session, run.merchant) if each.state == "waiting"]
+            waiting = [each for each in await settlements.open_settlements(session, run.merchant) if each.state == "waiting"]
         return booked, len(waiting), held
 
     async def book_unknown(self, run: Run | None, each: Open, looked: Looked, why: str) -> Decided:
@@ -250,12 +253,12 @@ class Settler:
         now = self.comparer.now()
         async with self.comparer.database.merchant(who) as session:
             await ledger.lock_pools(session, who, [(each.article, each.warehouse)])
-            current = await settling.lock_settlement(session, who, each.settlement_no)
+            current = await settlements.lock_settlement(session, who, each.settlement_no)
             if current is None or current.state not in ("seen", "waiting", "approved"):
                 return Decided(current.state if current else "gone", f"{each.settlement_no} is decided already")
             if looked.physical.unknown != each.quantity:
                 text = f"the figure is now {looked.physical.unknown.normalize():f}"
-                await settling.move_settlement(session, who, each.settlement_no, "gone", text)
+                await settlements.move_settlement(session, who, each.settlement_no, "gone", text)
                 return Decided("gone", f"{each.article}: {text}, and not {each.quantity.normalize():f}")
             fresh = await reconciling.closely(session, who, each.warehouse, [each.article])
             if fresh[each.article].version != looked.close.version:
@@ -269,11 +272,11 @@ class Settler:
                 merchant.day_of(looked.read_at),
                 looked.unit_cost if each.quantity > 0 else None,
             )
-            people = await settling.approvals(session, who, each.settlement_no)
+            people = await settlements.approvals(session, who, each.settlement_no)
             why = f"approved by {people}" if people else why
             seen = f"first seen {each.first_seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
             reason = f"nobody can explain it; {seen}, {why}"
-            number = await settling.book_changes(
+            number = await reconciliation_bookings.book_changes(
                 session,
                 merchant,
                 None if run is None else run.run_no,
@@ -285,7 +288,7 @@ class Settler:
                 self.code_version,
             )
             if number is not None:
-                await settling.settlement_booked(
+                await settlements.settlement_booked(
                     session,
                     who,
                     None if run is None else run.run_no,
@@ -310,11 +313,11 @@ async def leave_scrap(comparer: Comparer, corrections: Corrections) -> None:
         async for page in comparer.client.list_orders(wish):
             orders |= {order.order_id: order for order in page}
         comparer.beat()
-    await comparer.scrap(orders.values(), corrections)
+    await comparer.moves.scrap(orders.values(), corrections)
 
 
 def value_or_nothing(each: Open) -> Decimal:
-    return settling.value_of(each.quantity, each.unit_cost) or ZERO
+    return value_of(each.quantity, each.unit_cost) or ZERO
 
 
 def _month_of(merchant: Merchant, at: datetime) -> datetime:

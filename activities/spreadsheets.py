@@ -18,7 +18,9 @@ from openpyxl.chart import BarChart, LineChart, Reference
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from domain.reconciliation_report import Cell, Report, Sheet, sheets
+from domain.reconciliation_csv import exponent_of
+from domain.reconciliation_report import Report
+from domain.reconciliation_tables import Cell, Sheet, sheets
 from domain.stock_files import Awaited, Dialect, StockFile, no, number_cell, read_table, read_text_file
 
 LARGEST_UNPACKED = 512 * 1024 * 1024
@@ -94,16 +96,25 @@ def _write(book: Workbook, sheet: Sheet) -> None:
     for column, name in enumerate(sheet.columns, start=1):
         cell = page.cell(2, column, name)
         cell.font = Font(bold=True)
+        cell.alignment = Alignment(wrap_text=True, vertical="bottom")
     looks: dict[Look, Any] = {}
     for number, row in enumerate(sheet.rows, start=3):
         for column, value in enumerate(row, start=1):
             _set(page.cell(number, column), value, looks)
+    for number, row in enumerate(sheet.totals, start=3 + len(sheet.rows)):
+        for column, value in enumerate(row, start=1):
+            cell = page.cell(number, column)
+            _set(cell, value, looks)
+            cell.font = Font(bold=True)
     page.freeze_panes = "A3"
     for column, name in enumerate(sheet.columns, start=1):
-        longest = max([len(name), *(len(str(row[column - 1] or "")) for row in sheet.rows[:200])])
+        shown = [row[column - 1] for row in (*sheet.rows[:200], *sheet.totals)]
+        longest = max([min(len(name), WIDEST_NAME), *(len("" if cell is None else str(cell)) for cell in shown)])
         page.column_dimensions[get_column_letter(column)].width = min(60, max(10, longest + 2))
 
 
+WIDEST_NAME = 16
+"""A column's name is broken into lines; what stands below it says how wide the column is."""
 Look = tuple[bool, bool] | str
 """How a cell looks: a text (marked as text, wrapped), or the format of its number."""
 
@@ -121,7 +132,7 @@ def _set(cell: Any, value: Cell, looks: dict[Look, Any]) -> None:
     else:
         cell.value = value
         if isinstance(value, Decimal):
-            look = "#,##0.00" if value == round(value, 2) else "#,##0.0000"
+            look = _format_of(value)
     if look is None:
         return
     if look in looks:
@@ -135,22 +146,39 @@ def _set(cell: Any, value: Cell, looks: dict[Look, Any]) -> None:
     looks[look] = copy(cell._style)
 
 
+def _format_of(number: Decimal) -> str:
+    """Money with two decimals, a share with one, pieces without decimals unless there are any."""
+    decimals = -exponent_of(number)
+    if decimals in (1, 2):
+        return "#,##0.0" if decimals == 1 else "#,##0.00"
+    return "#,##0" if number == int(number) else "#,##0.0000"
+
+
 def _draw(page: Any, days: int, currency: str) -> None:
+    """Bars of the explained and the other part, one on the other; a line for the explained share on an axis of its own."""
     bars = BarChart()
-    bars.title = f"Differences each day, {currency}, and their explained share"
+    bars.grouping, bars.overlap = "stacked", 100
+    bars.title = "Differences each day, and their explained share"
     bars.add_data(Reference(page, min_col=2, max_col=3, min_row=2, max_row=2 + days), titles_from_data=True)
     bars.set_categories(Reference(page, min_col=1, min_row=3, max_row=2 + days))
+    for series, colour in zip(bars.series, ("2F5FB3", "E3A59F"), strict=True):
+        series.graphicalProperties.solidFill = colour
+    bars.y_axis.title, bars.x_axis.title = f"{currency} a day", "day"
     bars.y_axis.delete = bars.x_axis.delete = False
-    bars.x_axis.number_format = "d mmm"
+    bars.y_axis.number_format, bars.x_axis.number_format = "#,##0", "d mmm"
+    bars.legend.position = "b"
     share = LineChart()
-    share.add_data(Reference(page, min_col=4, min_row=2, max_row=2 + days), titles_from_data=True)
+    share.add_data(Reference(page, min_col=5, min_row=2, max_row=2 + days), titles_from_data=True)
+    share.series[0].graphicalProperties.line.solidFill = "1F7A4D"
     share.y_axis.axId = 200
+    share.y_axis.title = "explained, percent"
     share.y_axis.crosses = "max"
     share.y_axis.delete = False
-    share.y_axis.number_format = "0 %"
+    share.y_axis.number_format = "0"
+    share.y_axis.scaling.min, share.y_axis.scaling.max = 0, 100
     bars += share
-    bars.width, bars.height = 28, 12
-    page.add_chart(bars, "F3")
+    bars.width, bars.height = 28, 13
+    page.add_chart(bars, "G3")
 
 
 def _timeless(data: bytes) -> bytes:

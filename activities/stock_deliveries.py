@@ -23,11 +23,11 @@ from clients.sftp import SftpClient
 from clients.transport import clean
 from domain.errors import Refused
 from domain.stock_files import LARGEST_FILE, Awaited, StockFile, no
-from erp import deliveries, settling
+from erp import reconciliation_runs, stock_deliveries, stock_files
 from erp.database import Database
-from erp.deliveries import Delivered
 from erp.exceptions import close_note
 from erp.merchants import Merchant, is_connected
+from erp.stock_deliveries import Delivered
 
 FOLDER, SFTP = "folder", "sftp"
 CLOCKS = timedelta(seconds=60)
@@ -106,7 +106,7 @@ class _Look:
 
     async def through(self, files: Sequence[Delivery]) -> list[tuple[int, date]]:
         async with self._database.merchant(self._who) as session:
-            known = await deliveries.known(session, self._who)
+            known = await stock_deliveries.known(session, self._who)
         by_name = {(each.place, each.name): each for each in known}
         taken = {each.sha256: each for each in known if each.content_hash}
         owed: dict[int, date] = {}
@@ -149,7 +149,7 @@ class _Look:
             now = replace(now, sha256=hashlib.sha256(content).digest())
             if before := taken.get(now.sha256):
                 async with self._database.merchant(self._who) as session:
-                    await deliveries.note(session, self._who, replace(now, content_hash=before.content_hash))
+                    await stock_deliveries.note(session, self._who, replace(now, content_hash=before.content_hash))
                 return _running(before)
             try:
                 return await self.take(content, file.label, now)
@@ -163,11 +163,11 @@ class _Look:
         """Keep a file that is believed and begin its run; a repeat finds both. Raises `Refused`."""
         rules = self._merchant.settings.reconciling
         async with self._database.merchant(self._who) as session:
-            newest = await settling.newest_cut(session, self._who)
+            newest = await stock_files.newest_cut(session, self._who)
         file = await asyncio.to_thread(believe, content, self._merchant, self._goods_owner, self._now, newest)
         async with self._database.merchant(self._who) as session:
-            await settling.take_file(session, self._who, label, content, file.content_hash, file.cut, len(file.quantities))
-            run = await settling.begin_run(
+            await stock_files.take_file(session, self._who, label, content, file.content_hash, file.cut, len(file.quantities))
+            run = await reconciliation_runs.begin_run(
                 session,
                 self._who,
                 "file",
@@ -179,16 +179,16 @@ class _Look:
                 file.content_hash,
             )
             if delivery:
-                await deliveries.note(session, self._who, replace(delivery, content_hash=file.content_hash))
+                await stock_deliveries.note(session, self._who, replace(delivery, content_hash=file.content_hash))
             await close_note(session, self._who, "stock-file", label, "stock-file-refused", f"run {run.run_no}")
         return [(run.run_no, run.for_date)] if run.state == "running" else []
 
     async def refuse(self, content: bytes | None, label: str, why: str, delivery: Delivered | None = None) -> None:
         """Keep what a file is refused for, and list it. None: its content was not read."""
         async with self._database.merchant(self._who) as session:
-            await settling.refuse_file(session, self._who, label, content, why)
+            await stock_files.refuse_file(session, self._who, label, content, why)
             if delivery:
-                await deliveries.note(session, self._who, delivery)
+                await stock_deliveries.note(session, self._who, delivery)
 
 
 def _running(held: Delivered) -> list[tuple[int, date]]:

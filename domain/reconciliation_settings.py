@@ -44,6 +44,7 @@ class ReconciliationSettings:
 
     `settles`: differences may be booked at all. Tolerances are absolute, per article and per article and month. Values are in the
     books' currency. `adjustment_accounts`: cause code to account. Folders are this computer's (or mounted); empty means none.
+    `csv_decimal_mark`: of the report's CSV; empty means that of the merchant's country.
     """
 
     hour: int = 4
@@ -70,6 +71,7 @@ class ReconciliationSettings:
     adjustment_accounts: Mapping[str, int] = field(default_factory=dict)
     unknown_difference_account: int = 4991
     folder: str = ""
+    csv_decimal_mark: str = ""
     file_folder: str = ""
     file_dialect: Mapping[str, str] = field(default_factory=dict)
     file_oldest_hours: int = 36
@@ -128,6 +130,8 @@ def faults(path: str, value: Any) -> Iterable[tuple[str, str]]:
                 Dialect.of(given if isinstance(given, Mapping) else {"format": given})
             except Refused as wrong:
                 yield at, str(wrong)
+        elif name == "csv_decimal_mark" and given not in ("", ",", "."):
+            yield at, f'is {given!r}, not "," or "." or empty for that of the merchant\'s country'
         elif type(given) is not type(known[name]):
             yield at, f"is {given!r}, not like {known[name]!r}"
         elif name in RANGES and not RANGES[name][0] <= given <= RANGES[name][1]:

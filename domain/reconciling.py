@@ -423,6 +423,11 @@ class Tolerances:
     second_person_above: Decimal = Decimal(10_000)
 
 
+def value_of(quantity: Decimal, unit_cost: Decimal | None) -> Decimal | None:
+    """What so many pieces are worth at this cost; None when nobody knows."""
+    return None if unit_cost is None else rounded(quantity * unit_cost) + ZERO
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """An unknown difference as it stands now. `unit_cost` None: nobody knows what a piece is worth."""
@@ -436,7 +441,7 @@ class Standing:
 
     @property
     def value(self) -> Decimal | None:
-        return None if self.unit_cost is None else rounded(self.quantity * self.unit_cost)
+        return value_of(self.quantity, self.unit_cost)
 
 
 class Verdict(StrEnum):

@@ -18,13 +18,15 @@ from temporalio.service import RPCError
 
 from activities.compare_stock import Comparer, Unmatched
 from activities.reconciliation_file import write_once
-from domain.reconciliation_report import MEANING
+from activities.sweep_stock import Sweep
+from domain.reconciliation_words import ACTS, MEANING, NOBODY
 from domain.reconciling import Why
-from erp import reconciling, settling
+from erp import differences, reconciliation_bookings, reconciliation_runs, reconciling, settlements
 from erp.database import Database
+from erp.differences import Found
 from erp.merchants import load_merchant
 from erp.overview import open_exceptions
-from erp.settling import Found, Run
+from erp.reconciliation_runs import Run
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, wrong
 from starters.known import known
 from worker.settings import Settings
@@ -38,7 +40,9 @@ reconcile = typer.Typer(no_args_is_help=True, help="Warehouse against books: run
 
 RunNo = Annotated[int | None, typer.Argument(help="The run's number; the newest without it.")]
 
-OK, DIFFERS, WAITS = 0, 1, 3
+DONE, LOOK = 0, 1
+STILL_TO_COME = ("approved-once", "approved", "later")
+"""Answers to a decision that was taken and has not come to its end yet."""
 FORMATS = ("csv", "xlsx", "html", "all")
 
 
@@ -58,7 +62,8 @@ def run(
 ) -> None:
     """Reconcile now, and show progress until it is through.
 
-    Exit code 0: through, nothing waits. 3: through, differences wait for a person. 1: still at it (see the UI), or refused.
+    Exit code 0: through, nothing waits. 1: differences wait for a person, or it is still at it (see the UI), or refused; the text
+    says which. 3: nothing runs.
     """
     kind = "past" if on else "file" if file or files else "daily" if daily else "on-demand"
     wanted = ToReconcile(merchant, kind, on.date() if on else None, str(file.resolve()) if file else None)
@@ -70,7 +75,7 @@ async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
     merchant = await known(settings, wanted.merchant)
     if wanted.on and wanted.on >= (today := merchant.day_of(datetime.now(UTC))):
         wrong(f"--on {wanted.on} is not past: it is {today} for {wanted.merchant}. Without --on the stock of now is reconciled.")
-        return DIFFERS
+        return LOOK
     client = await connect(settings)
     database = Database(settings.database("app"))
     try:
@@ -82,12 +87,12 @@ async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
                 standing = [row for row in await open_exceptions(session, wanted.merchant) if row["kind"] == "reconcile"]
             for row in standing:
                 wrong(f"stands still: {row['code']}: {row['detail']}")
-            return DIFFERS
+            return LOOK
         for sentence in said or ["Nothing is owed."]:
             console.print(sentence)
         async with database.merchant(wanted.merchant) as session:
-            waiting = [each for each in await settling.open_settlements(session, wanted.merchant) if each.state == "waiting"]
-        return WAITS if waiting else OK
+            waiting = [each for each in await settlements.open_settlements(session, wanted.merchant) if each.state == "waiting"]
+        return LOOK if waiting else DONE
     finally:
         await database.close()
         await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
@@ -117,10 +122,10 @@ async def _follow(handle: WorkflowHandle[Any, list[str]], database: Database, me
         if done:
             return await result
         async with database.merchant(merchant) as session:
-            newest = await settling.recent_runs(session, merchant, 1)
+            newest = await reconciliation_runs.recent_runs(session, merchant, 1)
             if newest and newest[0].articles_read != told:
                 told = newest[0].articles_read
-                differing, of = len(await settling.found_in(session, newest[0])), await reconciling.matched(session, merchant)
+                differing, of = await differences.differing(session, newest[0]), await reconciling.matched(session, merchant)
                 words = f"{told} of about {max(of, told)} articles read and compared, {differing} differ"
                 console.print(f"run {newest[0].run_no} for {newest[0].for_date}: {words}", highlight=False)
     result.cancel()
@@ -136,7 +141,7 @@ def show(
 ) -> None:
     """What a run found: its differences by class, the largest of them, what waits for a person.
 
-    Exit code 0: everything is explained. 1: something is unknown. 3: something waits for a person. 2: there is no such run.
+    Exit code 0: everything is explained. 1: something is unknown or waits for a person, or there is no such run. 3: nothing runs.
     """
     run_command(_show(number, merchant, as_json, most))
 
@@ -145,14 +150,14 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
     database = Database(Settings.from_environment().database("app"))
     async with database.merchant(merchant) as session:
         run = await _of_number(session, merchant, number)
-        waiting = await settling.open_settlements(session, merchant)
-        found = await settling.found_in(session, run) if run else []
-        booked = await settling.bookings_in(session, run) if run else []
-        lonely = await settling.unmatched_in(session, run) if run else []
+        waiting = await settlements.open_settlements(session, merchant)
+        found = await differences.found_in(session, run) if run else []
+        booked = await reconciliation_bookings.bookings_in(session, run) if run else []
+        lonely = await differences.unmatched_in(session, run) if run else []
     await database.close()
     if run is None:
         wrong(f"Merchant {merchant} has no reconciliation {number or 'yet'}: lagerbro reconcile run.")
-        return 2
+        return LOOK
     parts = [(row, part) for row in found for part in row.parts]
     unknown = any(part[0] == Why.UNKNOWN and row.comparison == "physical" for row, part in parts)
     asked = [each for each in waiting if each.state == "waiting"]
@@ -165,13 +170,15 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
             "waiting": [asdict(each) for each in waiting],
         }
         print_json(document)
-        return WAITS if asked else DIFFERS if unknown else OK
+        return LOOK if asked or unknown else DONE
     state = "finished" if run.state == "finished" else f"running, {run.articles_read} articles read"
     console.print(f"Run {run.run_no} ({run.kind}) for {run.for_date}, {state}. {run.articles_read} articles compared.")
     if run.held:
         wrong(f"Held: {run.held}")
     _classes([(row.comparison, part[0], Decimal(part[1])) for row, part in parts])
-    rows = Table("article", "comparison", "class", "pieces", "document", "cause", title=f"Differences ({len(parts)})")
+    rows = Table(
+        "article", "comparison", "class", "warehouse minus books", "document", "cause", title=f"Differences ({len(parts)})"
+    )
     for row, (why, quantity, document, _, cause, _) in parts[:most]:
         rows.add_row(row.article, row.comparison, why, f"{Decimal(quantity).normalize():+f}", document, cause or "")
     if parts:
@@ -186,13 +193,13 @@ async def _show(number: int | None, merchant: str, as_json: bool, most: int) -> 
         console.print(f"{one.settlement_no}: {one.article} {one.quantity.normalize():+f}, {one.state}: {one.why}")
     if asked:
         console.print("Decide with: lagerbro reconcile approve NUMBER --by ... --reason ... (--refuse)")
-    return WAITS if asked else DIFFERS if unknown else OK
+    return LOOK if asked or unknown else DONE
 
 
 async def _of_number(session: Any, merchant: str, number: int | None) -> Run | None:
     if number is not None:
-        return await settling.load_run(session, merchant, number)
-    newest = await settling.recent_runs(session, merchant, 1)
+        return await reconciliation_runs.load_run(session, merchant, number)
+    newest = await reconciliation_runs.recent_runs(session, merchant, 1)
     return newest[0] if newest else None
 
 
@@ -201,7 +208,7 @@ def _classes(parts: Sequence[tuple[str, str, Decimal]]) -> None:
     if not count:
         console.print("No article differs.")
         return
-    table = Table("comparison", "class", "parts", "plus", "minus", "meaning")
+    table = Table("comparison", "class", "differences", "too many there", "missing there", "meaning", "who must act")
     for (comparison, why), number in sorted(count.items(), reverse=True):
         mine = [quantity for c, w, quantity in parts if (c, w) == (comparison, why)]
         plus, minus = sum(q for q in mine if q > 0), sum(q for q in mine if q < 0)
@@ -212,6 +219,7 @@ def _classes(parts: Sequence[tuple[str, str, Decimal]]) -> None:
             f"{Decimal(plus).normalize():f}",
             f"{Decimal(minus).normalize():f}",
             MEANING.get(why, ""),
+            ACTS.get(why, NOBODY),
         )
     console.print(table)
 
@@ -227,7 +235,8 @@ def approve(
 ) -> None:
     """Decide about a difference that nobody can explain. Above the merchant's limit a second person must approve too.
 
-    Exit code 0: booked or refused. 3: a second person is needed, or it is moving. 1: not taken, with the reason.
+    Exit code 0: booked or refused as you said, or approved and waiting: for a second person, or because the article is moving;
+    the text says which. 1: not taken, with the reason. 3: nothing runs.
     """
     run_command(_approve(Approval(number, by, reason, refuse, key), merchant))
 
@@ -247,7 +256,8 @@ async def _approve(approval: Approval, merchant: str) -> int:
     finally:
         await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
     console.print(answer)
-    return OK if answer.split(":", 1)[0] in ("booked", "refused") else WAITS
+    wished = "refused" if approval.refuse else "booked"
+    return DONE if answer.split(":", 1)[0] in (wished, *STILL_TO_COME) else LOOK
 
 
 async def decide(client: Client, merchant: str, approval: Approval) -> str:
@@ -273,7 +283,7 @@ def file(
 ) -> None:
     """Write a run's file, as it was made, and check its hash.
 
-    Exit code 0: written. 1: the run has no file yet, or what is kept is not what was written.
+    Exit code 0: written. 1: the run has no file yet, or what is kept is not what was written. 3: nothing runs.
     """
     run_command(_file(number, merchant, out, form))
 
@@ -285,7 +295,7 @@ async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
     database = Database(Settings.from_environment().database("app"))
     async with database.merchant(merchant) as session:
         run = await _of_number(session, merchant, number)
-        kept = await settling.files(session, merchant, run.run_no) if run else []
+        kept = await reconciliation_runs.files(session, merchant, run.run_no) if run else []
     await database.close()
     wanted = [row for row in kept if form in ("all", row.format)]
     if not wanted:
@@ -297,7 +307,7 @@ async def _file(number: int | None, merchant: str, out: Path, form: str) -> int:
             wrong(f"{row.name}: its content is not what its hash says")
             return 1
         console.print(f"{write_once(out, row.name, bytes(row.content))} sha256 {digest.hex()}", soft_wrap=True)
-    return OK
+    return DONE
 
 
 @reconcile.command("preview")
@@ -307,7 +317,7 @@ def preview(
 ) -> None:
     """Compare now and show what a run would find. Writes nothing, anywhere.
 
-    Exit code 0: everything is explained. 1: something is unknown.
+    Exit code 0: everything is explained. 1: something is unknown. 3: nothing runs.
     """
     run_command(_preview(merchant, most))
 
@@ -329,7 +339,7 @@ async def _preview(merchant: str, most: int) -> int:
         console.print(f"{words} {part.document} {part.cause or ''}", highlight=False)
     for side, number, quantity, action in lonely[:most]:
         console.print(f"only in the {side}: {number} ({quantity.normalize():f}): {action}")
-    return DIFFERS if any(part.why is Why.UNKNOWN and each.comparison == "physical" for each, part in parts) else OK
+    return LOOK if any(part.why is Why.UNKNOWN and each.comparison == "physical" for each, part in parts) else DONE
 
 
 async def look_only(database: Database, connections: Any, merchant: str) -> tuple[list[Found], list[Unmatched], int]:
@@ -348,5 +358,5 @@ async def look_only(database: Database, connections: Any, merchant: str) -> tupl
     async with database.merchant(merchant) as session:
         await load_merchant(session, merchant)
     async with connections.using(merchant) as (who, client):
-        await Comparer(database, client, who, datetime.now(UTC), writes=False).sweep(0, keep)
+        await Sweep(Comparer(database, client, who, datetime.now(UTC)), writes=False).over(0, keep)
     return found, lonely, total

@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from activities.compare_stock import SAVE_SECONDS
+from activities.sweep_stock import SAVE_SECONDS
 from bench.prove_1.proof import Proof
 from bench.prove_1.stand import REPOSITORY
 from erp.database import Database, rows

@@ -63,7 +63,7 @@ async def prove(small: bool = False, keep: Path | None = None) -> Proof:
             for cell in (row.article_number, f"{row.quantity.normalize():f}", f"{row.value:.2f}", str(row.account)):
                 if cell not in words:
                     short.append(f"the page does not say {cell} of what was booked")
-        for cell in (MERCHANT, waiting.article_number, waiting.why, "explained share", "for a person"):
+        for cell in (MERCHANT, waiting.article_number, waiting.why, "explained share", "for a person", "after this run"):
             if cell not in words:
                 short.append(f"the page does not say {cell!r}")
         bars = shown.count("<rect") - 1
@@ -73,7 +73,7 @@ async def prove(small: bool = False, keep: Path | None = None) -> Proof:
         if width < 1000 or height < 1000:
             short.append(f"the picture is {width} x {height}")
         book = load_workbook(io.BytesIO(next(place.glob(f"*-run-{run}.xlsx")).read_bytes()))
-        if book["Booked"].max_row - 2 != len(booked) or len(book["Thirty days"]._charts) != 1:
+        if book["Booked"].max_row - 3 != len(booked) or len(book["Thirty days"]._charts) != 1:
             short.append("the spreadsheet does not hold what was booked, or its picture")
         if keep:
             shutil.copy(Path(folder) / "page.png", place / "page.png")

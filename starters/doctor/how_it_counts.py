@@ -19,7 +19,7 @@ NAME = "ongoing-counting"
 
 async def examine_counting(database: Database, client: OngoingClient, merchant: Merchant) -> Finding:
     """What is proved, what contradicts the settings, or what must be seen first."""
-    comparer = Comparer(database, client, merchant, datetime.now(UTC), writes=False)
+    comparer = Comparer(database, client, merchant, datetime.now(UTC))
     try:
         known = await prove_counting(comparer)
     except (Rejected, ApiError, Unavailable) as refusal:

@@ -27,7 +27,20 @@ from domain.reconciling import Explanation, Part, Why
 from domain.returns import Graded, ReturnMovement, move_returns
 from domain.revaluing import Asked
 from domain.stock import Entry, Movement, move_stock
-from erp import calls, counters, ledger, orders, purchases, returns, settling, shipping, watching
+from erp import (
+    calls,
+    counters,
+    differences,
+    ledger,
+    orders,
+    purchases,
+    reconciliation_bookings,
+    reconciliation_runs,
+    returns,
+    settlements,
+    shipping,
+    watching,
+)
 from erp.articles import load_articles
 from erp.calls import CallKey
 from erp.counters import PURCHASE_ORDER, RECEIVED, RETURNED, SALES_ORDER, CountedLine
@@ -441,19 +454,19 @@ async def _reconciled(shop: Shop) -> None:
     async with shop.role("app") as session:
         merchant = await load_merchant(session, shop.merchant)
         house = merchant.settings.warehouse
-        run = await settling.begin_run(session, shop.merchant, "daily", merchant.day_of(at), "daily", "api", True)
+        run = await reconciliation_runs.begin_run(session, shop.merchant, "daily", merchant.day_of(at), "daily", "api", True)
         parts = (Part(Why.IN_FLIGHT, Decimal(-2), "SO-9", "picked"), Part(Why.UNKNOWN, Decimal(-1)))
         found = Explanation("A", house, Decimal(10), Decimal(7), parts)
-        await settling.save_page(session, run, [settling.Found("physical", found, Decimal(10), at)], [], 5001, 1, True)
-        seen = await settling.see(session, run, "A", house, Decimal(-1), Decimal(10), at, {}, None)
+        await differences.save_page(session, run, [differences.Found("physical", found, Decimal(10), at)], [], 5001, 1, True)
+        seen = await settlements.see(session, run, "A", house, Decimal(-1), Decimal(10), at, {}, None)
         change = Change(("A", house), seen.quantity, f"settlement/{seen.settlement_no}", 4991, at, merchant.day_of(at))
-        number = await settling.book_changes(
+        number = await reconciliation_bookings.book_changes(
             session, merchant, run.run_no, [change], "unknown", ["unknown difference"], "settlement/1", ACTOR, CODE
         )
         assert number is not None
-        await settling.settlement_booked(session, shop.merchant, run.run_no, seen.settlement_no, number, "small", at, {})
-        await settling.save_file(session, run, "csv", "run-1.csv", b"healthy")
-        await settling.finish(session, run, at)
+        await settlements.settlement_booked(session, shop.merchant, run.run_no, seen.settlement_no, number, "small", at, {})
+        await reconciliation_runs.save_file(session, run, "csv", "run-1.csv", b"healthy")
+        await reconciliation_runs.finish(session, run, at)
 
 
 async def _by_other_methods(engine: AsyncEngine, numbers: "count[int]") -> None:

@@ -137,9 +137,14 @@ CHECKS: list[Check | Probe] = [
     ),
     Check(
         "O6",
-        "An order that is under way has one running process or a release that waits; a running process has such an order",
+        "An order or purchase under way has one running process or a release that waits; a running process has such an order",
         Stage.RELEASED,
-        "select merchant_id, count(*) as n from erp.sales_order where status <> 'draft' group by 1",
+        """
+        select merchant_id, sum(n)::bigint as n from (
+          select merchant_id, count(*) as n from erp.sales_order where status <> 'draft' group by 1
+          union all select merchant_id, count(*) from erp.purchase_order where status <> 'draft' group by 1) as both_sides
+        group by 1
+        """,
         """
         select o.merchant_id, o.order_number as document, 'is ' || o.status || ' and nothing works on it' as detail
         from erp.sales_order o
@@ -148,6 +153,14 @@ CHECKS: list[Check | Probe] = [
                             and p.document = o.order_number and p.ended_at is null)
           and not exists (select from bridge.outbox b where b.merchant_id = o.merchant_id and b.topic = 'sales-order.released'
                             and b.document = o.order_number and b.delivered_at is null)
+        union all
+        select o.merchant_id, o.purchase_order_number, 'is ' || o.status || ' and nothing works on it'
+        from erp.purchase_order o
+        where o.status in ('placed', 'at-warehouse', 'part-received', 'received')
+          and not exists (select from bridge.process p where p.merchant_id = o.merchant_id and p.kind = 'purchase-order'
+                            and p.document = o.purchase_order_number and p.ended_at is null)
+          and not exists (select from bridge.outbox b where b.merchant_id = o.merchant_id and b.topic = 'purchase-order.placed'
+                            and b.document = o.purchase_order_number and b.delivered_at is null)
         union all
         select o.merchant_id, o.order_number, 'is ' || o.status || ', and ' || p.workflow_id || ' runs since '
           || date_trunc('second', p.started_at)

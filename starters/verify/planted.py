@@ -506,6 +506,12 @@ ORDERS = (
             "update erp.sales_order set status_changed_at = now() - interval '1 day' where order_number = 'SO-1'",
         ),
     ),
+    Plant(
+        "O6",
+        "a purchase is under way and nothing works on it",
+        ("erp.purchase_order",),
+        ("update erp.purchase_order set status = 'part-received'",),
+    ),
     Plant("O7", "the ERP is shown more than was picked", (), ("update erp.picked_line set quantity = quantity + 1",)),
     Plant("O7", "the ERP is not shown what was picked", (), ("delete from erp.picked_line where order_number = 'SO-1'",)),
     Plant("O7", "the ERP is shown an older status", (), ("update erp.warehouse_order set status = 200",)),

@@ -11,39 +11,42 @@ from erp.database import one, rows
 from starters.verify.check import SAMPLES, CannotCheck, Found, Violation
 
 LONGEST_HISTORY = 2000
+WORKFLOWS = {"sales-order": "FulfilSalesOrder", "purchase-order": "ReceivePurchaseOrder", "return": "ReceiveReturn"}
+"""The kinds of document that have one process at a time, and its type in Temporal."""
 SETTLING = timedelta(minutes=2)
 """How long the two may differ: a process is written before its workflow starts, and ended before it closes."""
 
 _RUNNING = text(
     """
     select merchant_id, document, workflow_id, started_at < now() - cast(:settling as interval) as settled from bridge.process
-    where kind = 'sales-order' and ended_at is null and coalesce(cast(:merchant as text), merchant_id) = merchant_id
+    where kind = any(cast(:kinds as text[])) and ended_at is null and coalesce(cast(:merchant as text), merchant_id) = merchant_id
     """
 )
 _ENDED = text(
     """
     select merchant_id, document, workflow_id from bridge.process
-    where kind = 'sales-order' and ended_at < now() - cast(:settling as interval) and workflow_id = any(cast(:ids as text[]))
+    where kind = any(cast(:kinds as text[])) and ended_at < now() - cast(:settling as interval)
+      and workflow_id = any(cast(:ids as text[]))
     """
 )
 _MERCHANT_OF = text("select merchant_id, document from bridge.process where workflow_id = :workflow")
 
 
 async def processes_run(connection: AsyncConnection, temporal: Client | None, merchant: str | None) -> Found:
-    """Compare the processes in our tables with the workflows that run."""
-    processes = {row.workflow_id: row for row in await rows(connection, _RUNNING, merchant=merchant, settling=SETTLING)}
-    prefix = f"sales-order/{merchant}/" if merchant else "sales-order/"
-    running = {
-        workflow.id
-        for workflow in await _list(temporal, "WorkflowType = 'FulfilSalesOrder' AND ExecutionStatus = 'Running'")
-        if workflow.id.startswith(prefix)
-    }
+    """Compare the processes in our tables with the workflows that run: of sales orders, purchase orders and returns."""
+    key = {"kinds": list(WORKFLOWS), "settling": SETTLING}
+    processes = {row.workflow_id: row for row in await rows(connection, _RUNNING, **key, merchant=merchant)}
+    running = set[str]()
+    for kind, name in WORKFLOWS.items():
+        prefix = f"{kind}/{merchant}/" if merchant else f"{kind}/"
+        listed = await _list(temporal, f"WorkflowType = '{name}' AND ExecutionStatus = 'Running'")
+        running |= {workflow.id for workflow in listed if workflow.id.startswith(prefix)}
     wrong = [
         Violation(row.merchant_id, row.document, f"{name} is open in bridge.process and does not run in Temporal")
         for name, row in processes.items()
         if row.settled and name not in running
     ]
-    ended = await rows(connection, _ENDED, ids=sorted(running - set(processes)), settling=SETTLING)
+    ended = await rows(connection, _ENDED, **key, ids=sorted(running - set(processes)))
     wrong += [
         Violation(row.merchant_id, row.document, f"{row.workflow_id} runs in Temporal and has ended in bridge.process")
         for row in ended

@@ -14,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.reconcile import Decision, Settlement, Step, Wish, Written
 from domain.difference_decisions import TABLE, DifferenceDecision, DifferenceSituation, too_late
 from domain.errors import Refused
-from erp import settling
+from erp import settlements
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.erp.data import article, insert, line, open_stock
 
@@ -230,9 +230,10 @@ async def test_what_people_approved_stands_in_the_next_file_and_in_no_other(shop
     for _ in range(2):
         await clock.run(timedelta(hours=1))
         files.append(await csv_of(shop))
-    approved = [line for line in files[0].splitlines() if line.startswith("unknown;A;-10;")]
+    approved = [line for line in files[0].splitlines() if ";A;-10;-45,00;4991;" in line]
     assert len(approved) == 1 and "approved by anna (counted)" in approved[0] and "first seen" in approved[0]
-    assert "unknown;A;-10" not in files[1]
+    assert "people, since the run before" in approved[0] and "booked by this run" not in files[0]
+    assert ";A;-10;" not in files[1]
     assert "rule;" in files[0] and "between 1460 and 4991 when the same figure stood in two runs" in files[0]
 
 
@@ -595,6 +596,49 @@ async def brought_to(shop: Shop, clock: Clock, where: DifferenceSituation) -> in
             assert await decide(shop, clock, number, "dan") == "gone"
         case S_.APPROVED:  # as when the goods were moving just then
             async with shop.worker.database.merchant(shop.merchant) as session:
-                await settling.decide(session, shop.merchant, number, "dan", "approve", "counted")
-                await settling.move_settlement(session, shop.merchant, number, "approved", "approved by dan")
+                await settlements.decide(session, shop.merchant, number, "dan", "approve", "counted")
+                await settlements.move_settlement(session, shop.merchant, number, "approved", "approved by dan")
     return number
+
+
+async def test_the_file_says_what_the_stock_was_worth_before_and_after_and_the_bookings_are_the_difference(
+    shop: Shop, clock: Clock
+) -> None:
+    await stocked(shop, looks_apart_hours=0)
+    await clock.run()
+    [(before,)] = await shop.read("select sum(value) from erp.stock_balance where merchant_id = :m")
+    await lose(shop, "A", 998)
+    await adjust(shop, "B", -3)
+    await clock.run(timedelta(hours=24))
+    settled, _ = await clock.run(timedelta(hours=24))
+    assert settled.unknown == 1
+    [(after,)] = await shop.read("select sum(value) from erp.stock_balance where merchant_id = :m")
+    file = (await csv_of(shop)).split("# Stock value;", 1)[1].split("\r\n\r\n", 1)[0].splitlines()
+    figures = [line.rsplit(";", 1)[1].replace(",", ".") for line in file[2:]]
+    [(booked,)] = await shop.read("select sum(value) from erp.reconciliation_booking where merchant_id = :m and run_no = 3")
+    assert [D(figure) for figure in figures] == [after - booked, booked, D(0), after]
+    assert sum(D(figure) for figure in figures[:-1]) == after and after < before
+
+
+async def test_the_merchants_country_says_how_numbers_are_written_and_a_setting_otherwise(shop: Shop, clock: Clock) -> None:
+    await stocked(shop)
+    await clock.run()
+    assert "UTF-8, semicolons between columns, decimal comma" in await csv_of(shop)
+    await stocked(shop, csv_decimal_mark=".")
+    _, written = await clock.run(timedelta(hours=1))
+    assert "decimal point" in await csv_of(shop)
+    assert written.headline == "3 articles compared, 0 differ, 0 of them for an unknown reason. Nothing was booked."
+
+
+async def test_a_day_in_the_picture_stays_what_its_own_file_said(shop: Shop, clock: Clock) -> None:
+    await stocked(shop)
+    await lose(shop, "A", 998)
+    await adjust(shop, "B", -3)
+    files = []
+    for _ in range(2):
+        await clock.run(timedelta(hours=24))
+        files.append((await csv_of(shop)).split("# Thirty days;", 1)[1].strip().splitlines()[2:])
+    assert files[0][0] == files[1][0] and len(files[1]) == 2
+    _, explained, other, whole, _ = files[0][0].split(";")
+    assert D(explained.replace(",", ".")) > 0 and D(other.replace(",", ".")) == D("9.00")
+    assert D(whole.replace(",", ".")) == D(explained.replace(",", ".")) + D("9.00")

@@ -91,6 +91,24 @@ async def test_with_temporal_the_workflows_behind_the_rows_are_asked_for(books: 
     assert {result.invariant for result in report.not_checked} == set()
 
 
+async def test_a_purchase_or_return_whose_process_runs_nowhere_is_found_like_an_order(
+    cluster: Cluster, temporal_client: Client
+) -> None:
+    """A merchant that only buys is told what is under way, not that there is nothing yet."""
+    async with scratch_database(cluster) as made:
+        engine = engine_for(made.url("owner"))
+        await fill(engine)
+        await engine.dispose()
+        old = "started_at = now() - interval '1 day', ended_at = null, outcome = null"
+        await as_superuser(made, f"update bridge.process set {old} where kind in ('purchase-order', 'return')")
+        database = Database(made.url("verify"), pool_size=1)
+        report = await verify(database, merchant=None, online=None, temporal=temporal_client)
+        await database.close()
+        behind = of(report, "O6")[-1]
+        assert sorted(each.document for each in behind.samples) == ["PO-1", "R-1"]
+        assert behind.rows > behind.violations == 2
+
+
 async def test_a_violation_names_merchant_document_and_what_is_wrong(cluster: Cluster) -> None:
     async with scratch_database(cluster) as made:
         engine = engine_for(made.url("owner"))
