@@ -12,7 +12,8 @@ from domain.reasons import REASONS
 from erp.database import Database
 from erp.merchants import save_settings
 from tests.activities.conftest import erp, fortnox, http, ongoing, shop, verify, workers
-from tests.activities.test_revaluing import ACCOUNT, opened, received, sold, sound, stock
+from tests.activities.test_purchases import ACCOUNT
+from tests.activities.test_revaluing import opened, received, sold, sound, stock
 from tests.activities.world import SETTINGS, Shop
 from tests.conftest import TestDatabase
 from tests.erp.data import add_merchant, open_stock, read
