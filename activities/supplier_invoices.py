@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from temporalio import activity
 
 from activities.connections import Connections
-from clients.errors import NotFound
+from clients.errors import NotFound, Unreadable
 from clients.fortnox import FortnoxClient, SupplierInvoice
 from domain.errors import Refused
 from domain.flows import SUPPLIER_INVOICES
@@ -39,7 +39,7 @@ from domain.supplier_invoices import (
 )
 from erp import ledger, purchases
 from erp import supplier_invoices as kept
-from erp.database import Database, Session
+from erp.database import NEVER_KEPT, Database, Session
 from erp.exceptions import close_notes, open_exception
 from erp.late_cost import Booking, ReceiptLine, accounts_of, book_late_cost, next_step, write_booking
 from erp.merchants import Merchant, load_merchant
@@ -54,6 +54,8 @@ SWEDEN = ZoneInfo("Europe/Stockholm")
 LARGEST_PART = 10**12
 WITHOUT_PURCHASE, NOT_ON_ACCOUNT = "supplier-invoice-without-purchase", "supplier-invoice-not-on-account"
 TO_DECIDE, CHANGED = "supplier-invoice-to-decide", "supplier-invoice-changed"
+SURELY = 3
+"""An answer that cannot be read is asked for so often before it is taken to be the invoice, and not the way to it."""
 
 
 class SupplierInvoices:
@@ -71,7 +73,8 @@ class SupplierInvoices:
         """Keep every supplier invoice that changed since the last reading, and tell the processes; returns how many are news.
 
         The time of reading moves on only when all of it is kept, so an outage misses nothing. A repeat goes on where the last
-        attempt was cut off, and the time of reading is then that of the first.
+        attempt was cut off, and the time of reading is then that of the first. An invoice that cannot be kept as it is does not
+        stop the others: it is listed, and read again by every run.
         """
         async with self._connections.using(merchant_id) as (merchant, client):
             if await self._connections.is_off(merchant, SUPPLIER_INVOICES):
@@ -87,27 +90,40 @@ class SupplierInvoices:
                 raise Refused("goods-received-account-missing", text)
             async with self._database.merchant(merchant_id) as session:
                 since, began = await kept.read_since(session, merchant_id, SUPPLIER_INVOICES.name)
-                unplaced = await kept.unplaced(session, merchant_id)
-            numbers = unplaced
+                numbers = {*await kept.unplaced(session, merchant_id), *await kept.not_taken(session, merchant_id)}
             if since is not None:
-                numbers = sorted({*unplaced, *await client.supplier_invoices_changed((since - OVERLAP).astimezone(SWEDEN))})
+                numbers |= {*await client.supplier_invoices_changed((since - OVERLAP).astimezone(SWEDEN))}
             news, kept_until = 0, 0
             if activity.info().heartbeat_details:
                 kept_until, first = activity.info().heartbeat_details
                 began = datetime.fromisoformat(first)
-            for number in numbers:
+            for number in sorted(numbers):
                 if number <= kept_until:
                     continue
-                try:
-                    found = await client.get_supplier_invoice(number)
-                except NotFound:
-                    continue  # deleted meanwhile
-                async with self._database.merchant(merchant_id) as session:
-                    news += await _keep(session, merchant, found)
+                news += await self._read_one(merchant, client, number)
                 activity.heartbeat(number, began.isoformat())
             async with self._database.merchant(merchant_id) as session:
                 await ran(session, merchant_id, SUPPLIER_INVOICES.name, began if since is not None else None)
             return news
+
+    async def _read_one(self, merchant: Merchant, client: FortnoxClient, number: int) -> bool:
+        """Keep one invoice as it is now, or list it with what is wrong with it; whether it is news."""
+        who = merchant.merchant_id
+        try:
+            found = await client.get_supplier_invoice(number)
+            async with self._database.merchant(who) as session:
+                return await _keep(session, merchant, found)
+        except NotFound:  # deleted meanwhile
+            async with self._database.merchant(who) as session:
+                await kept.seen(session, who, number)
+                await close_notes(session, who, KIND, str(number), [kept.NOT_TAKEN], "lagerbro")
+        except (*NEVER_KEPT, ArithmeticError, ValueError, Unreadable) as why:
+            if isinstance(why, Unreadable) and activity.info().attempt < SURELY:
+                raise
+            async with self._database.merchant(who) as session:
+                words = f"supplier invoice {number}: {str(why).splitlines()[0] if str(why) else type(why).__name__}"
+                await open_exception(session, who, KIND, str(number), kept.NOT_TAKEN, words, False)
+        return False
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
@@ -183,6 +199,7 @@ async def _keep(session: Session, merchant: Merchant, found: SupplierInvoice) ->
     invoice = await _read(session, merchant, found)
     goods = [line for line in invoice.lines if line.kind == "goods"]
     if not invoice.lines and not invoice.purchases and not await kept.is_kept(session, merchant.merchant_id, invoice.number):
+        await close_notes(session, merchant.merchant_id, KIND, str(invoice.number), [kept.NOT_TAKEN], "lagerbro")
         return False
     # Rows that name a purchase order speak for themselves; the others follow the head.
     of_goods = sorted({name for line in goods for name in (line.purchases or invoice.purchases)})
@@ -206,7 +223,7 @@ async def _keep(session: Session, merchant: Merchant, found: SupplierInvoice) ->
         state = "unbooked"
     news, told = await kept.store(session, merchant.merchant_id, invoice, state, purchase, words)
     await kept.nudge(session, merchant.merchant_id, told)
-    others = [code for code in (WITHOUT_PURCHASE, NOT_ON_ACCOUNT) if code != note]
+    others = [code for code in (WITHOUT_PURCHASE, NOT_ON_ACCOUNT, kept.NOT_TAKEN) if code != note]
     await close_notes(session, merchant.merchant_id, KIND, str(invoice.number), others, "lagerbro")
     if note:
         name = f"supplier invoice {invoice.number} ({invoice.invoice_number or 'without number'})"

@@ -402,6 +402,12 @@ REASONS: dict[str, Reason] = {
         "accounting",
         "Code its goods on that account in Fortnox; it is read again by itself.",
     ),
+    "supplier-invoice-not-taken": Reason(
+        "A supplier invoice in Fortnox says something that cannot be kept, such as an amount or a rate that is none; all others"
+        " are read.",
+        "accounting",
+        "Correct in Fortnox what is named, or cancel the invoice there; it is read again by itself.",
+    ),
     "supplier-invoice-changed": Reason(
         "A supplier invoice was changed or cancelled in Fortnox after it was matched; what it had booked is taken back.",
         "accounting",

@@ -336,6 +336,11 @@ SWEDISH: dict[str, Swedish] = {
         "En leverantörsfaktura nämner ett inköp men har ingen rad på kontot för mottaget ej fakturerat.",
         "Kontera godset på det kontot i Fortnox; den läses om av sig själv.",
     ),
+    "supplier-invoice-not-taken": Swedish(
+        "En leverantörsfaktura i Fortnox innehåller något som inte kan sparas, som ett orimligt belopp eller en orimlig kurs; de"
+        " övriga läses.",
+        "Rätta i Fortnox det som nämns, eller makulera fakturan där; den läses om av sig själv.",
+    ),
     "supplier-invoice-changed": Swedish(
         "En leverantörsfaktura ändrades eller makulerades i Fortnox efter matchningen; det den bokat är återtaget.",
         "Se om det var meningen; den matchas om som den är nu.",

@@ -21,6 +21,7 @@ from erp.database import Session, one, rows
 from erp.late_cost import Booking, ReceiptLine
 
 RETURN = "supplier-return/"
+NOT_TAKEN = "supplier-invoice-not-taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +238,19 @@ _ONE_STATE = text(
 
 
 async def unplaced(connection: Session, merchant: str) -> list[int]:
-    """Invoices on our account whose purchase order was not found: it may have come since."""
+    """Invoices on our account whose purchase order was not found: it may have come since. Of many the longest unread, so that all
+    come round."""
     return [row.number for row in await rows(connection, _UNPLACED, merchant=merchant)]
+
+
+async def not_taken(connection: Session, merchant: str) -> list[int]:
+    """Invoices that could not be kept as they were: some, drawn by lot, so that all come round."""
+    return [int(row.document) for row in await rows(connection, _NOT_TAKEN, merchant=merchant, code=NOT_TAKEN)]
+
+
+async def seen(connection: Session, merchant: str, number: int) -> None:
+    """It was looked at, and is as we keep it."""
+    await connection.execute(_SEEN, {"merchant": merchant, "number": number})
 
 
 async def read_since(connection: Session, merchant: str, flow: str) -> tuple[datetime | None, datetime]:
@@ -294,7 +306,7 @@ async def store(
         held = await one(connection, _HELD, **key)
         same_place = (held.purchase_order_number, held.state != "no-purchase") == (purchase, state != "no-purchase")
         if held.fingerprint == invoice.fingerprint and same_place:
-            await connection.execute(_SEEN, key)
+            await seen(connection, merchant, invoice.number)
             return False, []
         made = await rows(connection, _UPDATE, **key, **values)
         if held.purchase_order_number and held.purchase_order_number not in told:
@@ -642,7 +654,13 @@ _UNPLACED = text(
     select fortnox_number as number from erp.supplier_invoice s
     where merchant_id = :merchant and state = 'no-purchase' and exists (select from erp.supplier_invoice_line l
       where l.merchant_id = s.merchant_id and l.fortnox_number = s.fortnox_number and l.version = s.version)
-    order by 1 desc limit 100
+    order by s.read_at, 1 limit 100
+    """
+)
+_NOT_TAKEN = text(
+    """
+    select document from bridge.exception
+    where merchant_id = :merchant and kind = 'supplier-invoice' and code = :code and closed_at is null order by random() limit 100
     """
 )
 _FIRST = text(

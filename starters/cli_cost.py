@@ -12,6 +12,7 @@ from rich.table import Table
 from sqlalchemy import text
 
 from domain.errors import Refused
+from domain.reasons import REASONS
 from domain.revaluing import Asked, Preview
 from erp.article_costs import recalculate, set_by_hand
 from erp.cost_overview import cost_of_article, stock_as_of
@@ -323,7 +324,7 @@ async def _revalue(merchant: str, options: Options, preview_hash: str, by: str, 
             asked = await _asked(session, who, options)
             number, fresh = await revalue(session, who, asked, options.articles, preview_hash, by, reason, settings.build_id)
     except Refused as refused:
-        wrong(f"{refused}")
+        wrong(f"{refused}\nWhat to do: {REASONS[refused.code].remedy}")
         return 1
     finally:
         await database.close()

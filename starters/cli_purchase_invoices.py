@@ -1,6 +1,7 @@
 """Commands about what purchases cost: their supplier invoices and who decides about them, landed costs, returns to suppliers, and
 what is received and not invoiced."""
 
+import getpass
 import json
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,8 +11,12 @@ import typer
 from sqlalchemy import text
 
 from domain.corrections import quantity_of
+from domain.errors import Refused
+from domain.flows import SUPPLIER_INVOICES
 from domain.purchase_corrections import PurchaseName
 from erp.database import DATABASE_ERRORS, Database, one, rows
+from erp.flows import ask_to_run
+from erp.merchants import load_merchant
 from erp.people import audit
 from erp.purchase_overview import purchase_overview
 from erp.supplier_invoices import nudge
@@ -37,9 +42,9 @@ _LIST = text(
 _LANDED = text(
     """
     insert into erp.landed_cost (merchant_id, landed_cost_number, purchases, amount, allocation_key, parts, account, cost_date,
-      entered_by, reason)
+      entered_by, reason, corrects)
     values (:merchant, :number, cast(:purchases as text[]), :amount, :how, cast(:parts as jsonb), cast(:account as int),
-      coalesce(cast(:on as date), current_date), :by, :reason) on conflict do nothing returning 1
+      coalesce(cast(:on as date), current_date), :by, :reason, :corrects) on conflict do nothing returning 1
     """
 )
 _RETURN = text(
@@ -54,7 +59,7 @@ _SAME_COST = text(
     select 1 from erp.landed_cost where merchant_id = :merchant and landed_cost_number = :number
       and purchases = cast(:purchases as text[]) and amount = :amount and allocation_key = :how
       and parts is not distinct from cast(:parts as jsonb) and account is not distinct from cast(:account as int)
-      and cost_date = coalesce(cast(:on as date), cost_date)
+      and cost_date = coalesce(cast(:on as date), cost_date) and corrects is not distinct from cast(:corrects as text)
     """
 )
 _SAME_RETURN = text(
@@ -95,10 +100,10 @@ async def _invoices(merchant: str | None, everything: bool, most: int, as_json: 
 
 @purchases.command("match")
 def match(number: Purchase, merchant: MerchantId = "demo") -> None:
-    """Match the invoices of a purchase order now. They are read from Fortnox every hour, or at once by
-    `lagerbro entity run-now supplier-invoices`.
+    """Match the invoices of a purchase order now: Fortnox is asked for what is new, and what names the purchase order is matched.
 
-    Exit code 0: its process is told; one that has ended gets another run. 1: there is no such purchase order.
+    Exit code 0: it is under way; a process that has ended gets another run. 1: there is no such purchase order, or the merchant
+    matches no supplier invoices.
     """
     run_command(_match(merchant, number))
 
@@ -107,10 +112,21 @@ async def _match(merchant: str, number: str) -> int:
     if await _found(merchant, number) is None:
         return 1
     database = Database(Settings.from_environment().database("app"))
-    async with database.merchant(merchant) as session:
-        await nudge(session, merchant, [number])
-    await database.close()
-    console.print(f"{number} is looked at: `lagerbro purchase show {number}` shows what came of it.")
+    try:
+        async with database.merchant(merchant) as session:
+            if not (await load_merchant(session, merchant)).settings.match_supplier_invoices:
+                wrong(f"Merchant {merchant} matches no supplier invoices: set match_supplier_invoices in its settings first.")
+                return 1
+            await nudge(session, merchant, [number])
+        try:
+            async with database.merchant(merchant) as session:
+                await ask_to_run(session, merchant, SUPPLIER_INVOICES, getpass.getuser(), f"purchase match {number}")
+            reads = "Fortnox is asked for new supplier invoices within seconds"
+        except Refused as off:
+            reads = f"Nothing new is read from Fortnox ({off}); what is read already is matched"
+    finally:
+        await database.close()
+    console.print(f"{reads}. `lagerbro purchase show {number}` shows what came of it.", highlight=False)
     return 0
 
 
@@ -162,6 +178,9 @@ def landed_cost(
     on: Annotated[
         datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Its accounting day; today without it.")
     ] = None,
+    corrects: Annotated[
+        str | None, typer.Option("--corrects", help="The booked landed cost that this corrects: its amount may be below zero.")
+    ] = None,
     merchant: MerchantId = "demo",
 ) -> None:
     """Lay freight, customs or insurance on what it brought home: what is here becomes dearer, and what is sold did.
@@ -176,6 +195,12 @@ def landed_cost(
     except (ValueError, InvalidOperation):
         wrong("--amount is a number, and --part is PURCHASE/RECEIPT/ROW=AMOUNT, as in PO-1/1/2=120.50.")
         raise typer.Exit(1) from None
+    if cost <= 0 and not corrects:
+        wrong(
+            f"--amount {amount}: a landed cost is above zero. What was too much of an earlier one is taken back with --corrects"
+            " and its number; a supplier's credit note is read from Fortnox by itself."
+        )
+        raise typer.Exit(1)
     if how not in KEYS:
         wrong(f"--key {how!r} is none; there are {', '.join(KEYS)}.")
         raise typer.Exit(1)
@@ -187,6 +212,7 @@ def landed_cost(
         "parts": json.dumps(parts) if parts else None,
         "account": account,
         "on": on and on.date(),
+        "corrects": corrects,
     }
     run_command(_enter(_LANDED, _SAME_COST, merchant, number, values, by, reason))
 

@@ -30,13 +30,32 @@ Lines = Annotated[
 Credited = Annotated[list[str] | None, typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line.")]
 
 _ORDER = text("select freight from erp.sales_order where merchant_id = :merchant and order_number = :order")
-_SENT = text(
+_STAND = text(
     """
-    select line_number, sum(quantity) as quantity from (
-      select line_number, quantity from erp.shipment_line where merchant_id = :merchant and order_number = :order
-      union all
-      select line_number, -quantity from erp.returned_goods where merchant_id = :merchant and order_number = :order) as moved
-    where line_number is not null group by 1 having sum(quantity) > 0 order by 1
+    select line_number, coalesce(sent.quantity, 0) as sent, coalesce(back.quantity, 0) as back,
+      coalesce(under_way.coming, 0) as coming, coalesce(credited.quantity, 0) as credited,
+      coalesce(under_way.crediting, 0) as crediting
+    from (select line_number from erp.sales_order_line where merchant_id = :merchant and order_number = :order) as lines
+    left join (select line_number, sum(quantity) as quantity from erp.shipment_line
+      where merchant_id = :merchant and order_number = :order group by 1) as sent using (line_number)
+    left join (select line_number, sum(quantity) as quantity from erp.returned_goods
+      where merchant_id = :merchant and order_number = :order group by 1) as back using (line_number)
+    left join (select s.line_number, sum(s.quantity) as quantity
+      from erp.return_settlement s join erp.return_order r using (merchant_id, return_number)
+      where merchant_id = :merchant and r.order_number = :order and s.outcome = 'credited' group by 1) as credited
+      using (line_number)
+    left join (
+      select l.line_number,
+        sum(greatest(l.quantity - coalesce(came.quantity, 0), 0)) filter (where r.origin <> 'credit') as coming,
+        sum(greatest(l.quantity - coalesce(settled.quantity, 0), 0)) filter (where r.credit) as crediting
+      from erp.return_order r join erp.return_order_line l using (merchant_id, return_number)
+      left join lateral (select sum(g.quantity) as quantity from erp.returned_goods g where g.merchant_id = r.merchant_id
+        and g.return_number = r.return_number and g.line_number = l.line_number) as came on true
+      left join lateral (select sum(s.quantity) as quantity from erp.return_settlement s where s.merchant_id = r.merchant_id
+        and s.return_number = r.return_number and s.line_number = l.line_number) as settled on true
+      where merchant_id = :merchant and r.order_number = :order and r.status not in ('completed', 'cancelled')
+      group by 1) as under_way using (line_number)
+    order by 1
     """
 )
 _RETURN = text(
@@ -83,7 +102,8 @@ def start(
 ) -> None:
     """Announce a return, as the ERP would: its process starts by itself within a second.
 
-    Exit code 0: announced, or it was before. 1: there is no such order or line, nothing of it was sent, or the number is taken.
+    Exit code 0: announced, or it was before. 1: there is no such order or line, more comes back than was sent, or the number is
+    taken.
     """
     if not credit:
         _decided(by, reason)
@@ -174,15 +194,21 @@ async def _write(
             if freight and not known.freight:
                 wrong(f"Sales order {order} has no freight that could be credited.")
                 return 1
+            if await rows(session, _BEFORE, merchant=merchant, number=number):
+                return await _there_before(session, key, origin, wanted)
+            stand = {row.line_number: _left(row, origin) for row in await rows(session, _STAND, merchant=merchant, order=order)}
             if wanted is None:
-                found = (await session.execute(_SENT, {"merchant": merchant, "order": order})).all()
-                wanted = {row.line_number: row.quantity for row in found}
+                wanted = {line: left for line, (left, _) in stand.items() if left > 0}
                 if not wanted:
-                    wrong(f"Nothing of sales order {order} is out: name what comes back with --line.")
+                    wrong(f"Nothing of sales order {order} is out that is not announced: there is nothing that could come back.")
                     return 1
+            too_much = [f"line {at}: {stand[at][1]}" for at, many in wanted.items() if at in stand and many > stand[at][0]]
+            if too_much:
+                wrong(f"That is more of sales order {order} than can be. {'; '.join(too_much)}.")
+                return 1
             header = key | {"origin": origin, "credit": credit, "freight": freight, "by": by, "reason": reason}
             if (await session.execute(_RETURN, header)).one_or_none() is None:
-                return await _there_before(session, key, origin, wanted if lines is not None else None)
+                return await _there_before(session, key, origin, None if lines is None else wanted)
             for line, quantity in wanted.items():
                 values = {"merchant": merchant, "number": number, "line": line, "quantity": quantity, "cause": cause}
                 await session.execute(_LINE, values)
@@ -194,6 +220,19 @@ async def _write(
     said = "is announced" if origin == "announced" else "is decided, and the credit under way"
     console.print(f"{number} {said}: `lagerbro return show {number}` shows how it goes.")
     return 0
+
+
+def _left(row: Any, origin: str) -> tuple[Decimal, str]:
+    """How many pieces of a line can come back, or be credited, at most; and the words for it."""
+    goods = origin == "announced"
+    done, under_way = (row.back, row.coming) if goods else (row.credited, row.crediting)
+    left = max(row.sent - done - under_way, Decimal(0))
+    sent, before, coming, most = (f"{number.normalize():f}" for number in (row.sent, done, under_way, left))
+    words = f"{before} are back, {coming} more are announced" if goods else f"{before} are credited, {coming} more are to be"
+    return (
+        left,
+        f"{'at most ' + most if left else 'none'} can {'come back' if goods else 'be credited'} ({sent} were sent, {words})",
+    )
 
 
 async def _there_before(session: Session, key: dict[str, Any], origin: str, wanted: dict[int, Decimal] | None) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as OutOfTime
 
 with workflow.unsafe.imports_passed_through():
     from activities.erp import Erp
@@ -109,7 +110,7 @@ class Patient:
                     if give_way():
                         return GAVE_WAY
                     raise
-                cause = error.cause
+                cause = _last_of(error)
                 if not (isinstance(cause, ApplicationError) and cause.non_retryable):
                     code = cause.type if isinstance(cause, ApplicationError) and cause.type in REASONS else "no-answer"
                     await self._block(part, code or "no-answer", f"{summary}: {_words(cause)}", WAITED_FOR.get(queue))
@@ -258,6 +259,20 @@ class Patient:
     def _must_be_blocked(self) -> None:
         if self._blocked is None:
             raise ApplicationError(f"{self.document} is not standing still: there is nothing to retry", type="not-blocked")
+
+
+def _last_of(error: ActivityError) -> BaseException | None:
+    """What the last attempt said. Where the time ran out during an attempt, or while the next one was awaited, that is behind it.
+
+    Orders that stood still before this was looked for replay as they were.
+    """
+    cause = error.cause
+    behind = cause
+    while isinstance(behind, OutOfTime) and behind.cause is not None:
+        behind = behind.cause
+    if isinstance(behind, ApplicationError) and behind is not cause and workflow.patched("the-last-failure-is-told"):
+        return behind
+    return cause
 
 
 def _words(cause: BaseException | None) -> str:

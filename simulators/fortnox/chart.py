@@ -19,6 +19,7 @@ ACCOUNTS: tuple[tuple[int, str], ...] = (
     (1930, "Företagskonto"),
     (2099, "Årets resultat"),
     (2440, "Leverantörsskulder"),
+    (2490, "Övriga kortfristiga skulder till kreditinstitut, kunder och leverantörer"),
     (2611, "Utgående moms på försäljning inom Sverige, 25 %"),
     (2614, "Utgående moms omvänd skattskyldighet, 25 %"),
     (2615, "Utgående moms import av varor, 25 %"),

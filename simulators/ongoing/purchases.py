@@ -510,7 +510,7 @@ def _receipts(
     ).fetchall()
     if wish.get("lines") is None:
         return [(line, line["advised"] - line["received"], {}) for line in lines if line["advised"] > line["received"]]
-    receipts = []
+    receipts: list[tuple[sqlite3.Row, int, dict[str, Json]]] = []
     for asked in wish["lines"]:
         try:
             units = to_units(Decimal(str(asked["numberOfItems"])))
@@ -518,14 +518,26 @@ def _receipts(
             raise CannotReceive(f"{dumps(asked)} has no readable numberOfItems") from error
         if units <= 0:
             raise CannotReceive("what is received is more than nothing")
-        found = [
-            line
-            for line in lines
-            if str(line["row_number"]) == str(asked.get("rowNumber", "\0")) or line["id"] == asked.get("lineId")
-        ]
-        line = found[0] if found else _unannounced_line(world, owner, purchase, asked)
+        line = _line_of(world, owner, lines, receipts, asked) or _unannounced_line(world, owner, purchase, asked)
         receipts.append((line, units, asked))
     return receipts
+
+
+def _line_of(
+    world: World,
+    owner: GoodsOwner,
+    lines: list[sqlite3.Row],
+    receipts: list[tuple[sqlite3.Row, int, dict[str, Json]]],
+    asked: dict[str, Json],
+) -> sqlite3.Row | None:
+    """The row that is named; where only the article is, the first of its rows that is not full, or else its last."""
+    if "rowNumber" in asked or "lineId" in asked:
+        wanted = str(asked.get("rowNumber", "\0")), asked.get("lineId")
+        return next((each for each in lines if str(each["row_number"]) == wanted[0] or each["id"] == wanted[1]), None)
+    article = article_by_number(world, owner.id, str(asked.get("articleNumber")))
+    of_article = [] if article is None else [each for each in lines if each["article_id"] == article["id"]]
+    now = {each["id"]: each["received"] + sum(n for line, n, _ in receipts if line["id"] == each["id"]) for each in of_article}
+    return next((each for each in of_article if now[each["id"]] < each["advised"]), of_article[-1] if of_article else None)
 
 
 def _unannounced_line(world: World, owner: GoodsOwner, purchase: sqlite3.Row, asked: dict[str, Json]) -> sqlite3.Row:

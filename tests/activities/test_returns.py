@@ -57,6 +57,23 @@ async def test_a_return_nobody_announced_is_found_opened_and_credited(shop: Shop
     assert len(await shop.read("select 1 from erp.return_order where merchant_id = :m")) == 1
 
 
+async def test_what_a_return_says_of_freight_is_history_once_it_has_ended(shop: Shop) -> None:
+    await sold(shop, freight=49)
+    key = await announced(shop, {1: 1})
+    asks = "update erp.return_order set credit_freight = true where merchant_id = :m and return_number = 'R-1'"
+    async with shop.erp.everyone() as session:
+        await session.execute(text(asks), {"m": shop.merchant})
+        await session.execute(text(asks.replace("true", "null")), {"m": shop.merchant})
+    await receive(shop)
+    assert (await goes_on(shop, key)).outcome == "completed"
+    with pytest.raises(Exception, match=r"R-1 is completed: .* freight is history.*lagerbro order credit SO-1 --freight"):
+        async with shop.erp.everyone() as session:
+            await session.execute(text(asks), {"m": shop.merchant})
+    decision: dict[str, Any] = {"origin": "credit", "decided_by": "Kim", "decision": "late", "credit_freight": True}
+    assert (await goes_on(shop, await announced(shop, {}, "K-1", **decision))).outcome == "completed"
+    assert D(str((await shop.invoices())[-1]["net"])) == -49
+
+
 async def test_the_nightly_sweep_finds_a_return_long_after_the_end_and_books_it_at_its_original_cost(shop: Shop) -> None:
     await sold(shop)
     async with shop.worker.database.merchant(shop.merchant) as session:

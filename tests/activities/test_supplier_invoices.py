@@ -1,6 +1,8 @@
 """Supplier invoices: what was ordered, received and billed are laid on each other to the öre, each once, whatever happens."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -13,8 +15,11 @@ import pytest_asyncio
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
+from clients.errors import Unreadable
 from domain.errors import Refused
 from erp import ledger
+from erp import supplier_invoices as kept
+from erp.supplier_invoices import ReadInvoice, ReadLine
 from starters.verify.check import Probe
 from starters.verify.run import CHECKS, examine
 from tests.activities.buying import (
@@ -39,6 +44,7 @@ from tests.activities.buying import (
     rate,
     read,
     sell,
+    today,
 )
 from tests.activities.test_purchases import calm, change, floor, notes, ordered, status
 from tests.activities.world import HOW_OFTEN, Shop, again, new_shop
@@ -629,6 +635,117 @@ async def test_what_nobody_would_book_is_refused_when_the_erp_enters_it(shop: Sh
         more = {"supplier_return_number": "S1", "purchase_order_number": "PO-1", "article_number": "N", "quantity": 1}
     with pytest.raises(Exception, match=r"nobody would book it.*match_supplier_invoices"):
         await enter(shop, table, **more)
+
+
+NOT_TAKEN = "select document, detail from bridge.exception where code = 'supplier-invoice-not-taken' and closed_at is null"
+ODD = {
+    "a rate below zero": ({"CurrencyUnit": -1}, "exchange_rate_in_range"),
+    "a rate that no number holds": ({"CurrencyRate": 10**12}, "numeric field overflow|exchange_rate"),
+    "more than there is money": ({"Debit": 10**13}, "value_is_a_number|quantity_is_a_number"),
+    "more pieces than a column holds": ({"Quantity": 10**15}, "numeric field overflow"),
+}
+
+
+async def registered(shop: Shop, *lines: dict[str, Any]) -> int:
+    """A person registers a supplier invoice in Fortnox; nobody has read it."""
+    body = {"tenantId": shop.tenant, "purchase": "PO-1", "invoiceNumber": f"F-{datetime.now(UTC).timestamp()}"}
+    made = await shop.fortnox("POST", "supplier-invoices", body | {"lines": [{"account": OWED} | each for each in lines]})
+    return int(made["GivenNumber"])
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_an_invoice_that_cannot_be_kept_is_listed_with_its_number_and_the_others_are_read(shop: Shop, odd: str) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 20, 10)], {1: 20})
+    first, last = await registered(shop, line("N", 10, 10)), await registered(shop, line("N", 10, 10))
+    told = (await shop.call_fortnox("GET", f"supplierinvoices/{first}")).json()
+    change, why = ODD[odd]
+    invoice = told["SupplierInvoice"]
+    [row] = [each for each in invoice["SupplierInvoiceRows"] if each["Account"] == OWED]
+    for name, value in change.items():
+        (invoice if name in invoice else row)[name] = value
+    async with shop.fortnox.fault(f"GET /3/supplierinvoices/{first}", "http", None, status=200, body=json.dumps(told)):
+        assert await read(shop) == 1
+        assert await invoice_state(shop, last) == ("parked", None)
+        [(document, detail)] = await shop.read(f"{NOT_TAKEN} and merchant_id = :m")
+        assert document == str(first) and detail.startswith(f"supplier invoice {first}: ") and re.search(why, detail), detail
+        await move_on(shop)
+    assert await read(shop) == 1, "it is read again although nothing in Fortnox says that it changed"
+    assert await invoice_state(shop, first) == ("parked", None)
+    assert await shop.read(f"{NOT_TAKEN} and merchant_id = :m") == []
+
+
+async def test_an_invoice_that_cannot_be_read_again_and_again_is_listed_and_one_that_could_not_once_is_not(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 20, 10)], {1: 20})
+    first, last = await registered(shop, line("N", 10, 10)), await registered(shop, line("N", 10, 10))
+    environment = ActivityEnvironment()
+    body = json.dumps({"SupplierInvoice": {"GivenNumber": first, "SupplierInvoiceRows": "none"}})
+    async with shop.fortnox.fault(f"GET /3/supplierinvoices/{first}", "http", None, status=200, body=body):
+        with pytest.raises(Unreadable):
+            await environment.run(shop.worker.supplier_invoices.read_supplier_invoices, shop.merchant)
+        assert await shop.read(f"{NOT_TAKEN} and merchant_id = :m") == []
+        environment.info = replace(environment.info, attempt=3)
+        assert await environment.run(shop.worker.supplier_invoices.read_supplier_invoices, shop.merchant) == 1
+    assert await invoice_state(shop, last) == ("parked", None)
+    assert [document for document, _ in await shop.read(f"{NOT_TAKEN} and merchant_id = :m")] == [str(first)]
+    await move_on(shop)
+    assert (await read(shop), await shop.read(f"{NOT_TAKEN} and merchant_id = :m")) == (1, [])
+
+
+async def move_on(shop: Shop) -> None:
+    """A day passes: what Fortnox says has changed since then is nothing."""
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        later = (
+            "update bridge.entity set watermark = now() + interval '1 day' where merchant_id = :m and flow = 'supplier-invoices'"
+        )
+        await session.execute(text(later), {"m": shop.merchant})
+
+
+async def test_of_many_invoices_without_a_purchase_all_come_round(shop: Shop) -> None:
+    await buying(shop, "N")
+    who = shop.merchant
+    for number in range(1, 103):
+        a_line = ReadLine(1, "goods", OWED, None, D(0), D(10), D(10), ())
+        found = ReadInvoice(number, "1", f"F-{number}", today(), "SEK", D(1), None, True, False, (), (a_line,))
+        async with shop.worker.database.merchant(who) as session:
+            assert (await kept.store(session, who, found, "no-purchase", None, "it names none"))[0]
+    seen: set[int] = set()
+    for _ in range(2):
+        async with shop.worker.database.merchant(who) as session:
+            batch = await kept.unplaced(session, who)
+        assert len(batch) == 100
+        assert await read(shop) == 0, "in Fortnox there are none: they were deleted, and stand in nobody's way"
+        seen |= {*batch}
+    assert seen == {*range(1, 103)}
+
+
+async def test_a_landed_cost_below_zero_names_the_booked_one_that_it_corrects(shop: Shop) -> None:
+    await buying(shop, "N", landed_cost_account=LANDED)
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    await bought(shop, [ordered("N", 1, 10)], {1: 1}, "PO-2")
+    cost: dict[str, Any] = {"purchases": ["PO-1"], "amount": D(30)}
+    await enter(shop, "landed_cost", landed_cost_number="LC-1", **cost)
+
+    async def refused(words: str, number: str = "LC-9", **change: Any) -> None:
+        with pytest.raises(Exception, match=words):
+            await enter(shop, "landed_cost", landed_cost_number=number, **cost | change)
+
+    for amount in (-5, 0):
+        await refused(rf"LC-9: {amount}.* is not above zero. What was too much of an earlier one", amount=amount)
+    await refused("there is no earlier landed cost LC-8", amount=-5, corrects="LC-8")
+    await refused("there is no earlier landed cost LC-9", amount=-5, corrects="LC-9")
+    await refused(r"LC-1 is not booked yet. Write its right amount there, or withdraw it", amount=-5, corrects="LC-1")
+    with pytest.raises(Exception, match=r"LC-1: -1.* is not above zero"):
+        await change(shop, "update erp.landed_cost set amount = -1 where merchant_id = :m and landed_cost_number = 'LC-1'")
+    await match(shop, key)
+    assert await pool(shop, "N") == (11, 140)
+    await refused("LC-1 was laid on PO-1; a correction names no other", amount=-5, corrects="LC-1", purchases=["PO-2"])
+    await enter(shop, "landed_cost", landed_cost_number="LC-2", **cost | {"amount": -20, "corrects": "LC-1"})
+    await refused(r"5.* more is taken back than is left of LC-1: at most 10", amount=-15, corrects="LC-1")
+    await match(shop, key)
+    assert await pool(shop, "N") == (11, 120)
+    await refused("LC-2 is a correction itself. Name the one that it corrects, LC-1", amount=-5, corrects="LC-2")
 
 
 async def test_no_more_goes_back_on_a_purchase_than_came_on_it(shop: Shop) -> None:

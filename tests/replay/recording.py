@@ -1,11 +1,12 @@
 """Orders whose histories are kept. Not collected with the tests: run by `python -m tests.replay.record`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import text
 from temporalio.client import WorkflowHandle
 
@@ -16,7 +17,7 @@ from tests.activities.buying import enter
 from tests.activities.returning import receive
 from tests.activities.test_purchases import floor
 from tests.activities.test_reconciling import lose, stocked
-from tests.activities.world import Control
+from tests.activities.world import Control, rule
 from tests.erp.data import article, insert, line, set_order
 from tests.workflows.process import Processes, becomes
 from tests.workflows.test_receive_purchase_order import ended as purchase_ended
@@ -77,6 +78,23 @@ async def test_blocked_and_mended(processes: Processes) -> None:
     await processes.look("SO-MENDED")
     assert await processes.result("SO-MENDED") == "completed"
     await save(processes.of("SO-MENDED"), "blocked-and-mended")
+
+
+async def test_outlasted(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warehouse does not answer for longer than our patience; a person says when it is back."""
+    shop = processes.shop
+    monkeypatch.setattr(options, "PATIENCE", timedelta(seconds=2.5))
+    slow = rule("PUT /orders", "delay", None, after=1, seconds=3)  # the time runs out while an attempt is under way
+    async with shop.ongoing.faults(slow, rule("PUT /orders", "http", status=503)):
+        await processes.begin("SO-OUTLASTED")
+        await processes.blocked_by("no-answer", "SO-OUTLASTED")
+    await processes.retry("anna", "it is back", "SO-OUTLASTED")
+    await processes.reaches("at-warehouse", "SO-OUTLASTED")
+    await shop.stock(articles=["A", "B"])
+    await shop.pick_and_send("SO-OUTLASTED")
+    await processes.look("SO-OUTLASTED")
+    assert await processes.result("SO-OUTLASTED") == "completed"
+    await save(processes.of("SO-OUTLASTED"), "outlasted")
 
 
 async def test_short(processes: Processes) -> None:

@@ -48,7 +48,7 @@ def test_there_are_histories_of_every_path() -> None:
         "difference-approved",
         "purchase-invoiced",
     }
-    paths |= {"return-settled", "return-cancelled"}
+    paths |= {"return-settled", "return-cancelled", "outlasted"}
     assert {file.stem for file in HISTORIES} >= paths
 
 

@@ -3,16 +3,23 @@
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest_asyncio
 
+from domain.reasons import REASONS
 from erp.database import Database
 from erp.merchants import save_settings
+from tests.activities.conftest import erp, fortnox, http, ongoing, shop, verify, workers
+from tests.activities.test_purchases import ACCOUNT
+from tests.activities.test_revaluing import opened, received, sold, sound, stock
+from tests.activities.world import SETTINGS, Shop
 from tests.conftest import TestDatabase
 from tests.erp.data import add_merchant, open_stock, read
 from tests.starters.test_cli_returns import Says, typed
 
-__all__ = ["typed"]
+__all__ = ["erp", "fortnox", "http", "ongoing", "shop", "typed", "verify", "workers"]
 
 D = Decimal
 
@@ -96,3 +103,63 @@ async def test_posting_rules_are_shown_and_explained(typed: Says, merchant: str)
     none = await typed(*rules, "explain", "goods-received", "-m", merchant)
     assert none.exit_code == 1 and "No rule matches" in none.output
     assert (await typed(*rules, "explain", "nosuch", "-m", merchant)).exit_code == 1
+
+
+AT_A_NEW_RATE = ("--rate", "USD=10.95", "--on", "2026-11-30")
+
+
+async def previewed(typed: Says, shop: Shop) -> str:
+    told = await typed("cost", "preview", *AT_A_NEW_RATE, "-m", shop.merchant, "--json")
+    return str(json.loads(told.output)["preview"])
+
+
+async def revalued(typed: Says, shop: Shop, mark: str) -> tuple[int, str]:
+    who = ("--by", "Kim", "--reason", "month's end", "--preview", mark)
+    answer = await typed("cost", "revalue", *AT_A_NEW_RATE, *who, "-m", shop.merchant)
+    return answer.exit_code, " ".join(answer.output.split())
+
+
+async def test_goods_without_a_posting_rule_are_not_revalued_until_the_rule_named_is_set(
+    shop: Shop, typed: Says, tmp_path: Path
+) -> None:
+    """`posting-rule-missing` holds up no process: only the booking of a revaluation can lack a rule."""
+    await opened(shop)
+    await received(shop, 100, "10")
+    mark = await previewed(typed, shop)
+
+    async def in_force(**rule: Any) -> None:
+        rules = [{"priority": 10, "event": "goods-received", "debit": 1460, "credit": ACCOUNT} | rule]
+        file = tmp_path / "settings.json"
+        file.write_text(json.dumps(SETTINGS | {"posting_rules": rules}), encoding="utf-8")
+        set_to = ("merchant", "settings", "set", str(file), "--by", "Kim", "--reason", "rules")
+        answer = await typed(*set_to, "-m", shop.merchant)
+        assert answer.exit_code == 0, answer.output
+
+    await in_force(article="ANOTHER")
+    code, said = await revalued(typed, shop, mark)
+    assert code == 1 and "no posting rule for goods-received of article X" in said, said
+    assert REASONS["posting-rule-missing"].remedy in said
+    explained = await typed("merchant", "posting-rules", "explain", "goods-received", "--article", "X", "-m", shop.merchant)
+    assert explained.exit_code == 1 and "No rule matches" in explained.output
+    assert (await stock(shop))[1] == D(11200), "nothing is booked"
+    await in_force()
+    code, said = await revalued(typed, shop, mark)
+    assert code == 0 and "Revaluation 1 is booked" in said, said
+    assert (await stock(shop))[1] == D(10950)
+    await sound(shop)
+
+
+async def test_a_preview_that_is_outdated_is_refused_and_the_new_one_is_booked(shop: Shop, typed: Says) -> None:
+    """`preview-outdated` holds up no process: who books is told, and looks again."""
+    await opened(shop)
+    await received(shop, 100, "10")
+    mark = await previewed(typed, shop)
+    await sold(shop, 40)
+    code, said = await revalued(typed, shop, mark)
+    assert code == 1 and "it is no longer what was previewed" in said, said
+    assert REASONS["preview-outdated"].remedy in said
+    assert (await stock(shop))[1] == D(6720), "nothing is booked"
+    code, said = await revalued(typed, shop, await previewed(typed, shop))
+    assert code == 0 and "Revaluation 1 is booked" in said, said
+    assert (await stock(shop))[1] == D(6570)
+    await sound(shop)

@@ -98,3 +98,12 @@ def test_the_table_for_people_fits_every_flow(merchant: str) -> None:
         "balances",
         "sweep",
     ]
+
+
+def test_what_is_off_is_not_run_now_until_it_is_on(merchant: str) -> None:
+    who = ("-m", merchant, "--by", "anna", "--reason", "looked into it")
+    for flow in ("supplier-invoices", "vouchers", "balances", "sweep"):
+        said("off", flow, *who)
+        assert refused("run-now", flow, *who) == f"{flow} of {merchant} is off: `lagerbro entity on {flow}` first"
+        assert said("on", flow, *who)["enabled"] is True
+        assert said("run-now", flow, *who)["run_now_at"] is not None

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from domain.flows import SUPPLIER_INVOICES
+from erp import flows
 from tests.activities.buying import bill, bought, buying, look_past, match, today
 from tests.activities.conftest import erp, fortnox, http, ongoing, shop, verify, workers
 from tests.activities.test_purchases import ordered
@@ -39,7 +41,7 @@ async def test_supplier_invoices_are_listed_with_what_they_wait_for_and_shown(sh
     ]
     about = ["PO-1", "--invoice", str(waits), "--by", "Kim", "--reason", "agreed", "-m", shop.merchant]
     told = await typed("purchase", "match", "PO-1", "-m", shop.merchant)
-    assert (told.exit_code, "is looked at" in told.output) == (0, True)
+    assert (told.exit_code, "Fortnox is asked for new supplier invoices" in told.output) == (0, True), told.output
     missing = await typed("purchase", "approve", "PO-9", *about[1:])
     assert (missing.exit_code, "There is no purchase order PO-9" in missing.output) == (1, True)
 
@@ -80,6 +82,11 @@ async def test_landed_costs_and_returns_are_entered_once_with_actor_and_reason(s
     assert (keyless.exit_code, "--key 'size' is none" in keyless.output) == (1, True)
     dearer = await typed(*[word if word != "25.50" else "26" for word in cost])
     assert (dearer.exit_code, "says something else" in dearer.output) == (1, True)
+    below = await typed(*[{"LC-1": "LC-2", "25.50": "-5"}.get(word, word) for word in cost])
+    assert (below.exit_code, "--amount -5: a landed cost is above zero" in below.output) == (1, True), below.output
+    correction = [*[{"LC-1": "LC-2", "25.50": "-5"}.get(word, word) for word in cost], "--corrects", "LC-1"]
+    early = await typed(*correction)
+    assert (early.exit_code, "LC-1 is not booked yet" in early.output) == (1, True), early.output
     back = ["purchase", "return", "R-1", "--purchase", "PO-1", "--article", "N", "--quantity", "2", *who]
     assert "R-1 is entered" in (await typed(*back)).output
     assert "was entered before" in (await typed(*back)).output
@@ -96,6 +103,30 @@ async def test_landed_costs_and_returns_are_entered_once_with_actor_and_reason(s
         ("supplier-return/R-1", "booked"),
     ]
     assert (await shop.balances())["N"] == (8, Decimal("100.40"))
+    assert "LC-2 is entered" in (await typed(*correction)).output
+    assert "was entered before" in (await typed(*correction)).output
+    other = await typed(*correction[:-2])
+    assert (other.exit_code, "a landed cost is above zero" in other.output) == (1, True)
+    await match(shop, key)
+    assert (await shop.balances())["N"] == (8, Decimal("96.40"))
+
+
+async def test_purchase_match_asks_fortnox_first_or_says_that_nothing_new_is_read(shop: Shop, typed: Says) -> None:
+    await buying(shop, "N", match_supplier_invoices=False)
+    await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    words = ("purchase", "match", "PO-1", "-m", shop.merchant)
+    none = await typed(*words)
+    assert (none.exit_code, "set match_supplier_invoices in its settings first" in none.output) == (1, True), none.output
+    await buying(shop)
+    asked = "select run_now_at is not null from bridge.entity where merchant_id = :m and flow = 'supplier-invoices'"
+    told = "select count(*) from bridge.inbox where merchant_id = :m and document = 'PO-1' and source = 'supplier-invoice'"
+    assert (await typed(*words)).exit_code == 0
+    assert (await shop.read(asked), await shop.read(told)) == ([(True,)], [(1,)])
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await flows.switch(session, shop.merchant, SUPPLIER_INVOICES, False, "anna", "not yet")
+    off = await typed(*words)
+    assert off.exit_code == 0, off.output
+    assert "Nothing new is read from Fortnox" in off.output and "lagerbro entity on supplier-invoices" in off.output
 
 
 async def test_what_was_entered_and_is_not_booked_is_withdrawn_and_its_purchase_told(shop: Shop, typed: Says) -> None:

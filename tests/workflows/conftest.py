@@ -29,6 +29,11 @@ async def relay_database(database: TestDatabase) -> AsyncIterator[Database]:
 @pytest.fixture(scope="module")
 def skipping_settings(database: TestDatabase, skipping: WorkflowEnvironment, key_ring: KeyRing) -> Settings:
     """What a worker is told on the server whose clock is moved by hand."""
+    return settings_for(database, skipping, key_ring)
+
+
+def settings_for(database: TestDatabase, skipping: WorkflowEnvironment, key_ring: KeyRing) -> Settings:
+    """The same, for a module that needs other times."""
     return Settings.from_environment(
         database.environment()
         | {

@@ -10,13 +10,19 @@ from domain.corrections import EXAMPLES, Name, Situation
 from domain.merchant import DEFAULT_STATUSES
 from tests.erp.data import line
 from tests.workflows.process import Processes, becomes
+from workflows import attributes
 from workflows.corrections import SENT_AS
 
 LOCKED = "2027-06-30"
+UNDER_WAY = 5.0
+"""Seconds that the step lasts during which something is asked: more than three answers of a loaded machine."""
 
 
 async def attempted_twice(processes: Processes, number: str) -> bool:
+    """Whether a step has been tried in vain: or, where that took longer than our patience, for so long that it says so."""
     description = await processes.of(number).describe()
+    if description.typed_search_attributes.get(attributes.BLOCKED_REASON) == "no-answer":
+        return True
     return any(pending.attempt > 1 for pending in description.raw_description.pending_activities)
 
 
@@ -26,7 +32,7 @@ async def brought_to(processes: Processes, where: Situation, number: str = "SO-1
     shop = processes.shop
     match where:
         case Situation.SENDING:
-            async with shop.ongoing.fault("PUT /orders", "delay", None, seconds=1.5):
+            async with shop.ongoing.fault("PUT /orders", "delay", None, seconds=UNDER_WAY):
                 await processes.begin(number)
                 await asyncio.sleep(0.3)
                 yield
@@ -45,7 +51,7 @@ async def brought_to(processes: Processes, where: Situation, number: str = "SO-1
                 await _outlast(processes, processes.of(number), number)
                 yield
         case Situation.INVOICING:
-            async with shop.fortnox.fault("GET /3/invoices", "delay", None, seconds=1.5):
+            async with shop.fortnox.fault("GET /3/invoices", "delay", None, seconds=UNDER_WAY):
                 await _sent_off(processes, number)
                 await processes.reaches("invoicing", number)
                 await asyncio.sleep(0.4)

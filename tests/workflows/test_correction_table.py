@@ -15,14 +15,19 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
 
 from domain.corrections import LineChange, Name, Situation, refusal
 from erp.corrections import park_address
 from starters.verify.report import Verdict
 from starters.verify.run import verify as verified
+from tests.conftest import TestDatabase
 from tests.erp.data import article, insert
+from tests.workflows.conftest import settings_for
 from tests.workflows.process import Processes, becomes
-from tests.workflows.situations import brought_to, send
+from tests.workflows.situations import UNDER_WAY, brought_to, send
+from worker.keyring import KeyRing
+from worker.settings import Settings
 
 ADDRESS = {"name": "Ny Mottagare", "address1": "Nygatan 9", "post_code": "99999", "city": "Nystad", "country": "SE"}
 CONTENT: dict[Name, dict[str, Any]] = {
@@ -38,6 +43,13 @@ ONE_EACH = [
     if name != Name.RELEASE
 ]
 CELLS = EVERY if os.environ.get("PROVE_FULL") else [*ONE_EACH, (Name.RELEASE, Situation.HELD)]
+
+
+@pytest.fixture(scope="module")
+def skipping_settings(database: TestDatabase, skipping: WorkflowEnvironment, key_ring: KeyRing) -> Settings:
+    """A worker that waits for an answer for as long as a step is kept under way here."""
+    usual = settings_for(database, skipping, key_ring)
+    return usual.model_copy(update={"client_deadline_seconds": 2 * UNDER_WAY, "settle_seconds": 4 * UNDER_WAY})
 
 
 async def answered(processes: Processes, name: Name, key: str) -> tuple[str, str]:

@@ -300,6 +300,20 @@ def test_more_than_advised_and_unannounced_articles_can_arrive(shop: Shop, simul
     shop.receive(purchase_id, {"lines": lines[:1]}, expect=409)
 
 
+def test_what_is_received_by_its_article_is_received_on_the_row_that_has_it(shop: Shop) -> None:
+    purchase_id = purchased(shop)
+    goods = [{"articleNumber": "A", "numberOfItems": 300}, {"articleNumber": "A", "numberOfItems": 1}]
+    purchase = shop.receive(purchase_id, {"lines": goods, "finish": False})
+    assert [(row["rowNumber"], row["receivedNumberOfItems"]) for row in purchase["purchaseOrderLines"]] == [
+        ("10", 301),
+        ("20", 0),
+    ]
+    both = shop.put_purchase("PO-2", line(1, "A", 5), line(2, "A", 5))
+    more = [{"articleNumber": "A", "numberOfItems": number} for number in (5, 4, 3)]
+    twice = shop.receive(both, {"lines": more, "finish": False})
+    assert [(row["rowNumber"], row["receivedNumberOfItems"]) for row in twice["purchaseOrderLines"]] == [("1", 5), ("2", 7)]
+
+
 def test_a_purchase_order_may_change_until_receiving_has_begun(shop: Shop) -> None:
     purchase_id = purchased(
         shop, advanced={"purchaseOrderStatusCreated": 200}, freeValues={"freeBoolean1": True}, inDate="2026-03-10"

@@ -1,5 +1,6 @@
 """What purchases cost: supplier invoices, landed costs, returns to suppliers, costing methods."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from erp.article_costs import set_by_hand
-from tests.activities.buying import LANDED, bill, buying, edit, enter, pool, today
+from tests.activities.buying import LANDED, OWED, bill, buying, edit, enter, pool, read, today
 from tests.activities.test_purchases import floor, ordered, place, status
 from tests.activities.test_reconciling import Clock, lose, stocked
 from tests.activities.test_revaluing import opened
@@ -15,7 +16,7 @@ from tests.erp.data import article, insert
 from tests.workflows.process import Processes, becomes
 from tests.workflows.reasons.articles import reaches_the_warehouse
 from tests.workflows.reasons.purchases import look
-from tests.workflows.reasons.world import Way, erp, seen_to
+from tests.workflows.reasons.world import Way, erp, mend_fortnox, seen_to, spoil_fortnox
 from tests.workflows.test_receive_purchase_order import ended, of
 from workflows import attributes, options
 from workflows.exchange_rates import FetchExchangeRates, RatesKey
@@ -90,6 +91,23 @@ async def without_a_number(p: Processes) -> None:
 async def its_number_is_written(p: Processes) -> None:
     [(number,)] = await p.shop.read("select fortnox_number from erp.supplier_invoice where merchant_id = :m")
     await edit(p.shop, number, purchase="PO-1")
+    await invoiced(p)
+
+
+async def at_an_impossible_rate(p: Processes) -> None:
+    """What Fortnox says of the invoice is nothing that could be kept."""
+    await came(p)
+    body = {"tenantId": p.shop.tenant, "purchase": "PO-1", "lines": [LINE | {"account": OWED}]}
+    number = (await p.shop.fortnox("POST", "supplier-invoices", body))["GivenNumber"]
+    told = (await p.shop.call_fortnox("GET", f"supplierinvoices/{number}")).json()
+    told["SupplierInvoice"]["CurrencyUnit"] = -1
+    await spoil_fortnox(p, "GET /3/supplierinvoices/*", "http", status=200, body=json.dumps(told))
+    await read(p.shop)
+
+
+async def its_rate_is_corrected(p: Processes) -> None:
+    await mend_fortnox(p)
+    await read(p.shop)
     await invoiced(p)
 
 
@@ -188,6 +206,7 @@ WAYS = {
     "supplier-return-impossible": Way(more_goes_back_than_came, a_smaller_quantity_is_written),
     "supplier-invoice-not-on-account": Way(on_another_account, coded_on_the_account, blocking=False),
     "supplier-invoice-without-purchase": Way(without_a_number, its_number_is_written, blocking=False),
+    "supplier-invoice-not-taken": Way(at_an_impossible_rate, its_rate_is_corrected, blocking=False),
     "supplier-invoice-changed": Way(changed_after_it_was_matched, it_was_meant, blocking=False),
     "standard-cost-missing": Way(without_standard_cost, it_is_written),
     "cost-implausible": Way(a_price_that_jumps, the_cost_is_set_by_hand, blocking=False),

@@ -1,4 +1,10 @@
-"""Reasons that a test of their own brings a process, or whoever was refused, into and out of."""
+"""Reasons that a test of their own brings a process, or whoever was refused, into and out of.
+
+Three of them no process can stand still for. A posting rule can be missing, and a preview outdated, only where a person books a
+revaluation: every other event has a rule that is built in, or a reason of its own. Their tests type the command that is refused,
+do what the remedy says, and type it again. While supplier invoices are off none is read, and a purchase waits for its invoice as
+it always does: the test shows that it goes on once they are on; `run-now` is what is refused meanwhile.
+"""
 
 from tests.workflows.reasons.world import Elsewhere
 
@@ -65,9 +71,9 @@ ELSEWHERE |= {
         "tests/workflows/test_flows.py::test_no_supplier_invoice_is_read_while_their_flow_is_off_and_all_are_when_it_is_on"
     ),
     "posting-rule-missing": Elsewhere(
-        "tests/activities/test_revaluing.py::test_goods_without_a_posting_rule_are_not_revalued_until_there_is_one"
+        "tests/starters/test_cli_cost.py::test_goods_without_a_posting_rule_are_not_revalued_until_the_rule_named_is_set"
     ),
     "preview-outdated": Elsewhere(
-        "tests/activities/test_revaluing.py::test_a_preview_that_is_outdated_is_refused_and_the_new_one_is_booked"
+        "tests/starters/test_cli_cost.py::test_a_preview_that_is_outdated_is_refused_and_the_new_one_is_booked"
     ),
 }
