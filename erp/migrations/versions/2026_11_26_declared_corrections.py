@@ -10,7 +10,7 @@ from alembic import op
 from erp.migrations.running import run_sql
 
 revision = "declared_corrections"
-down_revision = "corrected_costs"
+down_revision = "stock_deliveries"
 branch_labels = None
 depends_on = None
 
