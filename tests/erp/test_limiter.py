@@ -50,7 +50,7 @@ async def test_never_more_than_the_allowed_requests_fall_into_any_window(databas
         took = time.monotonic() - began
     assert len(seen) == 130
     assert most_in_any_window(seen, WINDOW) <= 25
-    assert took < WINDOW * 130 / 25 * 2.5
+    assert took < WINDOW * 130 / 5, "a loaded machine is slower; one that uses a fifth of what is allowed is wrong"
 
 
 async def test_merchants_and_systems_do_not_wait_for_each_other(database: TestDatabase, app: Database, erp: Database) -> None:
