@@ -71,7 +71,18 @@ async def report_of(
         value_after if run.settles else value_before,
         tuple(rows),
         tuple(
-            Booking(row.what, row.article, row.quantity, row.value, row.account, row.reason, row.transaction_no, row.by_people)
+            Booking(
+                row.what,
+                row.article,
+                row.quantity,
+                row.value,
+                row.account,
+                row.reason,
+                row.transaction_no,
+                row.by_people,
+                row.day,
+                row.stock_account,
+            )
             for row in booked
         ),
         tuple(

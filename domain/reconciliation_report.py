@@ -38,7 +38,8 @@ class Row:
 class Booking:
     """What was booked: a settlement, an adjustment of the warehouse, or a settlement taken back; signed as stock moves.
 
-    `by_people`: not by this run, but when a person approved it, since the file before.
+    `by_people`: not by this run, but when a person approved it, since the file before. `account` is the other side of
+    `stock_account`, which is None, as `day` is, where nothing is worth anything and so no voucher tells of it.
     """
 
     what: str
@@ -49,6 +50,8 @@ class Booking:
     reason: str
     transaction_no: int
     by_people: bool = False
+    day: date | None = None
+    stock_account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

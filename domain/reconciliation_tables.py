@@ -10,8 +10,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from domain.money import ZERO, rounded
-from domain.reconciliation_report import Booking, Report, Row, headline, total
-from domain.reconciliation_words import ACTS, BOOKED, KIND, MEANING, NOBODY, SOURCE, STATE
+from domain.reconciliation_report import Booking, Report, Row, Waiting, headline, total
+from domain.reconciliation_words import ACTS, BOOKED, KIND, MEANING, NOBODY, SOURCE, STATE, WAITS_FOR_ANOTHER
 from domain.reconciling import Why
 
 Cell = str | Decimal | int | date | datetime | None
@@ -126,15 +126,17 @@ def _stock_value(report: Report) -> Sheet:
 
 def _booked(report: Report) -> Sheet:
     says = (
-        "What this run booked, and what people have approved since the run before: inventory differences and their accounts."
-        " Plus: debit the stock account, credit the account named; minus: the other way round."
+        "What this run booked, and what people have approved since the run before: inventory differences and their accounts,"
+        " with the day of the voucher (verifikation) that carries them to the books."
     )
     columns = (
         "what",
         "article",
         "added to stock, pieces",
         f"added to stock value, {report.currency}",
-        "against account",
+        "debit account",
+        "credit account",
+        "accounting day",
         "reason",
         "booked by",
         "ledger transaction",
@@ -145,7 +147,12 @@ def _booked(report: Report) -> Sheet:
 def _booking(one: Booking) -> tuple[Cell, ...]:
     by = BY_PEOPLE if one.by_people else BY_RUN
     what = BOOKED.get(one.what, one.what)
-    return what, one.article, one.quantity, one.value, one.account, one.reason, by, one.transaction_no
+    sides: tuple[str | None, ...] = (one.stock_account, str(one.account))
+    if not one.value:
+        sides = (None, None)
+    elif one.value < 0:
+        sides = sides[::-1]
+    return what, one.article, one.quantity, one.value, *sides, one.day, one.reason, by, one.transaction_no
 
 
 def _booked_totals(booked: Sequence[Booking]) -> list[tuple[Cell, ...]]:
@@ -157,7 +164,7 @@ def _booked_totals(booked: Sequence[Booking]) -> list[tuple[Cell, ...]]:
             some = [one for one in booked if one.by_people == by_people]
             whole.insert(0, ("total", BY_PEOPLE if by_people else BY_RUN, some))
     return [
-        (name, None, sum((one.quantity for one in some), ZERO), total(one.value for one in some), None, None, by, None)
+        (name, None, sum((one.quantity for one in some), ZERO), total(one.value for one in some), *[None] * 4, by, None)
         for name, by, some in whole
     ]
 
@@ -169,14 +176,17 @@ def _approvals(report: Report) -> Sheet:
     )
     columns = ("number", "article", PIECES, f"value of it, {report.currency}", "since (UTC)", "state", "why", "approved by")
     rows: list[tuple[Cell, ...]] = [
-        (w.number, w.article, w.quantity, w.value, w.since, STATE.get(w.state, w.state), w.why, ", ".join(w.approvals))
-        for w in report.waiting
+        (w.number, w.article, w.quantity, w.value, w.since, _state(w), w.why, ", ".join(w.approvals)) for w in report.waiting
     ]
     totals: list[tuple[Cell, ...]] = []
     if rows:
         pieces = sum((w.quantity for w in report.waiting), ZERO)
         totals = [("total", None, pieces, total(w.value for w in report.waiting), None, None, None, None)]
     return Sheet("Approvals", says, columns, rows, totals)
+
+
+def _state(one: Waiting) -> str:
+    return WAITS_FOR_ANOTHER if one.approvals and one.state == "waiting" else STATE.get(one.state, one.state)
 
 
 def _classes(report: Report) -> Sheet:
@@ -242,9 +252,7 @@ def _differences(report: Report, name: str, says: str, rows: Sequence[Row], on_t
 
 def _became(report: Report) -> dict[tuple[str, str], str]:
     """What became of the differences that are booked here, by article and class."""
-    waiting = {
-        (each.article, str(Why.UNKNOWN)): f"number {each.number}: {STATE.get(each.state, each.state)}" for each in report.waiting
-    }
+    waiting = {(each.article, str(Why.UNKNOWN)): f"number {each.number}: {_state(each)}" for each in report.waiting}
     whys = {"unknown": Why.UNKNOWN, "adjustment": Why.ADJUSTED, "taken back": Why.ABSORBED}
     return waiting | {(each.article, str(whys[each.what])): "booked" for each in report.booked if not each.by_people}
 

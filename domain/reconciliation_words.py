@@ -47,6 +47,9 @@ STATE = {
     "seen": "seen, looked at again in the next run",
 }
 
+WAITS_FOR_ANOTHER = "waits for a second person"
+"""What was approved once, and needs another."""
+
 BOOKED = {
     "adjustment": "corrected by the warehouse",
     "unknown": "unknown difference (inventeringsdifferens)",

@@ -452,12 +452,19 @@ class Verdict(StrEnum):
 
 def judge(standing: Standing, now: datetime, tolerances: Tolerances) -> tuple[Verdict, str]:
     """Whether an unknown difference is booked, and why not."""
+    asks = _asks(standing, tolerances)
     if standing.seen_runs < 2 or now - standing.first_seen_at < tolerances.looks_apart:
         hours = tolerances.looks_apart.total_seconds() / 3600
-        return Verdict.LOOK_AGAIN, f"must stand in two looks {hours:g} hours apart"
+        then = f"; then a person decides: {asks}" if asks else ""
+        return Verdict.LOOK_AGAIN, f"must stand in two looks {hours:g} hours apart{then}"
+    return (Verdict.ASK, asks) if asks else (Verdict.BOOK, "it stood in two looks and is under every tolerance")
+
+
+def _asks(standing: Standing, tolerances: Tolerances) -> str:
+    """Why this difference is nothing to book unasked; empty when it is."""
     pieces, value = abs(standing.quantity), standing.value
     if value is None:
-        return Verdict.ASK, "nobody knows what a piece is worth: give the article a cost"
+        return "nobody knows what a piece is worth: give the article a cost"
     value = abs(value)
     for what, is_, most in (
         ("pieces", pieces, tolerances.pieces),
@@ -466,8 +473,8 @@ def judge(standing: Standing, now: datetime, tolerances: Tolerances) -> tuple[Ve
         ("in value of this article this month", standing.month_value + value, tolerances.month_value),
     ):
         if is_ > most:
-            return Verdict.ASK, f"{is_.normalize():f} {what}: more than the {most.normalize():f} that are booked unasked"
-    return Verdict.BOOK, "it stood in two looks and is under every tolerance"
+            return f"{is_.normalize():f} {what}: more than the {most.normalize():f} that are booked unasked"
+    return ""
 
 
 def too_much(stocked: int, emptied: int, to_change: Decimal, stock_value: Decimal, run_share: Decimal) -> str | None:

@@ -47,10 +47,18 @@ _LISTED = text(
 )
 _BOOKINGS = text(
     """
-    select what, article_number as article, quantity, value, account, reason, transaction_no, run_no is null as by_people
-    from erp.reconciliation_booking
-    where merchant_id = :merchant and (run_no = :run_no or (run_no is null and transaction_no > :after and transaction_no <= :up_to))
-    order by what, article_number, cause
+    select b.what, b.article_number as article, b.quantity, b.value, b.account, b.reason, b.transaction_no,
+      b.run_no is null as by_people, p.day, p.stock_account
+    from erp.reconciliation_booking b
+    left join lateral (
+      select min(p.accounting_date) as day, string_agg(distinct cast(r.account as text), ', ') filter (where r.account not in (
+          select o.account from erp.reconciliation_booking o
+          where o.merchant_id = b.merchant_id and o.transaction_no = b.transaction_no)) as stock_account
+      from erp.posting p join erp.posting_row r using (merchant_id, posting_no)
+      where p.merchant_id = b.merchant_id and p.transaction_no = b.transaction_no) p on true
+    where b.merchant_id = :merchant
+      and (b.run_no = :run_no or (b.run_no is null and b.transaction_no > :after and b.transaction_no <= :up_to))
+    order by b.what, b.article_number, b.cause
     """
 )
 _SETTLED_COST = text(

@@ -151,6 +151,12 @@ async def test_a_correction_with_a_cause_is_booked_once_on_its_account_and_repor
     answer = await shop.call_ongoing("GET", f"inventoryAdjustments?goodsOwnerId={shop.goods_owner}&isReported=false")
     assert answer.json() == []
     await again(shop.worker.reconcile.write_reconciliation_file, step)
+    [(content,)] = await shop.read("select content from erp.reconciliation_file where merchant_id = :m and name like '%.csv'")
+    booked = [line for line in bytes(content).decode("utf-8-sig").splitlines() if line.startswith("corrected by the warehouse")]
+    sides = {tuple(line.split(";")[1:6]) for line in booked}
+    assert sides == {
+        ("A", "-3", "-13,50", "4992", "1460"), ("A", "1", "4,50", "1460", "4990"), ("B", "-1", "-4,50", "4990", "1460"),
+    }  # fmt: skip
     settled, _ = await clock.run(timedelta(hours=1))
     assert settled == Settlement() and await parts(shop) == []
 

@@ -121,7 +121,7 @@ def column(some: Iterable[Any], place: int) -> Decimal:
 def test_every_total_is_the_sum_of_the_column_above_it(made: Report) -> None:
     for sheet in sheets(made):
         for whole in sheet.totals:
-            part = {"Classes": 0, "Booked": 6}.get(sheet.name)  # some totals are of a part of the rows: of which, says a column
+            part = {"Classes": 0, "Booked": 8}.get(sheet.name)  # some totals are of a part of the rows: of which, says a column
             mine = [row for row in sheet.rows if part is None or whole[part] in (None, row[part])]
             for place, figure in enumerate(whole):
                 if isinstance(figure, Decimal | int):
@@ -190,6 +190,26 @@ def test_each_difference_on_the_shelf_says_what_became_of_it() -> None:
     shown = table(made, "Differences")
     became = shown.columns.index("what became of it")
     assert [row[became] for row in shown.rows] == ["booked", "number 7: waits for a person", "not booked"]
+
+
+def test_a_booking_names_the_account_on_each_side_and_the_day_of_its_voucher() -> None:
+    day, sides = date(2026, 11, 25), ("debit account", "credit account", "accounting day")
+    less = Booking("unknown", "A", D(-1), D("-10.00"), 4991, "why", 40, day=day, stock_account="1460")
+    more = Booking("taken back", "A", D(1), D("10.00"), 4991, "why", 41, day=day, stock_account="1460")
+    worthless = Booking("unknown", "B", D(1), D("0.00"), 4991, "why", 42)
+    shown = table(report(booked=(less, more, worthless)), "Booked")
+    places = [shown.columns.index(side) for side in sides]
+    assert [tuple(row[place] for place in places) for row in shown.rows] == [
+        ("4991", "1460", day),
+        ("1460", "4991", day),
+        (None, None, None),
+    ]
+
+
+def test_what_one_person_approved_says_that_it_waits_for_another() -> None:
+    one = Waiting(7, "VAS-1", D(-40), D("-14400.00"), NOW, "waiting", "40 pieces", ("anna",))
+    shown = table(report(waiting=(one,)), "Approvals")
+    assert shown.rows[0][shown.columns.index("state")] == "waits for a second person"
 
 
 def test_what_people_approved_is_no_booking_of_the_run() -> None:

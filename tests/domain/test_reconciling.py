@@ -267,6 +267,16 @@ def test_adjustments_are_counters_and_a_plus_never_hides_a_minus() -> None:
     assert plan_adjustments(known, {BROKEN: D(2), FOUND: D(2)}, NOW, timedelta(0)) == ([], {}, [])
 
 
+def test_a_first_look_says_already_that_a_person_will_have_to_decide() -> None:
+    now = datetime(2026, 11, 25, 3, tzinfo=UTC)
+    said = judge(Standing(D(-60), D(10), now, 1), now, Tolerances())
+    assert said == (
+        Verdict.LOOK_AGAIN,
+        "must stand in two looks 12 hours apart; then a person decides: 60 pieces: more than the 5 that are booked unasked",
+    )
+    assert judge(Standing(D(-3), D(10), now, 1), now, Tolerances())[1] == "must stand in two looks 12 hours apart"
+
+
 def test_an_adjustment_that_shrinks_is_believed_only_when_two_looks_agree() -> None:
     known = {BROKEN: Adjusted(D(5), 1)}
     assert plan_adjustments(known, {}, NOW, LIMIT) == ([], {BROKEN: D(0)}, [])
