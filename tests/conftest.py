@@ -22,6 +22,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import make_url, text
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from erp.migrate import LOGINS, engine_for, prepare_async
@@ -196,8 +197,27 @@ async def skipping(key_ring: KeyRing) -> AsyncIterator[WorkflowEnvironment]:
     await asyncio.sleep(0.3)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def emptied(temporal_server: TemporalServer) -> AsyncIterator[None]:
+    """Nothing of another module runs on the server: its database is gone, and what tries in vain keeps workers from ending."""
+    client = await Client.connect(temporal_server.address)
+    await _empty(client)
+    yield
+    await _empty(client)
+    await asyncio.sleep(0.3)
+
+
+async def _empty(client: Client) -> None:
+    async for schedule in await client.list_schedules():
+        with contextlib.suppress(RPCError):
+            await client.get_schedule_handle(schedule.id).delete()
+    async for left in client.list_workflows('ExecutionStatus = "Running"'):
+        with contextlib.suppress(RPCError):
+            await client.get_workflow_handle(left.id).terminate("its tests are over")
+
+
 @pytest.fixture(scope="module")
-def settings(database: TestDatabase, temporal_server: TemporalServer, key_ring: KeyRing) -> Settings:
+def settings(database: TestDatabase, temporal_server: TemporalServer, emptied: None, key_ring: KeyRing) -> Settings:
     """Everything a process needs against this module's database, with waiting times cut to seconds."""
     return Settings.from_environment(
         database.environment()

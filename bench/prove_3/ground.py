@@ -50,7 +50,7 @@ class Ground:
 
     async def unclean(self) -> list[str]:
         """What `verify --online` finds, over all merchants."""
-        warehouse, accounting = self.workers[0].connections
+        warehouse, accounting = self.workers[0].connections[:2]
         online = Online(self.workers[0].database, warehouse, accounting)
         report = await verify(self.verifying, online=online, temporal=None)
         return [
