@@ -251,7 +251,8 @@ class Reconcile:
         async with self._database.merchant(run.merchant) as session:
             content = await stock_files.stock_file(session, run.merchant, run.input_hash)
         assert content is not None
-        file = believe(content, merchant, client.goods_owner_id, run.started_at, None)
+        # It was believed when it was taken: its age is not judged again, however long the run takes to begin.
+        file = believe(content, merchant, client.goods_owner_id, run.cut_at or run.started_at, None)
         return await self._by_their_ids(merchant, run, file)
 
     async def _by_their_ids(self, merchant: Merchant, run: Run, file: StockFile) -> tuple[dict[int, Decimal], list[Unmatched]]:

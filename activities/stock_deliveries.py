@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import stat
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -30,6 +29,8 @@ from erp.merchants import Merchant, is_connected
 from erp.stock_deliveries import Delivered
 
 FOLDER, SFTP = "folder", "sftp"
+LARGEST_TOLD = 2**63 - 1
+"""A size that a stranger says is kept, and a column holds no more."""
 CLOCKS = timedelta(seconds=60)
 """What was changed so shortly before it was read may be changed again and look the same: times are whole seconds."""
 
@@ -75,7 +76,9 @@ class StockDeliveries:
         try:
             async with self._sftp.using(who) as (_, client), client.open() as there:
                 files = [
-                    Delivery(SFTP, clean(each.name), each.size, each.modified_at, lambda each=each: there.read(each))  # type: ignore[misc]
+                    Delivery(
+                        SFTP, clean(each.name), min(each.size, LARGEST_TOLD), each.modified_at, lambda each=each: there.read(each)
+                    )  # type: ignore[misc]
                     for each in await there.files()
                 ]
                 return list(dict(found + await look.through(files)).items())  # the same file may lie in both
@@ -150,6 +153,9 @@ class _Look:
             if before := taken.get(now.sha256):
                 async with self._database.merchant(self._who) as session:
                     await stock_deliveries.note(session, self._who, replace(now, content_hash=before.content_hash))
+                    await close_note(
+                        session, self._who, "stock-file", file.label, "stock-file-refused", "a copy of one that was taken"
+                    )
                 return _running(before)
             try:
                 return await self.take(content, file.label, now)
@@ -209,12 +215,19 @@ def _in_folder(folder: Path) -> list[Delivery]:
         raise Refused("settings-wrong", f"reconciliation.file_folder {folder}: {fault.strerror}: make or mount it") from None
     found = []
     for path in paths:
-        with suppress(FileNotFoundError):  # moved meanwhile
+        if path.name.startswith("."):
+            continue
+        read = lambda path=path: asyncio.to_thread(_read, path)  # noqa: E731
+        try:
             seen = path.stat()
-            if stat.S_ISREG(seen.st_mode) and not path.name.startswith("."):
-                at = datetime.fromtimestamp(int(seen.st_mtime), UTC)
-                read = lambda path=path: asyncio.to_thread(_read, path)  # noqa: E731
-                found.append(Delivery(FOLDER, clean(path.name), seen.st_size, at, read))
+        except FileNotFoundError:  # moved meanwhile
+            continue
+        except OSError:  # its reading fails too, and it is listed with why
+            found.append(Delivery(FOLDER, clean(path.name), 0, datetime.fromtimestamp(0, UTC), read))
+            continue
+        if stat.S_ISREG(seen.st_mode):
+            at = datetime.fromtimestamp(int(seen.st_mtime), UTC)
+            found.append(Delivery(FOLDER, clean(path.name), seen.st_size, at, read))
     return found
 
 

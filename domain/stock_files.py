@@ -36,6 +36,7 @@ LARGEST_FILE = 256 * 1024 * 1024
 LONGEST_LINE = 10_000
 FUTURE = timedelta(minutes=5)
 
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _MARKS = {"utf-8": b"\xef\xbb\xbf", "utf-16": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
 
 
@@ -96,8 +97,8 @@ class StockFile:
 
 
 def no(reason: str) -> Refused:
-    """A refusal of a file."""
-    return Refused("stock-file-refused", reason)
+    """A refusal of a file. It quotes what a stranger wrote, and so is made fit to be kept and shown."""
+    return Refused("stock-file-refused", "".join(sign if sign.isprintable() else "?" for sign in reason))
 
 
 def read_text_file(data: bytes, dialect: Dialect, awaited: Awaited) -> StockFile:
@@ -193,8 +194,10 @@ def _quantity(words: str, mark: str, number: int) -> Decimal:
 def _from_json(words: str, awaited: Awaited) -> StockFile:
     try:
         data = json.loads(words, parse_float=Decimal, parse_int=Decimal, parse_constant=_never, object_pairs_hook=_once)
-    except ValueError as error:
-        raise no(f"not JSON, or cut: {error}") from None
+    except RecursionError:
+        raise no("not JSON of a stock file: it is nested too deep") from None
+    except (ValueError, ArithmeticError) as error:
+        raise no(f"not JSON, or cut: {str(error) or 'a number without measure'}") from None
     if not isinstance(data, dict) or not isinstance(data.get("articles"), list):
         raise no("there is no list of articles")
     if data.get("complete") is not True:
@@ -209,7 +212,7 @@ def _from_json(words: str, awaited: Awaited) -> StockFile:
         quantity = row.get("quantity")
         if not isinstance(quantity, Decimal) or not 0 <= quantity < 10**10 or quantity != round(quantity, 4):
             raise no(f"row {number}: the quantity {str(quantity)[:30]} is not a number of pieces")
-        wanted.append((row["article"], quantity))
+        wanted.append((row["article"], abs(round(quantity, 4))))
     return _believed(str(data.get("goodsOwner", "")), str(data.get("cut", "")), wanted, awaited)
 
 
@@ -240,6 +243,8 @@ def _believed(goods_owner: str, cut: str, rows: Iterable[tuple[str, Decimal]], a
     for article, quantity in rows:
         if not article or len(article) > 50:
             raise no(f"an article number is empty or too long: {article[:60]!r}")
+        if _UNREADABLE.search(article):
+            raise no(f"an article number holds a sign that is none: {article!r}")
         if article in quantities:
             raise no(f"article {article} stands twice")
         quantities[article] = quantity

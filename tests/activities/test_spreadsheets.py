@@ -1,7 +1,10 @@
 """Spreadsheets: delivered ones are believed whole or refused, our own say the same as the report and can do nothing."""
 
 import io
+import tracemalloc
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -82,3 +85,45 @@ def test_no_text_of_a_spreadsheet_acts(word: str) -> None:
     evil = report(rows=(difference(word, name=word, document=word, cause=word),))
     page = load_workbook(io.BytesIO(as_xlsx(evil)))["Differences"]
     assert [cell.data_type for cell in page[3]][:3] == ["s", "s", "s"]
+
+
+def changed(name: str, how: Callable[[bytes], bytes], table: list[list[Any]] = TABLE) -> bytes:
+    """A delivered spreadsheet with one of its parts changed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(write_table(table))) as packed, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as again:
+        for item in packed.infolist():
+            content = packed.read(item)
+            again.writestr(item.filename, how(content) if item.filename.endswith(name) else content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda sheet: sheet[: len(sheet) // 2],
+        lambda sheet: sheet.replace(b"<v>77</v>", b"<v>many</v>"),
+        lambda sheet: sheet.replace(b'r="A1"', b'r="!!"'),
+    ],
+)
+def test_a_spreadsheet_whose_sheet_is_damaged_inside_is_refused(how: Callable[[bytes], bytes]) -> None:
+    data = changed("sheet1.xml", how)
+    with pytest.raises(Refused, match="not a spreadsheet, or cut"):
+        read_stock_file(data, XLSX, AWAITED)
+
+
+def test_a_spreadsheet_whose_packing_is_damaged_is_refused() -> None:
+    whole = write_table(TABLE)
+    for at in range(30, len(whole), 11):
+        with suppress(Refused):
+            read_stock_file(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :], XLSX, AWAITED)
+
+
+def test_a_cell_far_to_the_right_does_not_make_every_row_as_wide() -> None:
+    many = [[f"N-{n}", n] for n in range(2000)]
+    wide = write_table([*TABLE[:4], [*TABLE[4], *[None] * 16_000, "far"], *TABLE[5:-1], *many, ["#end", 2003]])
+    tracemalloc.start()
+    try:
+        assert len(read_stock_file(wide, XLSX, AWAITED).quantities) == 2003
+        assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

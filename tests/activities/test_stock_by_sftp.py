@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
@@ -236,3 +237,61 @@ async def test_eight_looks_at_once_make_one_run(shop: Shop, clock: Clock, server
     found = await asyncio.gather(*(clock.plan("file") for _ in range(8)))
     assert {tuple(step.run_no for step in steps) for steps in found} == {(1,)}
     assert len(await shop.read(RUNS)) == 1 and len(await shop.read(NOTES)) == 1
+
+
+async def test_one_poisoned_file_does_not_stop_the_others(shop: Shop, clock: Clock, server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "delivered"
+    folder.mkdir()
+    await stocked(shop, file_folder=str(folder), file_dialect={"format": "json"})
+    await connected(shop, server)
+    whole = {"goodsOwner": shop.goods_owner, "cut": clock.now.isoformat(), "rows": 1, "complete": True}
+    for article, name in (("A\0B", "0-zero.json"), ("A\ud800", "1-half.json"), ("A", "9-good.json")):
+        server.put(name, json.dumps(whole | {"articles": [{"article": article, "quantity": 1}]}))
+    server.put("2-owner.json", json.dumps(whole | {"goodsOwner": "\0\ud800", "articles": [{"article": "A", "quantity": 1}]}))
+    server.put("3-deep.json", "[" * 200_000)
+    (folder / "0-round.json").symlink_to(folder / "0-round.json")
+    (folder / os.fsdecode(b"1-\xff.json")).write_text("{}")
+    assert len(await clock.plan("file")) == 1
+    notes = dict(await shop.read(NOTES))
+    names = ["0-zero.json", "1-half.json", "2-owner.json", "3-deep.json"]
+    assert sorted(notes) == ["0-round.json", "1- .json", *(f"sftp:{name}" for name in names)]
+    assert await clock.plan("file") != [] and len(await shop.read(RUNS)) == 1
+
+
+async def test_a_size_that_no_file_has_is_refused_like_any_other(shop: Shop, clock: Clock, server: Server) -> None:
+    await stocked(shop)
+    await connected(shop, server)
+    server.put("endless.csv", "x")
+    server.put("stock.csv", stock_file(shop, WHOLE, clock.now))
+    server.sizes = {"endless.csv": 2**64 - 1}
+    assert len(await clock.plan("file")) == 1
+    [(document, detail)] = await shop.read(NOTES)
+    assert document == "sftp:endless.csv" and "more than" in detail
+
+
+async def test_a_file_that_was_taken_at_the_last_moment_is_compared_all_the_same(
+    shop: Shop, clock: Clock, server: Server
+) -> None:
+    await stocked(shop)
+    await connected(shop, server)
+    clock.now -= timedelta(minutes=20)  # the first attempt's time: the server was away for so long
+    server.put("stock.csv", stock_file(shop, {"A": 998, "B": 1000, "C": 1000}, clock.now - timedelta(hours=35, minutes=50)))
+    [step] = await clock.plan("file")
+    await clock.reconcile(step)
+    assert await parts(shop) != []
+
+
+async def test_what_was_said_of_a_half_file_is_over_when_it_is_a_copy_of_one_that_was_taken(
+    shop: Shop, clock: Clock, server: Server
+) -> None:
+    await stocked(shop)
+    await connected(shop, server)
+    whole = stock_file(shop, WHOLE, clock.now)
+    server.put("a.csv", whole)
+    assert len(await clock.plan("file")) == 1
+    server.put("b.csv", whole[:-9])
+    await clock.plan("file")
+    assert len(await shop.read(NOTES)) == 1
+    server.put("b.csv", whole)
+    await clock.plan("file")
+    assert await shop.read(NOTES) == []

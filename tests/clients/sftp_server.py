@@ -31,6 +31,8 @@ class Server:
     opened: list[str] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """What the list of the folder claims, by name, where it is not so."""
     while_reading: Callable[[Path], Any] = lambda _: None
     _listening: asyncssh.SSHAcceptor | None = None
 
@@ -104,6 +106,12 @@ class _Files(asyncssh.SFTPServer):
         assert pflags == asyncssh.FXF_READ, "nothing is written over there"
         self._server.opened.append(os.path.basename(path).decode())
         return super().open(path, pflags, attrs)
+
+    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        async for entry in super().scandir(path):
+            name = os.fsdecode(entry.filename)
+            entry.attrs.size = self._server.sizes.get(name, entry.attrs.size)
+            yield entry
 
     async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         got = super().read(file_obj, offset, size)

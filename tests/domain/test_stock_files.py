@@ -185,3 +185,35 @@ def test_an_unusable_dialect_is_refused(wrong: dict[str, str]) -> None:
 
 def test_age_is_a_setting() -> None:
     assert read(csv_file(cut="2026-11-23T22:00:00+01:00"), awaited=Awaited(77, NOW, timedelta(days=7))).quantities
+
+
+JSON = Dialect(format="json")
+
+
+def of_json(article: str = '"A"', quantity: str = "1", owner: str = "77") -> bytes:
+    """A file as somebody may have typed it: its values are JSON as it stands."""
+    rows = f'[{{"article": {article}, "quantity": {quantity}}}]'
+    return f'{{"goodsOwner": {owner}, "cut": "2026-11-25T21:00:00Z", "rows": 1, "complete": true, "articles": {rows}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (of_json(article=r'"A\u0000B"'), "a sign that is none"),
+        (of_json(article=r'"A\ud800B"'), "a sign that is none"),
+        (of_json(owner=r'"\u0000\ud800"'), "owner ??, and not of 77"),
+        (of_json(quantity="1e99999999999999999999"), "not JSON"),
+        (b"[" * 200_000, "too deep"),
+        (b'{"a":' * 200_000, "too deep"),
+    ],
+)
+def test_json_that_is_made_to_break_its_reader_is_refused_in_words_that_can_be_kept(data: bytes, why: str) -> None:
+    told = refusal(data, JSON)
+    assert why in told and told.isprintable()
+
+
+@pytest.mark.parametrize("nothing", ["0e-99999999", "0e99999999", "-0", "0." + "0" * 9000])
+def test_nothing_is_nothing_however_it_is_written(nothing: str) -> None:
+    found = read(of_json(quantity=nothing), JSON)
+    assert {str(quantity) for quantity in found.quantities.values()} == {"0.0000"}
+    assert found.content_hash == read(of_json(quantity="0"), JSON).content_hash
