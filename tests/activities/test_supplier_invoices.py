@@ -48,6 +48,7 @@ from tests.activities.buying import (
 )
 from tests.activities.test_purchases import calm, change, floor, notes, ordered, status
 from tests.activities.world import HOW_OFTEN, Shop, again, new_shop
+from tests.erp.data import insert
 
 D = Decimal
 BOOKS = ("G1", "G2", "G3", "G4", "L1", "L2", "L3", "V2", "V3")
@@ -746,6 +747,42 @@ async def test_a_landed_cost_below_zero_names_the_booked_one_that_it_corrects(sh
     await match(shop, key)
     assert await pool(shop, "N") == (11, 120)
     await refused("LC-2 is a correction itself. Name the one that it corrects, LC-1", amount=-5, corrects="LC-2")
+
+
+async def test_two_corrections_at_once_do_not_take_back_more_than_was_laid(shop: Shop) -> None:
+    await buying(shop, "N", landed_cost_account=LANDED)
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    cost: dict[str, Any] = {"purchases": ["PO-1"], "amount": D(30)}
+    await enter(shop, "landed_cost", landed_cost_number="LC-1", **cost)
+    await match(shop, key)
+    back = cost | {"merchant_id": shop.merchant, "entered_by": "anna", "reason": "test", "amount": -20, "corrects": "LC-1"}
+    began = "set transaction isolation level repeatable read"
+    async with shop.erp.engine.connect() as one, shop.erp.engine.connect() as other:
+        for session in (one, other):
+            await session.execute(text(began))
+            await session.execute(text("select count(*) from erp.landed_cost"))
+        await insert(one, "erp.landed_cost", back | {"landed_cost_number": "LC-2"})
+        await one.commit()
+        with pytest.raises(Exception, match="could not serialize|more is taken back"):
+            await insert(other, "erp.landed_cost", back | {"landed_cost_number": "LC-3"})
+        await other.rollback()
+    sums = "select sum(amount) from erp.landed_cost where merchant_id = :m and corrects is not null"
+    assert await shop.read(sums) == [(-20,)]
+
+
+async def test_a_correction_upwards_that_may_still_be_withdrawn_makes_no_room_for_one_downwards(shop: Shop) -> None:
+    await buying(shop, "N", landed_cost_account=LANDED)
+    key = await bought(shop, [ordered("N", 10, 10)], {1: 10})
+    cost: dict[str, Any] = {"purchases": ["PO-1"], "amount": D(30)}
+    await enter(shop, "landed_cost", landed_cost_number="LC-1", **cost)
+    await match(shop, key)
+    await enter(shop, "landed_cost", landed_cost_number="LC-2", **cost | {"amount": 100, "corrects": "LC-1"})
+    with pytest.raises(Exception, match="more is taken back than is left of LC-1: at most 30"):
+        await enter(shop, "landed_cost", landed_cost_number="LC-3", **cost | {"amount": -130, "corrects": "LC-1"})
+    await match(shop, key)
+    await enter(shop, "landed_cost", landed_cost_number="LC-3", **cost | {"amount": -130, "corrects": "LC-1"})
+    await match(shop, key)
+    assert await pool(shop, "N") == (10, 100)
 
 
 async def test_no_more_goes_back_on_a_purchase_than_came_on_it(shop: Shop) -> None:
