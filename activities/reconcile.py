@@ -416,6 +416,7 @@ class Reconcile:
         async with self._connections.using(step.merchant) as (merchant, _):
             async with self._database.merchant(step.merchant) as session:
                 if run.state == "running":
+                    await reconciliation_runs.one_file_at_a_time(session, step.merchant)
                     if not run.settles:
                         await self._worth_now(session, merchant, run)
                     covered_by = await covering(session, run)

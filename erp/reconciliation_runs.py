@@ -98,6 +98,7 @@ _COVERED = text(
     order by 1
     """
 )
+_ONE_FILE = text("select pg_advisory_xact_lock(hashtext('lagerbro.reconciliation-file'), hashtext(cast(:merchant as text)))")
 _FILE = text(
     """
     insert into erp.reconciliation_file (merchant_id, run_no, format, name, content, sha256)
@@ -203,6 +204,11 @@ async def covers(connection: Session, run: Run) -> tuple[date, ...]:
 async def last_days(connection: Session, run: Run) -> list[Any]:
     """The thirty days up to the run's own: value of differences and of the explained part, by the newest run of each day."""
     return await rows(connection, _DAYS, merchant=run.merchant, day=run.for_date, run_no=run.run_no)
+
+
+async def one_file_at_a_time(connection: Session, merchant: str) -> None:
+    """Wait until no other run of the merchant writes its file: what that one lists is then known, and is not listed again."""
+    await connection.execute(_ONE_FILE, {"merchant": merchant})
 
 
 async def save_file(connection: Session, run: Run, format: str, name: str, content: bytes) -> None:

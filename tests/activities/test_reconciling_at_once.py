@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from activities.reconcile import Decision, Step, Wish
 from tests.activities.test_reconciling import ENTRIES, Clock, adjust, clock, lose, parts, stocked, waits
@@ -123,3 +124,26 @@ async def test_days_on_which_the_clock_is_put_forward_or_back_have_one_file_each
 
 async def _owed(shop: Shop, at: datetime) -> list[Any]:
     return list(await again(shop.worker.reconcile.plan_reconciliation, Wish(shop.merchant, at, f"daily/{at}", "daily")))
+
+
+async def test_what_people_approved_is_in_one_file_when_two_runs_end_at_once(shop: Shop, clock: Clock) -> None:
+    number = await waits(shop, clock)
+    said = await again(shop.worker.reconcile.decide_difference, Decision(shop.merchant, number, "anna", "counted", clock.now))
+    assert said.outcome == "booked"
+    clock.now += timedelta(hours=1)
+    steps = []
+    for kind in ("daily", "on-demand"):
+        [step] = await clock.plan(kind)
+        while not (await again(shop.worker.reconcile.compare_stock, step)).done:
+            continue
+        await again(shop.worker.reconcile.settle_differences, step)
+        steps.append(step)
+    daily, other = (w.reconcile.write_reconciliation_file(s) for w, s in zip(shop.workers, steps, strict=False))
+    async with shop.worker.database.merchant(shop.merchant) as session:  # the day's run has read, and cannot end yet
+        await session.execute(text("select 1 from bridge.reconciling where merchant_id = :m for update"), {"m": shop.merchant})
+        ends = asyncio.gather(daily)
+        later = asyncio.gather(other)
+        await asyncio.wait({ends, later}, timeout=3, return_when=asyncio.FIRST_COMPLETED)
+    await together(ends, later)
+    files = await shop.read("select content from erp.reconciliation_file where merchant_id = :m and format = 'csv'")
+    assert [bytes(content).decode().count("approved by anna") for (content,) in files if b"approved by anna" in content] == [1]
