@@ -1,5 +1,6 @@
 """The one file of a run: made from the tables, written once under its name."""
 
+import tempfile
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -142,8 +143,14 @@ def write_once(folder: Path, name: str, content: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / name
     if not target.exists() or target.read_bytes() != content:
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.chmod(0o444)
-        part.replace(target)
+        # A name of its own for each attempt: two at once would write into what the other has put in place already.
+        handle, part = tempfile.mkstemp(suffix=".part", prefix=f".{name}.", dir=folder)
+        try:
+            with open(handle, "wb") as out:
+                out.write(content)
+            Path(part).chmod(0o444)
+            Path(part).replace(target)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
     return target

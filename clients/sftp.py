@@ -185,6 +185,8 @@ class SftpClient:
             failure = _no(f"{where} does not agree with us, who were given its host key {_print_of(self._host_key)}: {words}")
         except asyncssh.PermissionDenied:
             failure = _no(f"{where} refuses the {'password' if self._private_key is None else 'private key'} of the user")
+        except UnicodeError:  # before anything is asked for
+            failure = Rejected(f"{where}: the host cannot be the name of a computer", status=UNREAD)
         except (TimeoutError, OSError, asyncssh.Error) as error:
             words = clean(str(error), [self._username]) or type(error).__name__
             failure = Unavailable(f"{where}: no connection: {words}", outcome_unknown=False)

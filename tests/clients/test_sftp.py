@@ -197,3 +197,10 @@ def test_a_private_key_that_cannot_be_used_is_said_without_its_text() -> None:
             read_private_key(given)
         assert given not in str(refused.value) and refused.value.__cause__ is None and refused.value.__context__ is None
     assert PASSWORD not in repr(read_private_key(pem(USER_KEY)))
+
+
+@pytest.mark.parametrize("host", ["sftp..warehouse.se", "w" * 70 + ".se"])
+async def test_a_host_that_is_no_name_is_said_to_be_wrong_and_not_waited_for(server: Server, host: str) -> None:
+    with pytest.raises(Rejected, match="cannot be the name of a computer"):
+        async with server.client(host=host).open():
+            pass
