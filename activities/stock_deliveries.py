@@ -11,6 +11,7 @@ import stat
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from temporalio import activity
@@ -76,9 +77,7 @@ class StockDeliveries:
         try:
             async with self._sftp.using(who) as (_, client), client.open() as there:
                 files = [
-                    Delivery(
-                        SFTP, clean(each.name), min(each.size, LARGEST_TOLD), each.modified_at, lambda each=each: there.read(each)
-                    )  # type: ignore[misc]
+                    Delivery(SFTP, clean(each.name), min(each.size, LARGEST_TOLD), each.modified_at, partial(there.read, each))
                     for each in await there.files()
                 ]
                 return list(dict(found + await look.through(files)).items())  # the same file may lie in both

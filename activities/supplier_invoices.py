@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from temporalio import activity
 
 from activities.connections import Connections
-from clients.errors import NotFound, Unreadable
+from clients.errors import NotFound, Rejected, Unauthorised, Unreadable
 from clients.fortnox import FortnoxClient, SupplierInvoice
 from domain.errors import Refused
 from domain.flows import SUPPLIER_INVOICES
@@ -117,11 +117,14 @@ class SupplierInvoices:
             async with self._database.merchant(who) as session:
                 await kept.seen(session, who, number)
                 await close_notes(session, who, KIND, str(number), [kept.NOT_TAKEN], "lagerbro")
-        except (*NEVER_KEPT, ArithmeticError, ValueError, Unreadable) as why:
+        except Unauthorised:
+            raise
+        except (*NEVER_KEPT, ArithmeticError, ValueError, Unreadable, Rejected) as why:
             if isinstance(why, Unreadable) and activity.info().attempt < SURELY:
                 raise
             async with self._database.merchant(who) as session:
                 words = f"supplier invoice {number}: {str(why).splitlines()[0] if str(why) else type(why).__name__}"
+                await kept.seen(session, who, number)  # its turn is over: of many without a purchase all come round
                 await open_exception(session, who, KIND, str(number), kept.NOT_TAKEN, words, False)
         return False
 

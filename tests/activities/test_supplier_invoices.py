@@ -694,6 +694,39 @@ async def test_an_invoice_that_cannot_be_read_again_and_again_is_listed_and_one_
     assert (await read(shop), await shop.read(f"{NOT_TAKEN} and merchant_id = :m")) == (1, [])
 
 
+async def test_an_invoice_that_fortnox_refuses_to_show_is_listed_and_the_others_are_read(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 20, 10)], {1: 20})
+    first, last = await registered(shop, line("N", 10, 10)), await registered(shop, line("N", 10, 10))
+    body = json.dumps({"ErrorInformation": {"error": 1, "message": "Ett internt fel har uppst\u00e5tt.", "code": 2000134}})
+    async with shop.fortnox.fault(f"GET /3/supplierinvoices/{first}", "http", None, status=400, body=body):
+        assert await read(shop) == 1
+    assert await invoice_state(shop, last) == ("parked", None)
+    assert [document for document, _ in await shop.read(f"{NOT_TAKEN} and merchant_id = :m")] == [str(first)]
+    await move_on(shop)
+    assert (await read(shop), await shop.read(f"{NOT_TAKEN} and merchant_id = :m")) == (1, [])
+
+
+async def test_one_without_a_purchase_that_cannot_be_read_does_not_stay_first_in_the_row(shop: Shop) -> None:
+    await buying(shop, "N")
+    await bought(shop, [ordered("N", 20, 10)], {1: 20})
+    first = await registered(shop, line("N", 10, 10))
+    told = (await shop.call_fortnox("GET", f"supplierinvoices/{first}")).json()
+    invoice = told["SupplierInvoice"]
+    invoice |= {"YourReference": "", "OurReference": "", "ExternalInvoiceNumber": "", "Comments": ""}
+    where = f"GET /3/supplierinvoices/{first}"
+    async with shop.fortnox.fault(where, "http", None, status=200, body=json.dumps(told)):
+        await read(shop)
+    assert await invoice_state(shop, first) == ("no-purchase", None)
+    invoice["CurrencyUnit"] = -1
+    before = "select min(read_at) from erp.supplier_invoice where merchant_id = :m and fortnox_number = :n"
+    [(read_at,)] = await shop.read(before, n=first)
+    async with shop.fortnox.fault(where, "http", None, status=200, body=json.dumps(told)):
+        await read(shop)
+    assert [number for number, _ in await shop.read(f"{NOT_TAKEN} and merchant_id = :m")] == [str(first)]
+    assert (await shop.read(before, n=first))[0][0] > read_at
+
+
 async def move_on(shop: Shop) -> None:
     """A day passes: what Fortnox says has changed since then is nothing."""
     async with shop.worker.database.merchant(shop.merchant) as session:
