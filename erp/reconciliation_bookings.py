@@ -47,17 +47,21 @@ _LISTED = text(
 )
 _BOOKINGS = text(
     """
+    with b as materialized (
+      select what, article_number, cause, quantity, value, account, reason, transaction_no, run_no
+      from erp.reconciliation_booking where merchant_id = :merchant
+        and (run_no = :run_no or (run_no is null and transaction_no > :after and transaction_no <= :up_to))),
+    sides as materialized (select distinct transaction_no, account from b),
+    p as materialized (
+      select p.transaction_no, min(p.accounting_date) as day,
+        string_agg(distinct cast(r.account as text), ', ') filter (where s.account is null) as stock_account
+      from erp.posting p join erp.posting_row r using (merchant_id, posting_no)
+      left join sides s on s.transaction_no = p.transaction_no and s.account = r.account
+      where p.merchant_id = :merchant and p.transaction_no in (select transaction_no from sides)
+      group by 1)
     select b.what, b.article_number as article, b.quantity, b.value, b.account, b.reason, b.transaction_no,
       b.run_no is null as by_people, p.day, p.stock_account
-    from erp.reconciliation_booking b
-    left join lateral (
-      select min(p.accounting_date) as day, string_agg(distinct cast(r.account as text), ', ') filter (where r.account not in (
-          select o.account from erp.reconciliation_booking o
-          where o.merchant_id = b.merchant_id and o.transaction_no = b.transaction_no)) as stock_account
-      from erp.posting p join erp.posting_row r using (merchant_id, posting_no)
-      where p.merchant_id = b.merchant_id and p.transaction_no = b.transaction_no) p on true
-    where b.merchant_id = :merchant
-      and (b.run_no = :run_no or (b.run_no is null and b.transaction_no > :after and b.transaction_no <= :up_to))
+    from b left join p using (transaction_no)
     order by b.what, b.article_number, b.cause
     """
 )

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.reconcile import Decision, Settlement, Step, Wish, Written
 from domain.difference_decisions import TABLE, DifferenceDecision, DifferenceSituation, too_late
 from domain.errors import Refused
-from erp import settlements
+from erp import reconciliation_bookings, reconciliation_runs, settlements
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.erp.data import article, insert, line, open_stock
 
@@ -648,3 +649,25 @@ async def test_a_day_in_the_picture_stays_what_its_own_file_said(shop: Shop, clo
     _, explained, other, whole, _ = files[0][0].split(";")
     assert D(explained.replace(",", ".")) > 0 and D(other.replace(",", ".")) == D("9.00")
     assert D(whole.replace(",", ".")) == D(explained.replace(",", ".")) + D("9.00")
+
+
+async def test_a_run_that_has_booked_thousands_lists_them_in_a_moment(shop: Shop, clock: Clock) -> None:
+    await stocked(shop, looks_apart_hours=0)
+    await lose(shop, "A", 998)
+    await clock.run()
+    await clock.run(timedelta(hours=1))
+    many = """
+        insert into erp.reconciliation_booking (merchant_id, cause, run_no, what, article_number, warehouse, quantity, value, account,
+          reason, transaction_no)
+        select merchant_id, cause || '/' || n, run_no, what, article_number, warehouse, quantity, value, account, reason, transaction_no
+        from erp.reconciliation_booking, generate_series(1, 7000) n where merchant_id = :m
+        """
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        await session.execute(text(many), {"m": shop.merchant})
+    [(run_no,)] = await shop.read("select distinct run_no from erp.reconciliation_booking where merchant_id = :m")
+    async with shop.worker.database.merchant(shop.merchant) as session:
+        run = await reconciliation_runs.load_run(session, shop.merchant, run_no)
+        assert run is not None
+        await session.execute(text("set local statement_timeout = '2s'"), {})
+        found = await reconciliation_bookings.bookings_in(session, run)
+    assert len(found) == 7001 and {each.stock_account for each in found} == {"1460"}
