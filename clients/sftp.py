@@ -69,7 +69,12 @@ class SftpFolder:
             if name.startswith("."):
                 continue
             if _is_name(name) and (attrs.type == FILEXFER_TYPE_UNKNOWN or attrs.size is None or attrs.mtime is None):
-                attrs = await self._sftp.lstat(posixpath.join(self._path, name))  # a server that lists names alone
+                try:  # a server that lists names alone
+                    attrs = await self._sftp.lstat(posixpath.join(self._path, name))
+                except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):  # it has gone meanwhile
+                    continue
+                except asyncssh.SFTPPermissionDenied:  # a matter of this file: its reading says so
+                    attrs = asyncssh.SFTPAttrs()
             if attrs.type not in (FILEXFER_TYPE_REGULAR, FILEXFER_TYPE_UNKNOWN) or str(entry.longname)[:1] in ("d", "l"):
                 continue
             found.append(RemoteFile(name, attrs.size or 0, datetime.fromtimestamp(attrs.mtime or 0, UTC)))

@@ -656,10 +656,9 @@ async def test_a_run_that_has_booked_thousands_lists_them_in_a_moment(shop: Shop
     await lose(shop, "A", 998)
     await clock.run()
     await clock.run(timedelta(hours=1))
-    many = """
-        insert into erp.reconciliation_booking (merchant_id, cause, run_no, what, article_number, warehouse, quantity, value, account,
-          reason, transaction_no)
-        select merchant_id, cause || '/' || n, run_no, what, article_number, warehouse, quantity, value, account, reason, transaction_no
+    columns = "run_no, what, article_number, warehouse, quantity, value, account, reason, transaction_no"
+    many = f"""
+        insert into erp.reconciliation_booking (merchant_id, cause, {columns}) select merchant_id, cause || '/' || n, {columns}
         from erp.reconciliation_booking, generate_series(1, 7000) n where merchant_id = :m
         """
     async with shop.worker.database.merchant(shop.merchant) as session:

@@ -33,6 +33,8 @@ class Server:
     tried: list[str] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
     """What the list of the folder claims, by name, where it is not so."""
+    unshown: dict[str, asyncssh.SFTPError] = field(default_factory=dict)
+    """Files that fail when they are looked at, by name; the list of the folder then gives names alone."""
     while_reading: Callable[[Path], Any] = lambda _: None
     _listening: asyncssh.SSHAcceptor | None = None
 
@@ -111,7 +113,14 @@ class _Files(asyncssh.SFTPServer):
         async for entry in super().scandir(path):
             name = os.fsdecode(entry.filename)
             entry.attrs.size = self._server.sizes.get(name, entry.attrs.size)
+            if self._server.unshown:
+                entry.attrs, entry.longname = asyncssh.SFTPAttrs(), b""
             yield entry
+
+    def lstat(self, path: bytes) -> object:
+        if fault := self._server.unshown.get(os.path.basename(path).decode()):
+            raise fault
+        return super().lstat(path)
 
     async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         got = super().read(file_obj, offset, size)

@@ -204,3 +204,15 @@ async def test_a_host_that_is_no_name_is_said_to_be_wrong_and_not_waited_for(ser
     with pytest.raises(Rejected, match="cannot be the name of a computer"):
         async with server.client(host=host).open():
             pass
+
+
+async def test_a_file_that_has_gone_or_may_not_be_looked_at_does_not_hide_the_others(server: Server) -> None:
+    for name in ("closed.csv", "gone.csv", "stock.csv"):
+        server.put(name, "x")
+    server.unshown = {"gone.csv": asyncssh.SFTPNoSuchFile("gone"), "closed.csv": asyncssh.SFTPPermissionDenied("no")}
+    async with server.client().open() as folder:
+        closed, stock = await folder.files()
+        assert (closed.name, stock.name, await folder.read(stock)) == ("closed.csv", "stock.csv", b"x")
+        with pytest.raises(Rejected, match=r"closed\.csv may not be read") as refused:
+            await folder.read(closed)
+    assert not isinstance(refused.value, Unauthorised)
