@@ -117,7 +117,7 @@ class _Files(asyncssh.SFTPServer):
                 entry.attrs, entry.longname = asyncssh.SFTPAttrs(), b""
             yield entry
 
-    def lstat(self, path: bytes) -> object:
+    def lstat(self, path: bytes) -> Any:
         if fault := self._server.unshown.get(os.path.basename(path).decode()):
             raise fault
         return super().lstat(path)
