@@ -372,7 +372,9 @@ class Reconcile:
             async with self._database.merchant(who) as session:
                 each = await settlements.lock_settlement(session, who, number)
                 if each is None:
-                    raise Refused("approval-incomplete", f"there is no unknown difference {number}")
+                    raise Refused(
+                        "approval-incomplete", f"there is no unknown difference {number}: lagerbro reconcile show lists them"
+                    )
                 wish = DifferenceDecision.REFUSE if decision.refuse else DifferenceDecision.APPROVE
                 await _claim_key(session, decision, wish)
                 if why := too_late(wish, DifferenceSituation(each.state)):

@@ -86,17 +86,19 @@ class StockDeliveries:
         raise refusal
 
     async def owed_for(self, merchant: Merchant, goods_owner: int, now: datetime, file: Path) -> list[tuple[int, date]]:
-        """The run for a file that a person names. Refused when it cannot be read or believed."""
+        """The run for a file that a person names. One that cannot be read or believed is listed, and none is owed: to try the
+        same again mends nothing."""
+        look = _Look(self._database, merchant, goods_owner, now)
+        content = None
         try:
             content = await asyncio.to_thread(_read, file)
-        except OSError as fault:
-            raise no(f"{file}: {fault.strerror}; it must lie where the worker can read it") from None
-        look = _Look(self._database, merchant, goods_owner, now)
-        try:
             return await look.take(content, file.name)
+        except OSError as fault:
+            why = f"{file}: {fault.strerror}; it must lie where the worker can read it"
         except Refused as refusal:
-            await look.refuse(content, file.name, str(refusal))
-            raise
+            why = str(refusal)
+        await look.refuse(content, file.name, why)
+        return []
 
 
 class _Look:

@@ -63,8 +63,11 @@ def set_settings(
     by: Annotated[str, typer.Option("--by", help="Who changes them; kept.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; kept.")],
     merchant: MerchantId = "demo",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="What is set and not in the file falls back to its default.")
+    ] = False,
 ) -> None:
-    """Put a file in force: it replaces all that was set before, and what it leaves out has its default.
+    """Put a file in force: all that is to be set, as `show --changed` prints it. One that lacks what is set is refused.
 
     Workers follow within seconds, and orders that stand still because of the settings are tried again by themselves.
 
@@ -76,11 +79,17 @@ def set_settings(
     if not by.strip() or not reason.strip():
         wrong("--by and --reason must say who and why.")
         raise typer.Exit(1)
-    run_command(_set(merchant, document, by.strip(), reason.strip()))
+    run_command(_set(merchant, document, by.strip(), reason.strip(), replace))
 
 
-async def _set(merchant: str, document: dict[str, Any], by: str, reason: str) -> int:
-    await _stored(merchant)
+async def _set(merchant: str, document: dict[str, Any], by: str, reason: str, replace: bool) -> int:
+    lost = sorted((await _stored(merchant)).keys() - document.keys())
+    if lost and not replace:
+        wrong(
+            f"The file lacks {', '.join(lost)}, which would fall back to the default. Nothing was changed: add to what"
+            f" `lagerbro merchant settings show --changed -m {merchant}` prints, or say --replace."
+        )
+        return 1
     database = Database(Settings.from_environment().database("app"), pool_size=1)
     try:
         async with database.merchant(merchant) as session:

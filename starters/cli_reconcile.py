@@ -88,6 +88,12 @@ async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
             for row in standing:
                 wrong(f"stands still: {row['code']}: {row['detail']}")
             return LOOK
+        async with database.merchant(wanted.merchant) as session:
+            notes = await open_exceptions(session, wanted.merchant) if wanted.file and not said else []
+        refused = [row for row in notes if (row["kind"], row["document"]) == ("stock-file", Path(str(wanted.file)).name[:200])]
+        if refused:
+            wrong(f"Refused: {refused[0]['detail']}")
+            return LOOK
         for sentence in said or ["Nothing is owed."]:
             console.print(sentence)
         async with database.merchant(wanted.merchant) as session:
@@ -123,7 +129,7 @@ async def _follow(handle: WorkflowHandle[Any, list[str]], database: Database, me
             return await result
         async with database.merchant(merchant) as session:
             newest = await reconciliation_runs.recent_runs(session, merchant, 1)
-            if newest and newest[0].articles_read != told:
+            if newest and newest[0].state == "running" and newest[0].articles_read != told:
                 told = newest[0].articles_read
                 differing, of = await differences.differing(session, newest[0]), await reconciling.matched(session, merchant)
                 words = f"{told} of about {max(of, told)} articles read and compared, {differing} differ"

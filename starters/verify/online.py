@@ -301,7 +301,8 @@ def _differences(ours: _Document, held: GetOrder) -> list[str]:
         line, counted = theirs.get(line_id), ours.lines.get(line_id)
         booked = counted.booked if counted else ZERO
         if line is None:
-            differs.append(f"line {line_id} is gone, booked are {booked}")
+            if booked:
+                differs.append(f"line {line_id} is gone, booked are {_plain(booked)}")
         elif line.picked is None or line.picked != booked:
             differs.append(f"line {line_id} shows {line.picked} picked, booked are {booked}")
         elif (line.reported or ZERO) != booked:
@@ -328,6 +329,7 @@ def _returned(ours: _Document, held: GetOrder) -> list[str]:
     differs += [
         f"line {line_id} is gone, booked as returned are {_plain(ours.returned[line_id].booked)}"
         for line_id in sorted(ours.returned.keys() - theirs.keys() - ours.lines.keys())
+        if ours.returned[line_id].booked
     ]
     return differs
 

@@ -496,11 +496,18 @@ async def test_files_that_cannot_be_believed_are_kept_with_the_reason_and_book_n
     assert await shop.read(ENTRIES) == []
 
 
-async def test_a_named_file_that_is_not_there_is_said_instead_of_waited_for(shop: Shop, clock: Clock, tmp_path: Path) -> None:
+async def test_a_named_file_that_cannot_be_taken_is_listed_and_holds_nothing_up(shop: Shop, clock: Clock, tmp_path: Path) -> None:
     await stocked(shop)
-    with pytest.raises(Refused, match=r"none\.csv: No such file") as refused:
-        await clock.plan("file", file=str(tmp_path / "none.csv"))
-    assert refused.value.code == "stock-file-refused"
+    (tmp_path / "foreign.csv").write_text(stock_file(shop, {"A": 1}, clock.now, owner=1))
+    for name in ("none.csv", "foreign.csv"):
+        assert await clock.plan("file", file=str(tmp_path / name)) == []
+    listed = await shop.read(
+        "select document, code, blocking, detail from bridge.exception where merchant_id = :m order by document desc"
+    )
+    assert [row[:3] for row in listed] == [
+        ("none.csv", "stock-file-refused", False), ("foreign.csv", "stock-file-refused", False),
+    ]  # fmt: skip
+    assert "No such file" in listed[0][3]
 
 
 async def test_when_goods_leave_only_at_collection_the_setting_says_so(shop: Shop, clock: Clock) -> None:

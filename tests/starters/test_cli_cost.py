@@ -131,7 +131,7 @@ async def test_goods_without_a_posting_rule_are_not_revalued_until_the_rule_name
         rules = [{"priority": 10, "event": "goods-received", "debit": 1460, "credit": ACCOUNT} | rule]
         file = tmp_path / "settings.json"
         file.write_text(json.dumps(SETTINGS | {"posting_rules": rules}), encoding="utf-8")
-        set_to = ("merchant", "settings", "set", str(file), "--by", "Kim", "--reason", "rules")
+        set_to = ("merchant", "settings", "set", str(file), "--replace", "--by", "Kim", "--reason", "rules")
         answer = await typed(*set_to, "-m", shop.merchant)
         assert answer.exit_code == 0, answer.output
 

@@ -64,7 +64,10 @@ async def test_settings_that_are_set_are_shown_and_kept_with_who_and_why(
     assert only == {"edit_lock_status": 200, "ways_of_delivery": {"HEM": "home"}}
     again = await lagerbro("set", only, "-m", merchant, *BY)
     assert "Nothing differs" in again.stdout
-    await lagerbro("set", {"edit_lock_status": 300}, "-m", merchant, *BY)
+    lacking = await lagerbro("set", {"edit_lock_status": 300}, "-m", merchant, *BY)
+    assert lacking.exit_code == 1 and "lacks ways_of_delivery, which would fall back" in " ".join(lacking.stdout.split())
+    assert json.loads((await lagerbro("show", "--changed", "-m", merchant)).stdout) == only, "nothing was changed"
+    await lagerbro("set", {"edit_lock_status": 300}, "--replace", "-m", merchant, *BY)
     assert [detail for _, _, detail in await _read(database, AUDIT, m=merchant)] == [
         {
             "edit_lock_status": {"from": None, "to": 200},

@@ -66,6 +66,18 @@ async def test_a_pick_that_a_living_process_has_yet_to_book_is_on_its_way(shop: 
     assert any("shows 1" in item.detail for item in result.listed)
 
 
+async def test_a_line_that_was_taken_away_before_anything_was_picked_of_it_is_no_difference(shop: Shop) -> None:
+    await shop.sent()
+    await shop.look()
+    async with shop.erp.everyone() as session:
+        await session.execute(
+            text("delete from erp.sales_order_line where merchant_id = :m and line_number = 2"), {"m": shop.merchant}
+        )
+    await shop.send()
+    await shop.look()
+    assert of(await compared(shop), "Ongoing").verdict == Verdict.CLEAN
+
+
 async def test_an_older_version_that_came_back_is_a_violation(shop: Shop) -> None:
     await shop.sent()
     await shop.look()

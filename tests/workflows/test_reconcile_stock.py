@@ -85,6 +85,14 @@ async def test_a_decision_about_a_difference_that_is_not_there_is_refused_in_wor
     assert "99" in str(refused.value.cause)
 
 
+async def test_a_named_file_that_is_not_there_ends_the_run_and_stands_in_nobodys_way(processes: Processes) -> None:
+    merchant = processes.shop.merchant
+    handle = await begin(processes.client, ToReconcile(merchant, "file", file="/no/such.csv"))
+    async with asyncio.timeout(60):
+        assert await handle.result() == []
+    assert await processes.shop.exceptions() == [("stock-file-refused", False)]
+
+
 async def test_a_decision_by_signal_does_the_same(processes: Processes) -> None:
     shop = processes.shop
     await stocked(shop, looks_apart_hours=0)
