@@ -21,6 +21,19 @@ _LINES = text(
     where merchant_id = :merchant and order_number = :number order by line_number
     """
 )
+_NOT_IN_STOCK = text(
+    """
+    select l.line_number, l.article_number, l.ordered - l.picked as to_pick, coalesce(sum(b.quantity), 0) as in_stock
+    from erp.sales_order_line_progress l
+    join erp.sales_order o using (merchant_id, order_number)
+    join erp.article a using (merchant_id, article_number)
+    left join erp.stock_balance b using (merchant_id, article_number)
+    where l.merchant_id = :merchant and l.order_number = :number and a.stock_article
+      and o.status in ('at-warehouse', 'picking', 'part-shipped')
+    group by l.line_number, l.article_number, l.ordered, l.picked
+    having l.ordered - l.picked > greatest(coalesce(sum(b.quantity), 0), 0) order by l.line_number
+    """
+)
 _PROCESSES = text(
     """
     select run, workflow_id, started_at, ended_at, outcome from bridge.process
@@ -121,7 +134,13 @@ async def order_overview(connection: Session, merchant: str, number: str) -> dic
     order = await one(connection, _ORDER, **key)
     if order is None:
         return None
-    parts = {"lines": _LINES, "processes": _PROCESSES, "warehouse_documents": _DOCUMENTS, "shipments": _SHIPMENTS}
+    parts = {
+        "lines": _LINES,
+        "not_in_stock": _NOT_IN_STOCK,
+        "processes": _PROCESSES,
+        "warehouse_documents": _DOCUMENTS,
+        "shipments": _SHIPMENTS,
+    }
     parts |= {"parcels": _PARCELS, "invoices": _INVOICES, "exceptions": _EXCEPTIONS}
     return dict(order._mapping) | {
         name: [dict(row._mapping) for row in await rows(connection, statement, **key)] for name, statement in parts.items()

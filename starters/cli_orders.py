@@ -103,7 +103,7 @@ async def _show(merchant: str, number: str, as_json: bool) -> int:
                 f"[red]{row['code']}[/] since {row['opened_at']:%Y-%m-%d %H:%M}: {escape(row['detail'])}", highlight=False
             )
             console.print(f"  {reason.sentence} Who acts: {reason.who}. What to do: {reason.remedy}", highlight=False)
-    for name in ("lines", "shipments", "parcels", "invoices", "warehouse_documents", "processes"):
+    for name in ("lines", "not_in_stock", "shipments", "parcels", "invoices", "warehouse_documents", "processes"):
         if found[name]:
             shown = [{column: row[column] for column in row if column not in LONG} for row in found[name]]
             console.print(table(name.replace("_", " "), shown))

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from domain.errors import Refused
 from domain.keys import OrderState
 from erp.database import DATABASE_ERRORS
+from erp.overview import order_overview
 from tests.activities.world import HOW_OFTEN, Shop, again
 from tests.conftest import TestDatabase
 from tests.erp.data import line, read, set_order
@@ -284,3 +285,13 @@ async def test_the_type_of_an_order_stands_once_the_warehouse_has_it(shop: Shop)
     with pytest.raises(DATABASE_ERRORS, match="its order_type stays normal"):
         await set_order(shop.erp, shop.merchant, "SO-1", order_type="transfer")
     assert await shop.look() == OrderState("at-warehouse")
+
+
+async def test_an_order_that_waits_for_goods_shows_which_lines_lack_them(shop: Shop) -> None:
+    await shop.sent(lines=[line("A", 1005, 10), line("B", 2, "5.50")])
+    async with shop.verify.everyone() as session:
+        found = await order_overview(session, shop.merchant, "SO-1")
+    assert found is not None
+    assert found["not_in_stock"] == [
+        {"line_number": 1, "article_number": "A", "to_pick": D(1005), "in_stock": D(1000)},
+    ]
