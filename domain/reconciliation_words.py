@@ -9,7 +9,7 @@ MEANING: dict[str, str] = {
     Why.IN_FLIGHT: "On its way: the warehouse has moved it, our books follow by themselves",
     Why.NOT_POLLED: "Moved in the warehouse after our last look: booked at the next look",
     Why.STUCK: "Moved in the warehouse long ago and still not booked: see why its process stands still",
-    Why.ADJUSTED: "Corrected by the warehouse with a cause: booked on the account of the cause",
+    Why.ADJUSTED: "Corrected by the warehouse: booked on the account of its cause, or on that for none",
     Why.AFTER_CUT: "Booked by us after the instant of the warehouse's figure",
     Why.NOT_OURS: "Moved on a document that the ERP does not know: find out whose it is",
     Why.OUR_ERROR: "Our balance is not the sum of its entries: run lagerbro verify",
