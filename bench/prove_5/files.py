@@ -15,7 +15,6 @@ from activities.reconcile import Step, Wish
 from activities.spreadsheets import write_table
 from bench.prove_1.proof import Proof
 from bench.prove_5.ground import MERCHANT, OWNER, Ground, ground
-from domain.errors import Refused
 
 STOCK = 20
 LOST = {"A-007": 17, "A-031": 12}
@@ -45,19 +44,17 @@ async def deliver(made: Ground, path: Path, content: bytes, kind: str) -> tuple[
         d=json.dumps({"format": kind}),
     )
     await made.connections.aclose()
-    try:
-        owed = await made.ask(made.does.plan_reconciliation, Wish(MERCHANT, made.now, path.name, "file", None, str(path)))
-    except Refused:
-        return 0, True
-    finally:
-        path.unlink()  # noqa: ASYNC240
+    owed = await made.ask(made.does.plan_reconciliation, Wish(MERCHANT, made.now, path.name, "file", None, str(path)))
+    path.unlink()  # noqa: ASYNC240
+    noted = "select 1 from bridge.exception where kind = 'stock-file' and document = :name and closed_at is null"
+    refused = await made.read(noted, name=path.name)
     for each in owed:
         step = Step(MERCHANT, each.run_no, made.now)
         while not (await made.ask(made.does.compare_stock, step)).done:
             continue
         await made.ask(made.does.settle_differences, step)
         await made.ask(made.does.write_reconciliation_file, step)
-    return len(owed), False
+    return len(owed), bool(refused)
 
 
 async def prove(small: bool = False) -> Proof:
