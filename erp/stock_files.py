@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from erp.database import Session, one
+from erp.database import Session, one, rows
 from erp.exceptions import open_exception
 
 _TAKE_FILE = text(
@@ -15,6 +15,12 @@ _TAKE_FILE = text(
     """
 )
 _STOCK_FILE = text("select content, name from bridge.stock_file where merchant_id = :merchant and content_hash = :content_hash")
+_REFUSALS = text(
+    """
+    select document, detail from bridge.exception
+    where merchant_id = :merchant and kind = 'stock-file' and closed_at is null order by document
+    """
+)
 _NEWEST_CUT = text("select max(cut_at) as at from bridge.stock_file where merchant_id = :merchant and state = 'taken'")
 
 
@@ -35,6 +41,11 @@ async def refuse_file(connection: Session, merchant: str, name: str, content: by
         told = {"state": "refused", "reason": reason[:500], "cut_at": None, "articles": None}
         await connection.execute(_TAKE_FILE, key | told)
     await open_exception(connection, merchant, "stock-file", name[:200], "stock-file-refused", f"{name}: {reason}", False)
+
+
+async def refusals(connection: Session, merchant: str) -> dict[str, str]:
+    """Why files were refused that nobody has seen to yet, by name."""
+    return {row.document: row.detail for row in await rows(connection, _REFUSALS, merchant=merchant)}
 
 
 async def stock_file(connection: Session, merchant: str, content_hash: str) -> bytes | None:

@@ -21,7 +21,7 @@ from activities.reconciliation_file import write_once
 from activities.sweep_stock import Sweep
 from domain.reconciliation_words import ACTS, MEANING, NOBODY
 from domain.reconciling import Why
-from erp import differences, reconciliation_bookings, reconciliation_runs, reconciling, settlements
+from erp import differences, reconciliation_bookings, reconciliation_runs, reconciling, settlements, stock_files
 from erp.database import Database
 from erp.differences import Found
 from erp.merchants import load_merchant
@@ -88,20 +88,25 @@ async def _reconcile(wanted: ToReconcile, seconds: float) -> int:
             for row in standing:
                 wrong(f"stands still: {row['code']}: {row['detail']}")
             return LOOK
-        async with database.merchant(wanted.merchant) as session:
-            notes = await open_exceptions(session, wanted.merchant) if wanted.file and not said else []
-        refused = [row for row in notes if (row["kind"], row["document"]) == ("stock-file", Path(str(wanted.file)).name[:200])]
-        if refused:
-            wrong(f"Refused: {refused[0]['detail']}")
-            return LOOK
-        for sentence in said or ["Nothing is owed."]:
-            console.print(sentence)
-        async with database.merchant(wanted.merchant) as session:
-            waiting = [each for each in await settlements.open_settlements(session, wanted.merchant) if each.state == "waiting"]
-        return LOOK if waiting else DONE
+        return await _outcome(database, wanted, said)
     finally:
         await database.close()
         await asyncio.sleep(0.3)  # the SDK may crash a process that ends at once
+
+
+async def _outcome(database: Database, wanted: ToReconcile, said: list[str]) -> int:
+    """Say how it came out: what every run found, and which delivered files were not believed."""
+    async with database.merchant(wanted.merchant) as session:
+        refused = await stock_files.refusals(session, wanted.merchant) if wanted.kind == "file" else {}
+        waiting = [each for each in await settlements.open_settlements(session, wanted.merchant) if each.state == "waiting"]
+    if wanted.file:
+        name = Path(wanted.file).name[:200]
+        refused = {name: refused[name]} if name in refused and not said else {}
+    for why in refused.values():
+        wrong(f"Refused: {why}")
+    for sentence in said or ([] if refused else ["Nothing is owed."]):
+        console.print(sentence)
+    return LOOK if waiting or refused else DONE
 
 
 async def begin(client: Client, wanted: ToReconcile) -> WorkflowHandle[ReconcileStock, list[str]]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import reconcile, sweep_stock
 from clients.errors import Unavailable
-from starters.cli_reconcile import _follow, begin, decide, look_only
+from starters.cli_reconcile import _follow, _outcome, begin, decide, look_only
 from tests.activities.test_reconciling import ENTRIES, Clock, lose, stock_file, stocked
 from tests.activities.test_stock_by_sftp import connected as by_sftp
 from tests.activities.world import again
@@ -85,11 +86,18 @@ async def test_a_decision_about_a_difference_that_is_not_there_is_refused_in_wor
     assert "99" in str(refused.value.cause)
 
 
-async def test_a_named_file_that_is_not_there_ends_the_run_and_stands_in_nobodys_way(processes: Processes) -> None:
+async def test_a_named_file_that_is_not_there_ends_the_run_and_stands_in_nobodys_way(
+    processes: Processes, capsys: pytest.CaptureFixture[str]
+) -> None:
     merchant = processes.shop.merchant
-    handle = await begin(processes.client, ToReconcile(merchant, "file", file="/no/such.csv"))
+    wanted = ToReconcile(merchant, "file", file="/no/such.csv")
+    handle = await begin(processes.client, wanted)
     async with asyncio.timeout(60):
-        assert await handle.result() == []
+        said = await handle.result()
+    for asked, code in ((wanted, 1), (replace(wanted, file=None), 1), (replace(wanted, file="/another.csv"), 0)):
+        assert await _outcome(processes.shop.worker.database, asked, said) == code
+        told = capsys.readouterr().out
+        assert ("Refused: such.csv: /no/such.csv: No such file" in told, "Nothing is owed" in told) == (bool(code), not code)
     assert await processes.shop.exceptions() == [("stock-file-refused", False)]
 
 

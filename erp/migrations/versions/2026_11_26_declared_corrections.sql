@@ -1,5 +1,5 @@
 -- A landed cost is above zero, or it names the one that it corrects: one that is booked, of purchase orders that were named there,
--- and no more is taken back than was laid on them.
+-- and no more is taken back than is booked of it: what is only entered upwards may still be withdrawn.
 create function bridge.landed_cost_is_declared() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare
   original record;
@@ -12,9 +12,11 @@ begin
     end if;
     return new;
   end if;
-  select amount, purchases, state, corrects into original from erp.landed_cost
-    where merchant_id = new.merchant_id and landed_cost_number = new.corrects for update;
-  if not found or new.corrects = new.landed_cost_number then
+  -- Written, not only locked: who began before another correction was written fails, and does not weigh without it.
+  update erp.landed_cost set state = state where merchant_id = new.merchant_id and landed_cost_number = new.corrects
+    and landed_cost_number <> new.landed_cost_number
+    returning amount, purchases, state, corrects into original;
+  if not found then
     raise exception 'landed cost %: there is no earlier landed cost % that it could correct', new.landed_cost_number, new.corrects
       using errcode = 'check_violation';
   end if;
@@ -31,7 +33,8 @@ begin
       array_to_string(original.purchases, ', ') using errcode = 'check_violation';
   end if;
   select coalesce(sum(amount), 0) into others from erp.landed_cost
-    where merchant_id = new.merchant_id and corrects = new.corrects and landed_cost_number <> new.landed_cost_number;
+    where merchant_id = new.merchant_id and corrects = new.corrects and landed_cost_number <> new.landed_cost_number
+      and (amount < 0 or state = 'booked');
   if original.amount + others + new.amount < 0 then
     raise exception 'landed cost %: % more is taken back than is left of %: at most % can be', new.landed_cost_number,
       -(original.amount + others + new.amount), new.corrects, original.amount + others using errcode = 'check_violation';
