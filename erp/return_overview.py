@@ -64,6 +64,34 @@ _LIST = text(
     order by r.status_changed_at desc limit :most
     """
 )
+_STANDING = text(
+    """
+    select line_number, coalesce(sent.quantity, 0) as sent, coalesce(back.quantity, 0) as back,
+      coalesce(under_way.coming, 0) as coming, coalesce(credited.quantity, 0) as credited,
+      coalesce(under_way.crediting, 0) as crediting
+    from (select line_number from erp.sales_order_line where merchant_id = :merchant and order_number = :order) as lines
+    left join (select line_number, sum(quantity) as quantity from erp.shipment_line
+      where merchant_id = :merchant and order_number = :order group by 1) as sent using (line_number)
+    left join (select line_number, sum(quantity) as quantity from erp.returned_goods
+      where merchant_id = :merchant and order_number = :order group by 1) as back using (line_number)
+    left join (select s.line_number, sum(s.quantity) as quantity
+      from erp.return_settlement s join erp.return_order r using (merchant_id, return_number)
+      where merchant_id = :merchant and r.order_number = :order and s.outcome = 'credited' group by 1) as credited
+      using (line_number)
+    left join (
+      select l.line_number,
+        sum(greatest(l.quantity - coalesce(came.quantity, 0), 0)) filter (where r.origin <> 'credit') as coming,
+        sum(greatest(l.quantity - coalesce(settled.quantity, 0), 0)) filter (where r.credit) as crediting
+      from erp.return_order r join erp.return_order_line l using (merchant_id, return_number)
+      left join lateral (select sum(g.quantity) as quantity from erp.returned_goods g where g.merchant_id = r.merchant_id
+        and g.return_number = r.return_number and g.line_number = l.line_number) as came on true
+      left join lateral (select sum(s.quantity) as quantity from erp.return_settlement s where s.merchant_id = r.merchant_id
+        and s.return_number = r.return_number and s.line_number = l.line_number) as settled on true
+      where merchant_id = :merchant and r.order_number = :order and r.status not in ('completed', 'cancelled')
+      group by 1) as under_way using (line_number)
+    order by 1
+    """
+)
 
 
 async def return_overview(connection: Session, merchant: str, number: str) -> dict[str, Any] | None:
@@ -82,3 +110,8 @@ async def return_list(connection: Session, merchant: str | None, everything: boo
     """Returns under way, the last changed first; `everything` takes the finished ones too."""
     found = await rows(connection, _LIST, merchant=merchant, all=everything, most=most)
     return [dict(row._mapping) for row in found]
+
+
+async def standing_of_lines(connection: Session, merchant: str, order: str) -> list[Any]:
+    """Of each line of a sales order: what was sent, is back, is credited, and is announced or to be credited by open returns."""
+    return await rows(connection, _STANDING, merchant=merchant, order=order)

@@ -13,7 +13,7 @@ from domain.corrections import quantity_of
 from domain.keys import ReturnKey
 from domain.reasons import REASONS
 from erp.database import DATABASE_ERRORS, Database, Session, one, rows
-from erp.return_overview import return_list, return_overview
+from erp.return_overview import return_list, return_overview, standing_of_lines
 from starters.cli_orders import orders
 from starters.command import AsJson, By, MerchantId, Reason, console, print_json, run_command, said_by, table, wrong
 from worker.settings import Settings
@@ -30,34 +30,6 @@ Lines = Annotated[
 Credited = Annotated[list[str] | None, typer.Option("--line", "-l", help="LINE:QUANTITY of the order, for each line.")]
 
 _ORDER = text("select freight from erp.sales_order where merchant_id = :merchant and order_number = :order")
-_STAND = text(
-    """
-    select line_number, coalesce(sent.quantity, 0) as sent, coalesce(back.quantity, 0) as back,
-      coalesce(under_way.coming, 0) as coming, coalesce(credited.quantity, 0) as credited,
-      coalesce(under_way.crediting, 0) as crediting
-    from (select line_number from erp.sales_order_line where merchant_id = :merchant and order_number = :order) as lines
-    left join (select line_number, sum(quantity) as quantity from erp.shipment_line
-      where merchant_id = :merchant and order_number = :order group by 1) as sent using (line_number)
-    left join (select line_number, sum(quantity) as quantity from erp.returned_goods
-      where merchant_id = :merchant and order_number = :order group by 1) as back using (line_number)
-    left join (select s.line_number, sum(s.quantity) as quantity
-      from erp.return_settlement s join erp.return_order r using (merchant_id, return_number)
-      where merchant_id = :merchant and r.order_number = :order and s.outcome = 'credited' group by 1) as credited
-      using (line_number)
-    left join (
-      select l.line_number,
-        sum(greatest(l.quantity - coalesce(came.quantity, 0), 0)) filter (where r.origin <> 'credit') as coming,
-        sum(greatest(l.quantity - coalesce(settled.quantity, 0), 0)) filter (where r.credit) as crediting
-      from erp.return_order r join erp.return_order_line l using (merchant_id, return_number)
-      left join lateral (select sum(g.quantity) as quantity from erp.returned_goods g where g.merchant_id = r.merchant_id
-        and g.return_number = r.return_number and g.line_number = l.line_number) as came on true
-      left join lateral (select sum(s.quantity) as quantity from erp.return_settlement s where s.merchant_id = r.merchant_id
-        and s.return_number = r.return_number and s.line_number = l.line_number) as settled on true
-      where merchant_id = :merchant and r.order_number = :order and r.status not in ('completed', 'cancelled')
-      group by 1) as under_way using (line_number)
-    order by 1
-    """
-)
 _RETURN = text(
     """
     insert into erp.return_order (merchant_id, return_number, order_number, origin, status, credit, credit_freight, decided_by,
@@ -196,7 +168,7 @@ async def _write(
                 return 1
             if await rows(session, _BEFORE, merchant=merchant, number=number):
                 return await _there_before(session, key, origin, wanted)
-            stand = {row.line_number: _left(row, origin) for row in await rows(session, _STAND, merchant=merchant, order=order)}
+            stand = {row.line_number: _left(row, origin) for row in await standing_of_lines(session, merchant, order)}
             if wanted is None:
                 wanted = {line: left for line, (left, _) in stand.items() if left > 0}
                 if not wanted:
